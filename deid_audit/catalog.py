@@ -1,0 +1,122 @@
+"""Every metric by name: unit, range, direction, source, and when it cannot be computed.
+
+One table that measuring, policy loading, the certificate and the docs all read. A name, once shipped, is stable.
+"""
+
+from dataclasses import dataclass
+
+_DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/3375627.3375849) section 2.5"
+_COCO = "COCO keypoint evaluation (pycocotools); Zhu et al. 2020 section 2.6"
+_MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
+_LEDGER = "the ledger of frame states"
+_NO_FACE = "no frame pair in which both faces could be described"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of the catalogue; `unit` is what the certificate prints, `higher_is_better` is None for plain counts."""
+
+    name: str
+    title: str
+    unit: str
+    low: float
+    high: float | None
+    higher_is_better: bool | None
+    reference: str
+    not_computable_when: str
+
+
+def _build() -> dict[str, Metric]:
+    rows: list[Metric] = []
+
+    def add(
+        name: str,
+        title: str,
+        unit: str,
+        low: float,
+        high: float | None,
+        better: bool | None,
+        reference: str,
+        not_when: str,
+    ) -> None:
+        rows.append(
+            Metric(
+                name=name,
+                title=title,
+                unit=unit,
+                low=low,
+                high=high,
+                higher_is_better=better,
+                reference=reference,
+                not_computable_when=not_when,
+            )
+        )
+
+    for stat, title, unit in (
+        ("mean", "mean distance to the same frame's original", "distance"),
+        ("sd", "standard deviation of the distance to the same frame's original", "distance"),
+        ("p01", "1st percentile of the distance to the same frame's original", "distance"),
+        ("min", "smallest distance to the same frame's original", "distance"),
+        ("longest_run_below_frames", "longest run of frames nearer than 0.6 to their original", "frames"),
+    ):
+        better = None if stat == "sd" else stat != "longest_run_below_frames"
+        add(f"identity.to_original.{stat}", title, unit, 0, None, better, _DLIB, _NO_FACE)
+    add(
+        "identity.to_gallery.p01",
+        "1st percentile of the distance to the nearest of all the subject's original frames",
+        "distance", 0, None, True, _DLIB, _NO_FACE,
+    )  # fmt: skip
+    for column, words, better in (
+        ("to_average_original", "distance to the subject's average original", True),
+        ("to_donor", "distance to the donor's average", False),
+        ("intra_subset", "distance to the subset's own average", None),
+    ):
+        add(f"identity.{column}.mean", f"mean {words}", "distance", 0, None, better, _DLIB, _NO_FACE)
+        add(f"identity.{column}.sd", f"standard deviation of the {words}", "distance", 0, None, None, _DLIB, _NO_FACE)
+    add(
+        "identity.roc_auc",
+        "area under the ROC: nearer the average donor than the average original",
+        "", 0, 1, True, _DLIB, _NO_FACE,
+    )  # fmt: skip
+
+    for name, title in (
+        ("ap", "average precision, OKS 0.50:0.95"),
+        ("ap50", "average precision at OKS 0.50"),
+        ("ap75", "average precision at OKS 0.75"),
+        ("ap95", "average precision at OKS 0.95"),
+        ("ar", "average recall, OKS 0.50:0.95"),
+        ("ar50", "average recall at OKS 0.50"),
+        ("ar75", "average recall at OKS 0.75"),
+        ("ar95", "average recall at OKS 0.95"),
+        ("oks_ge_95", "share of all frames with OKS of at least 0.95, a lost person counting 0"),
+    ):
+        add(f"keypoints.{name}", title, "", 0, 1, True, _COCO, "no person found in the original")
+
+    for part, unit in (("mouth", "% of inter-ocular"), ("eye", "% of inter-ocular"), ("brow", "% of inter-ocular"), ("yaw", "degrees")):  # fmt: skip
+        still = "the original does not move more than 3x its null-edit noise"
+        none = "fewer than 10 frames in which both faces have landmarks"
+        add(f"expression.{part}_r", f"{part}: correlation with the original over time", "", -1, 1, True, _MESH, still)
+        add(f"expression.{part}_mae", f"{part}: mean absolute error after removing the median offset", unit, 0, None, False, _MESH, none)  # fmt: skip
+        add(f"expression.{part}_offset", f"{part}: median offset (anatomy; not gated)", unit, -1000, None, None, _MESH, none)  # fmt: skip
+        add(f"expression.{part}_range_ratio", f"{part}: released range over original range (5th to 95th percentile)", "", 0, None, None, _MESH, still)  # fmt: skip
+    no_peak = "the original's head has no peak in 3-12 Hz above its noise"
+    add("motion.head_tremor_ratio", "head tremor: released amplitude over original amplitude", "", 0, None, None, _MESH, no_peak)  # fmt: skip
+    add("motion.head_tremor_hz_error", "head tremor: difference of the peak frequency", "Hz", 0, None, False, _MESH, no_peak)  # fmt: skip
+
+    for state in ("swapped", "concealed", "clear", "reviewed", "undecided"):
+        better = False if state in ("concealed", "undecided") else None
+        add(f"coverage.{state}", f"frames whose state is {state}", "frames", 0, None, better, _LEDGER, "never")
+    add("coverage.frames", "frames decoded", "frames", 0, None, None, _LEDGER, "never")
+    add("coverage.concealed_share", "share of frames in which the subject's face is concealed", "", 0, 1, False, _LEDGER, "no frames")  # fmt: skip
+    add("coverage.longest_concealed_s", "longest stretch in which the subject's face is concealed", "s", 0, None, False, _LEDGER, "no frames")  # fmt: skip
+
+    residue = "the written file, searched by a detector that neither swapped nor cleared"
+    add("residue.subject_faces", "faces in the released file that match the subject's original of the same frame", "faces", 0, None, False, residue, "the audit detector could not run")  # fmt: skip
+    add("residue.unaccounted_faces", "faces in the released file that belong to no swapped or concealed region", "faces", 0, None, False, residue, "the audit detector could not run")  # fmt: skip
+    add("residue.audio_streams", "audio, subtitle and data streams left in the released file", "streams", 0, None, False, "the written file's inventory", "never")  # fmt: skip
+    add("residue.metadata_keys", "metadata keys in the released file beyond the container's own", "keys", 0, None, False, "the written file's inventory", "never")  # fmt: skip
+    add("erasure.complete", "1 when every registered artefact is destroyed and every check after it holds", "", 0, 1, True, "the vault's record", "never")  # fmt: skip
+    return {row.name: row for row in rows}
+
+
+METRICS: dict[str, Metric] = _build()

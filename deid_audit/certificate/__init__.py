@@ -1,0 +1,1 @@
+"""Stage: evidence to a signed PDF, and back."""

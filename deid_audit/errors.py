@@ -1,0 +1,77 @@
+"""The exception tree: what a user can cause, with the exit code and the next step.
+
+    DeidAuditError (exit 1)
+    +-- SettingsError (2)       an option, an output folder, donor equals subject
+    +-- PolicyFileError (2)     a policy file that does not say what it must
+    +-- VideoError (1)          a video that cannot be read or written
+    +-- StageError (1)          a stage that could not do its work
+    |   +-- NotEnoughFaces (3)  the videos do not carry what the stage needs
+    +-- VaultError (1)          encryption or destruction of artefacts
+    +-- EvidenceError (1)       a statement that does not hold
+    +-- SignatureError (1)      a key, certificate or signature that does not hold
+    +-- Interrupted (130, 143)  Ctrl-C or SIGTERM
+
+A message says what was wrong, what was found and what was expected; `next_step` says what to do. No message
+holds an input path or a tag value, except in what the command line itself echoes (SettingsError).
+"""
+
+
+class DeidAuditError(Exception):
+    """Base of everything deid-audit raises on purpose.
+
+    Attributes:
+        next_step: One sentence that tells the user what to do now; may be empty.
+        exit_code: The process's exit status when this error ends a command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+class SettingsError(DeidAuditError):
+    """An option or a combination of inputs that cannot be used."""
+
+    exit_code = 2
+
+
+class PolicyFileError(DeidAuditError):
+    """A policy file that is not a policy; names the file and the key."""
+
+    exit_code = 2
+
+
+class VideoError(DeidAuditError):
+    """A video that cannot be read, or that could not be written exactly."""
+
+
+class StageError(DeidAuditError):
+    """A stage that could not do its work."""
+
+
+class NotEnoughFaces(StageError):
+    """The videos do not carry enough of the subject's or the donor's face; nothing can be released."""
+
+    exit_code = 3
+
+
+class VaultError(DeidAuditError):
+    """An artefact that could not be encrypted, read back or destroyed."""
+
+
+class EvidenceError(DeidAuditError):
+    """A statement that is malformed or does not match the files beside it."""
+
+
+class SignatureError(DeidAuditError):
+    """A key file, certificate or signature that cannot be used or does not hold."""
+
+
+class Interrupted(DeidAuditError):
+    """The run was stopped by Ctrl-C (130) or SIGTERM (143)."""
+
+    def __init__(self, message: str, *, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

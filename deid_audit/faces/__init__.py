@@ -1,0 +1,1 @@
+"""Stage: who is where in a video, with landmarks, over time."""

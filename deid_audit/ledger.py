@@ -1,0 +1,109 @@
+"""The ledger: the state of every face region and of every decoded frame, with a reason.
+
+Fail closed: a frame has the worst state of its regions, and a frame that nobody decided about is `undecided`.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What was done about a face region, or about a frame."""
+
+    SWAPPED = "swapped"
+    CONCEALED = "concealed"
+    CLEAR = "clear"
+    REVIEWED = "reviewed"
+    UNDECIDED = "undecided"
+
+
+_WORST_FIRST = (State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED, State.CLEAR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One face region of one frame.
+
+    `box_xyxy` is in pixels of the shown frame; `track_id` is None for a region that only one detector saw once.
+    """
+
+    track_id: int | None
+    is_subject: bool
+    state: State
+    reason: str
+    decided_by: str
+    box_xyxy: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFrame:
+    """One decoded frame: `time_s` from the start; `cleared_by` names the detectors that agreed on no face."""
+
+    index: int
+    time_s: float
+    regions: tuple[Region, ...]
+    cleared_by: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """The worst state of the regions; without regions `clear` needs two detectors, else `undecided`."""
+        states = {region.state for region in self.regions}
+        for state in _WORST_FIRST:
+            if state in states:
+                return state
+        return State.CLEAR if len(set(self.cleared_by)) >= 2 else State.UNDECIDED
+
+    @property
+    def subject_concealed(self) -> bool:
+        return any(region.is_subject and region.state is State.CONCEALED for region in self.regions)
+
+
+def count_states(frames: Iterable[LedgerFrame]) -> dict[State, int]:
+    """Frames per state; every state is a key, and the values add up to the number of frames."""
+    counts = Counter(frame.state for frame in frames)
+    return {state: counts[state] for state in State}
+
+
+def longest_concealed_s(frames: Sequence[LedgerFrame]) -> float:
+    """Longest stretch in seconds in which the subject's face is concealed.
+
+    A stretch lasts until the next frame that is not concealed; the last frame lasts as long as the one before it.
+    """
+    longest = 0.0
+    start: float | None = None
+    for position, frame in enumerate(frames):
+        if not frame.subject_concealed:
+            start = None
+            continue
+        start = frame.time_s if start is None else start
+        if position + 1 < len(frames):
+            end = frames[position + 1].time_s
+        else:
+            end = 2 * frame.time_s - frames[position - 1].time_s if position else frame.time_s
+        longest = max(longest, end - start)
+    return longest
+
+
+CSV_COLUMNS = ("video", "frame", "time_s", "state", "track", "subject", "region_state", "reason", "decided_by", "x0", "y0", "x1", "y1")  # fmt: skip
+
+
+def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
+    """The ledger as CSV text: a row a region, and one row for each frame without a region."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for number, frames in enumerate(videos, start=1):
+        for frame in frames:
+            head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
+            if not frame.regions:
+                writer.writerow((*head, "", "", "", "no face", " + ".join(frame.cleared_by), "", "", "", ""))
+            for region in frame.regions:
+                box = (f"{edge:.1f}" for edge in region.box_xyxy)
+                track = "" if region.track_id is None else region.track_id
+                subject = "yes" if region.is_subject else "no"
+                writer.writerow((*head, track, subject, region.state.value, region.reason, region.decided_by, *box))
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""Stage: what the release did to identity, movement and expression; figures."""

@@ -1,0 +1,1 @@
+"""The flows: each calls the stages in order and hands them what they need."""

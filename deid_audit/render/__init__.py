@@ -1,0 +1,1 @@
+"""Stage: paste a swapped face back, or conceal the region."""

@@ -1,0 +1,1 @@
+"""Stage: the per-pair face swap: networks, training, conversion."""

@@ -1,0 +1,1 @@
+"""Engine: videos in and out with exact timestamps (PyAV)."""

@@ -1,0 +1,1 @@
+"""Engine: detectors, landmarks, pose and the recogniser."""
