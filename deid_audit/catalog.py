@@ -52,6 +52,7 @@ def _build() -> dict[str, Metric]:
             )
         )
 
+    # fmt: off  (a table: one row a line)
     for stat, title, unit in (
         ("mean", "mean distance to the same frame's original", "distance"),
         ("sd", "standard deviation of the distance to the same frame's original", "distance"),
@@ -64,8 +65,13 @@ def _build() -> dict[str, Metric]:
     add(
         "identity.to_gallery.p01",
         "1st percentile of the distance to the nearest of all the subject's original frames",
-        "distance", 0, None, True, _DLIB, _NO_FACE,
-    )  # fmt: skip
+        "distance",
+        0,
+        None,
+        True,
+        _DLIB,
+        _NO_FACE,
+    )
     for column, words, better in (
         ("to_average_original", "distance to the subject's average original", True),
         ("to_donor", "distance to the donor's average", False),
@@ -76,8 +82,13 @@ def _build() -> dict[str, Metric]:
     add(
         "identity.roc_auc",
         "area under the ROC: nearer the average donor than the average original",
-        "", 0, 1, True, _DLIB, _NO_FACE,
-    )  # fmt: skip
+        "",
+        0,
+        1,
+        True,
+        _DLIB,
+        _NO_FACE,
+    )
 
     for name, title in (
         ("ap", "average precision, OKS 0.50:0.95"),
@@ -92,30 +103,144 @@ def _build() -> dict[str, Metric]:
     ):
         add(f"keypoints.{name}", title, "", 0, 1, True, _COCO, "no person found in the original")
 
-    for part, unit in (("mouth", "% of inter-ocular"), ("eye", "% of inter-ocular"), ("brow", "% of inter-ocular"), ("yaw", "degrees")):  # fmt: skip
+    for part, unit in (
+        ("mouth", "% of inter-ocular"),
+        ("eye", "% of inter-ocular"),
+        ("brow", "% of inter-ocular"),
+        ("yaw", "degrees"),
+    ):
         still = "the original does not move more than 3x its null-edit noise"
         none = "fewer than 10 frames in which both faces have landmarks"
         add(f"expression.{part}_r", f"{part}: correlation with the original over time", "", -1, 1, True, _MESH, still)
-        add(f"expression.{part}_mae", f"{part}: mean absolute error after removing the median offset", unit, 0, None, False, _MESH, none)  # fmt: skip
-        add(f"expression.{part}_offset", f"{part}: median offset (anatomy; not gated)", unit, -1000, None, None, _MESH, none)  # fmt: skip
-        add(f"expression.{part}_range_ratio", f"{part}: released range over original range (5th to 95th percentile)", "", 0, None, None, _MESH, still)  # fmt: skip
+        add(
+            f"expression.{part}_mae",
+            f"{part}: mean absolute error after removing the median offset",
+            unit,
+            0,
+            None,
+            False,
+            _MESH,
+            none,
+        )
+        add(
+            f"expression.{part}_offset",
+            f"{part}: median offset (anatomy; not gated)",
+            unit,
+            -1000,
+            None,
+            None,
+            _MESH,
+            none,
+        )
+        add(
+            f"expression.{part}_range_ratio",
+            f"{part}: released range over original range (5th to 95th percentile)",
+            "",
+            0,
+            None,
+            None,
+            _MESH,
+            still,
+        )
     no_peak = "the original's head has no peak in 3-12 Hz above its noise"
-    add("motion.head_tremor_ratio", "head tremor: released amplitude over original amplitude", "", 0, None, None, _MESH, no_peak)  # fmt: skip
-    add("motion.head_tremor_hz_error", "head tremor: difference of the peak frequency", "Hz", 0, None, False, _MESH, no_peak)  # fmt: skip
+    add(
+        "motion.head_tremor_ratio",
+        "head tremor: released amplitude over original amplitude",
+        "",
+        0,
+        None,
+        None,
+        _MESH,
+        no_peak,
+    )
+    add(
+        "motion.head_tremor_hz_error",
+        "head tremor: difference of the peak frequency",
+        "Hz",
+        0,
+        None,
+        False,
+        _MESH,
+        no_peak,
+    )
 
     for state in ("swapped", "concealed", "clear", "reviewed", "undecided"):
         better = False if state in ("concealed", "undecided") else None
         add(f"coverage.{state}", f"frames whose state is {state}", "frames", 0, None, better, _LEDGER, "never")
     add("coverage.frames", "frames decoded", "frames", 0, None, None, _LEDGER, "never")
-    add("coverage.concealed_share", "share of frames in which the subject's face is concealed", "", 0, 1, False, _LEDGER, "no frames")  # fmt: skip
-    add("coverage.longest_concealed_s", "longest stretch in which the subject's face is concealed", "s", 0, None, False, _LEDGER, "no frames")  # fmt: skip
+    add(
+        "coverage.concealed_share",
+        "share of frames in which the subject's face is concealed",
+        "",
+        0,
+        1,
+        False,
+        _LEDGER,
+        "no frames",
+    )
+    add(
+        "coverage.longest_concealed_s",
+        "longest stretch in which the subject's face is concealed",
+        "s",
+        0,
+        None,
+        False,
+        _LEDGER,
+        "no frames",
+    )
 
     residue = "the written file, searched by a detector that neither swapped nor cleared"
-    add("residue.subject_faces", "faces in the released file that match the subject's original of the same frame", "faces", 0, None, False, residue, "the audit detector could not run")  # fmt: skip
-    add("residue.unaccounted_faces", "faces in the released file that belong to no swapped or concealed region", "faces", 0, None, False, residue, "the audit detector could not run")  # fmt: skip
-    add("residue.audio_streams", "audio, subtitle and data streams left in the released file", "streams", 0, None, False, "the written file's inventory", "never")  # fmt: skip
-    add("residue.metadata_keys", "metadata keys in the released file beyond the container's own", "keys", 0, None, False, "the written file's inventory", "never")  # fmt: skip
-    add("erasure.complete", "1 when every registered artefact is destroyed and every check after it holds", "", 0, 1, True, "the vault's record", "never")  # fmt: skip
+    add(
+        "residue.subject_faces",
+        "faces in the released file that match the subject's original of the same frame",
+        "faces",
+        0,
+        None,
+        False,
+        residue,
+        "the audit detector could not run",
+    )
+    add(
+        "residue.unaccounted_faces",
+        "faces in the released file that belong to no swapped or concealed region",
+        "faces",
+        0,
+        None,
+        False,
+        residue,
+        "the audit detector could not run",
+    )
+    add(
+        "residue.audio_streams",
+        "audio, subtitle and data streams left in the released file",
+        "streams",
+        0,
+        None,
+        False,
+        "the written file's inventory",
+        "never",
+    )
+    add(
+        "residue.metadata_keys",
+        "metadata keys in the released file beyond the container's own",
+        "keys",
+        0,
+        None,
+        False,
+        "the written file's inventory",
+        "never",
+    )
+    add(
+        "erasure.complete",
+        "1 when every registered artefact is destroyed and every check after it holds",
+        "",
+        0,
+        1,
+        True,
+        "the vault's record",
+        "never",
+    )
+    # fmt: on
     return {row.name: row for row in rows}
 
 

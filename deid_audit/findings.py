@@ -205,7 +205,7 @@ class StageRecord(Strict):
 
 
 class ErasedArtefact(Strict):
-    """One artefact the vault registered: where it lived, how large it was, the sha256 of its *ciphertext* if on disk."""
+    """One artefact the vault registered: where it lived, its size, the sha256 of its *ciphertext* if on disk."""
 
     kind: str
     storage: Literal["encrypted file", "memory"]
