@@ -88,7 +88,10 @@ def longest_concealed_s(frames: Sequence[LedgerFrame]) -> float:
     return longest
 
 
-CSV_COLUMNS = tuple(["video", "frame", "time_s", "state", "track", "subject", "region_state", "reason", "decided_by", "x0", "y0", "x1", "y1"])
+CSV_COLUMNS = (
+    *("video", "frame", "time_s", "state", "track", "subject", "region_state", "reason", "decided_by"),
+    *("x0", "y0", "x1", "y1"),
+)
 
 
 def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
