@@ -1,0 +1,257 @@
+"""How far the released faces stand from the subject and from the donor: the paper's Table 1, its ROC, and the tails.
+
+Takes 128-D descriptors (dlib's recogniser, computed in `vision` on the written file) and gives Measurements. It finds
+no faces, computes no descriptors and judges nothing: limits live in the policy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from deid_audit.findings import SUBJECT_SCOPE, Measurement, Of, measured, not_measured, video_scope
+from deid_audit.frames import Float
+
+MATCH_CUT = 0.6
+METHOD_TEXT = (
+    "Identity: Euclidean distance between dlib's 128-number face descriptors of the written video and of the original, "
+    "frame by frame, and to the nearest of all the subject's original frames; below 0.6 dlib calls two faces one "
+    "person. Percentiles interpolate linearly, standard deviations are over all frames, and a swapped frame that could "
+    "not be described counts as below 0.6 in the longest run. How often strangers come below 0.6 to some original "
+    "frame is printed beside the nearest-frame result; another recogniser may see what this one does not."
+)
+_METHOD = "dlib 128-D descriptor, L2; numpy linear percentile; SD with ddof 0"
+_NO_PAIR = "no frame pair in which both faces could be described"
+_NO_SWAPPED = "no swapped frame whose face could be described"
+_NO_ORIGINAL = "no original frame of the subject could be described"
+_NO_DONOR = "no donor frame could be described"
+_BLOCK_CELLS = 2_000_000
+
+_Distances = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VideoDescriptors:
+    """The subject's descriptors in one video; row i is decoded frame i, NaN where nothing could be described.
+
+    `swapped` and `original` are float32 (n, 128); `subject_swapped` bool (n,) marks the frames in which the subject's
+    region is swapped: concealed frames show no face and are not compared.
+    """
+
+    swapped: Float
+    original: Float
+    subject_swapped: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        count = len(self.subject_swapped)
+        if self.swapped.shape != (count, 128) or self.original.shape != (count, 128):
+            raise ValueError("swapped and original must be (n, 128), subject_swapped (n,)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Roc:
+    """The paper's Figure 5: shares of swapped frames within `cuts` of the average donor and the average original."""
+
+    cuts: _Distances
+    within_donor: _Distances
+    within_original: _Distances
+    auc: float
+
+
+def distances_to_original(video: VideoDescriptors) -> _Distances:
+    """Distance of each swapped frame to its own original; (n,), NaN where not swapped or not described."""
+    distance = np.linalg.norm(video.swapped.astype(np.float64) - video.original, axis=1)
+    return np.asarray(np.where(video.subject_swapped, distance, np.nan), dtype=np.float64)
+
+
+def longest_run(flags: NDArray[np.bool_]) -> int:
+    """Length of the longest run of consecutive True.
+
+    >>> longest_run(np.array([True, False, True, True]))
+    2
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def nearest_distance(queries: Float, gallery: Float) -> _Distances:
+    """Distance of each of `queries` (q, 128) to the nearest row of `gallery` (g, 128), in blocks of bounded memory.
+
+    >>> nearest_distance(np.zeros((1, 128), np.float32), np.eye(2, 128, dtype=np.float32) * [[3], [2]])
+    array([2.])
+    """
+    people = gallery.astype(np.float64)
+    squares = (people**2).sum(axis=1)
+    rows = max(1, _BLOCK_CELLS // max(1, len(people)))
+    nearest = np.empty(len(queries))
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows].astype(np.float64)
+        gaps = (block**2).sum(axis=1)[:, None] + squares - 2 * block @ people.T
+        nearest[start : start + rows] = np.sqrt(np.maximum(gaps.min(axis=1), 0))
+    return nearest
+
+
+def auc_nearer(to_donor: _Distances, to_original: _Distances) -> float:
+    """Chance that a distance to the donor is below a distance to the original, ties half (Mann-Whitney U / n²).
+
+    >>> auc_nearer(np.array([0.3, 0.5]), np.array([0.5, 0.7]))
+    0.875
+    """
+    ranks = rankdata(np.concatenate((to_original, to_donor)))
+    count = len(to_original)
+    u = float(ranks[:count].sum()) - count * (count + 1) / 2
+    return u / (count * len(to_donor))
+
+
+def roc(videos: Sequence[VideoDescriptors], donor: Float) -> Roc | None:
+    """The ROC over all swapped frames of the subject; None when a side has no descriptor."""
+    shown, originals, donors = _swapped_rows(videos), _original_rows(videos), _described(donor)
+    if not (len(shown) and len(originals) and len(donors)):
+        return None
+    to_donor, to_original = _to_average(shown, donors), _to_average(shown, originals)
+    cuts = np.unique(np.concatenate(([0.0], to_donor, to_original)))
+    within_donor = np.searchsorted(np.sort(to_donor), cuts, side="right") / len(to_donor)
+    within_original = np.searchsorted(np.sort(to_original), cuts, side="right") / len(to_original)
+    auc = auc_nearer(to_donor, to_original)
+    return Roc(cuts=cuts, within_donor=within_donor, within_original=within_original, auc=auc)
+
+
+def measure_identity(videos: Sequence[VideoDescriptors], donor: Float, strangers: Float) -> list[Measurement]:
+    """Table 1 with its tails, for each video and for all of them (the subject).
+
+    Args:
+        videos: The subject's videos, in the order of their scopes.
+        donor: float32 (m, 128), the donor's original frames; NaN rows are left out.
+        strangers: float32 (k, 128), original faces of other people; with the donor's they calibrate the gallery cut.
+    """
+    people = _People(
+        gallery=_original_rows(videos),
+        donor=_described(donor),
+        strangers=_described(strangers.reshape(-1, 128)),
+    )
+    out: list[Measurement] = []
+    scopes = [(video_scope(number), [video]) for number, video in enumerate(videos, start=1)]
+    for scope, members in [*scopes, (SUBJECT_SCOPE, list(videos))]:
+        out += _to_original(scope, members, people)
+        out += _to_gallery(scope, _swapped_rows(members), people)
+        out += _averages(scope, members, people)
+    donor_spread = _to_average(people.donor, people.donor)
+    out += _mean_sd("identity.intra_subset", "donor", SUBJECT_SCOPE, donor_spread, _NO_DONOR)
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _People:
+    gallery: Float
+    donor: Float
+    strangers: Float
+
+
+def _described(rows: Float) -> Float:
+    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
+
+
+def _original_rows(videos: Sequence[VideoDescriptors]) -> Float:
+    return np.concatenate([np.empty((0, 128), np.float32), *(_described(video.original) for video in videos)])
+
+
+def _swapped_rows(videos: Sequence[VideoDescriptors]) -> Float:
+    rows = (_described(video.swapped[video.subject_swapped]) for video in videos)
+    return np.concatenate([np.empty((0, 128), np.float32), *rows])
+
+
+def _to_average(rows: Float, subset: Float) -> _Distances:
+    """Distances of `rows` to the arithmetic mean of `subset`; empty when either side is."""
+    if not len(rows) or not len(subset):
+        return np.empty(0)
+    average = subset.astype(np.float64).mean(axis=0)
+    return np.asarray(np.linalg.norm(rows - average, axis=1), dtype=np.float64)
+
+
+def _mean_sd(
+    column: str, of: Of, scope: str, distances: _Distances, because: str, detail: dict[str, float] | None = None
+) -> list[Measurement]:
+    names = (f"{column}.mean", f"{column}.sd")
+    if not len(distances):
+        return [not_measured(name, of, scope, because, method=_METHOD) for name in names]
+    values = (float(distances.mean()), float(distances.std()))
+    return [
+        measured(name, of, scope, value, sample_size=len(distances), method=_METHOD, detail=detail)
+        for name, value in zip(names, values, strict=True)
+    ]
+
+
+def _to_original(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
+    column = "identity.to_original"
+    per_video = [distances_to_original(video) for video in videos]
+    # NaN compares False, so a swapped frame without a pair is below; a concealed frame shows no face and ends a run.
+    below = [v.subject_swapped & ~(distance >= MATCH_CUT) for v, distance in zip(videos, per_video, strict=True)]
+    swapped_frames = sum(int(video.subject_swapped.sum()) for video in videos)
+    pairs = np.concatenate([np.empty(0), *(distance[np.isfinite(distance)] for distance in per_video)])
+    detail = {
+        "cut": MATCH_CUT,
+        "frames_below": float((pairs < MATCH_CUT).sum()),
+        "frames_without_pair": float(swapped_frames - len(pairs)),
+    }
+    shown = _swapped_rows(videos)
+    if len(people.strangers) and len(shown):
+        detail["to_average_stranger_mean"] = float(_to_average(shown, people.strangers).mean())
+    out = _mean_sd(column, "swapped", scope, pairs, _NO_PAIR, detail)
+    tails = (("p01", lambda d: np.percentile(d, 1)), ("min", np.min))
+    for name, statistic in tails:
+        if not len(pairs):
+            out.append(not_measured(f"{column}.{name}", "swapped", scope, _NO_PAIR, method=_METHOD))
+            continue
+        value = float(statistic(pairs))
+        out.append(
+            measured(f"{column}.{name}", "swapped", scope, value, sample_size=len(pairs), method=_METHOD, detail=detail)
+        )
+    name = f"{column}.longest_run_below_frames"
+    if not swapped_frames:
+        return [*out, not_measured(name, "swapped", scope, "no frame in which the subject is swapped", method=_METHOD)]
+    run = max(longest_run(flags) for flags in below)
+    return [*out, measured(name, "swapped", scope, run, sample_size=swapped_frames, method=_METHOD, detail=detail)]
+
+
+def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
+    name = "identity.to_gallery.p01"
+    others = np.concatenate((people.donor, people.strangers))
+    because = _NO_SWAPPED if not len(shown) else _NO_ORIGINAL if not len(people.gallery) else ""
+    if not because and not len(others):
+        because = "no face of another person to calibrate the cut with"
+    if because:
+        return [not_measured(name, "swapped", scope, because, method=_METHOD)]
+    nearest = nearest_distance(shown, people.gallery)
+    detail = {
+        "cut": MATCH_CUT,
+        "false_match_rate": float((nearest_distance(others, people.gallery) < MATCH_CUT).mean()),
+        "donor_frames": float(len(people.donor)),
+        "stranger_frames": float(len(people.strangers)),
+        "gallery_frames": float(len(people.gallery)),
+        "share_below": float((nearest < MATCH_CUT).mean()),
+    }
+    value = float(np.percentile(nearest, 1))
+    return [measured(name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail)]
+
+
+def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
+    shown, originals = _swapped_rows(videos), _original_rows(videos)
+    to_original, to_donor = _to_average(shown, people.gallery), _to_average(shown, people.donor)
+    detail = {"originals_within_cut": float((_to_average(people.gallery, people.gallery) < MATCH_CUT).mean())}
+    if len(people.donor) and len(people.gallery):
+        detail["donor_before_swap_mean"] = float(_to_average(people.donor, people.gallery).mean())
+    no_original = _NO_ORIGINAL if len(shown) else _NO_SWAPPED
+    no_donor = _NO_DONOR if len(shown) else _NO_SWAPPED
+    out = _mean_sd("identity.to_average_original", "swapped", scope, to_original, no_original, detail)
+    out += _mean_sd("identity.to_donor", "swapped", scope, to_donor, no_donor)
+    no_row = _NO_DONOR if len(originals) else _NO_ORIGINAL
+    out += _mean_sd("identity.to_donor", "original", scope, _to_average(originals, people.donor), no_row)
+    out += _mean_sd("identity.intra_subset", "swapped", scope, _to_average(shown, shown), _NO_SWAPPED)
+    out += _mean_sd("identity.intra_subset", "original", scope, _to_average(originals, originals), _NO_ORIGINAL)
+    if not len(to_original) or not len(to_donor):
+        because = no_donor if len(to_original) else no_original
+        return [*out, not_measured("identity.roc_auc", "swapped", scope, because, method=_METHOD)]
+    auc = auc_nearer(to_donor, to_original)
+    return [*out, measured("identity.roc_auc", "swapped", scope, auc, sample_size=len(shown), method=_METHOD)]

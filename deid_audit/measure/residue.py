@@ -1,0 +1,106 @@
+"""What is left in the written file that should not be: faces nobody accounted for, the subject's own, streams, tags.
+
+Takes the boxes of an audit detector of another family (run in `vision` on every frame of the written file), the
+ledger, and the distances of the subject's regions. It runs no detector; a search that did not happen has no value.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.findings import Measurement, measured, not_measured
+from deid_audit.frames import Float
+from deid_audit.ledger import LedgerFrame, Region, State
+
+MATCH_CUT = 0.6
+MIN_IOU = 0.3
+ENLARGED_BY = 0.1
+METHOD_TEXT = (
+    "Residue: CenterFace, which neither swapped nor cleared, searches every frame of the written file. A face belongs "
+    "to a swapped or concealed region of the same frame when its centre lies in the region's box enlarged by a tenth "
+    "on each side, or when the boxes overlap by 0.3 (intersection over union); any other face counts, and so does one "
+    "in the subject's swapped region whose descriptor is nearer than 0.6 to the original of that frame. What CenterFace "
+    "does not see is not counted."
+)
+_METHOD = f"CenterFace on the written file; centre in box +{ENLARGED_BY:.0%} or IoU >= {MIN_IOU}"
+_INVENTORY = "inventory of the written file"
+
+
+def measure_residue(
+    *,
+    scope: str,
+    detections: Sequence[Float] | None,
+    frames: Sequence[LedgerFrame],
+    distances_to_original: NDArray[np.float64],
+    leftover_streams: int,
+    leftover_keys: Sequence[str],
+) -> list[Measurement]:
+    """Faces, streams and metadata keys left in one released video.
+
+    Args:
+        scope: The video's scope.
+        detections: Boxes of the audit detector, float (k, 4) xyxy px, one array a frame of the written file; None
+            when it could not run.
+        frames: The video's ledger, in the same order.
+        distances_to_original: (n,) distance of the subject's swapped region to its original; NaN where there is none.
+        leftover_streams: Audio, subtitle and data streams in the written file.
+        leftover_keys: Metadata keys beyond the container's own; only their number is kept.
+    """
+    return [
+        *_faces(scope, detections, frames, distances_to_original),
+        measured("residue.audio_streams", "swapped", scope, float(leftover_streams), sample_size=1, method=_INVENTORY),
+        measured(
+            "residue.metadata_keys", "swapped", scope, float(len(leftover_keys)), sample_size=1, method=_INVENTORY
+        ),
+    ]
+
+
+def belongs(box_xyxy: Float, region: Region) -> bool:
+    """Whether a detected face lies in a region: centre in the enlarged box, or IoU of at least 0.3.
+
+    A box with a NaN belongs nowhere.
+    """
+    x0, y0, x1, y1 = region.box_xyxy
+    dx, dy = ENLARGED_BY * (x1 - x0), ENLARGED_BY * (y1 - y0)
+    a0, b0, a1, b1 = (float(edge) for edge in box_xyxy)
+    centre_x, centre_y = (a0 + a1) / 2, (b0 + b1) / 2
+    if x0 - dx <= centre_x <= x1 + dx and y0 - dy <= centre_y <= y1 + dy:
+        return True
+    shared = max(0.0, min(x1, a1) - max(x0, a0)) * max(0.0, min(y1, b1) - max(y0, b0))
+    union = (x1 - x0) * (y1 - y0) + (a1 - a0) * (b1 - b0) - shared
+    return union > 0 and shared / union >= MIN_IOU
+
+
+def _faces(
+    scope: str,
+    detections: Sequence[Float] | None,
+    frames: Sequence[LedgerFrame],
+    distances: NDArray[np.float64],
+) -> list[Measurement]:
+    def gap(name: str, because: str) -> Measurement:
+        return not_measured(name, "swapped", scope, because, method=_METHOD)
+
+    names = ("residue.unaccounted_faces", "residue.subject_faces")
+    if detections is None:
+        return [gap(name, "the audit detector could not run") for name in names]
+    if not frames or not (len(detections) == len(frames) == len(distances)):
+        because = f"{len(detections)} frames were searched, {len(distances)} described, {len(frames)} are in the ledger"
+        return [gap(name, because) for name in names]
+
+    found = unaccounted = matching = undescribed = 0
+    for boxes, frame, distance in zip(detections, frames, distances, strict=True):
+        covered = [region for region in frame.regions if region.state in (State.SWAPPED, State.CONCEALED)]
+        swapped = [region for region in covered if region.is_subject and region.state is State.SWAPPED]
+        found += len(boxes)
+        unaccounted += sum(not any(belongs(box, region) for region in covered) for box in boxes)
+        if any(belongs(box, region) for box in boxes for region in swapped):
+            matching += bool(distance < MATCH_CUT)
+            undescribed += bool(np.isnan(distance))
+    count = len(frames)
+    detail = {"faces_found": float(found), "undescribed_frames": float(undescribed), "cut": MATCH_CUT}
+    out = [measured(names[0], "swapped", scope, unaccounted, sample_size=count, method=_METHOD, detail=detail)]
+    if undescribed and not matching:
+        because = f"{undescribed} frames show a swapped face that could not be compared with its original"
+        return [*out, gap(names[1], because)]
+    return [*out, measured(names[1], "swapped", scope, matching, sample_size=count, method=_METHOD, detail=detail)]
