@@ -46,8 +46,8 @@ class FileProblem:
 def build_statement(case: CaseRecord) -> bytes:
     """The in-toto Statement v1 about a case, in canonical JSON.
 
-    Raises EvidenceError for a case that contradicts itself. The predicate is the case and `verificationResult`; the subjects are the output files. See
-    https://github.com/in-toto/attestation (Statement v1) and RFC 8785.
+    Raises EvidenceError for a case that contradicts itself. The predicate is the case and `verificationResult`; the
+    subjects are the output files. See https://github.com/in-toto/attestation (Statement v1) and RFC 8785.
     """
     predicate = case.model_dump(mode="json") | {_RESULT: case.verdict.outcome.value}
     statement = {

@@ -55,7 +55,7 @@ class _PolicyFile(Strict):
 
 def list_policies() -> list[Policy]:
     """The shipped policies, by name."""
-    return [_read(path) for path in sorted(resource_dir("policies").glob("*.toml"))]
+    return [_read(path) for path in sorted(resource_dir("policies").glob("*.toml"), key=lambda path: path.stem)]
 
 
 def load_policy(name_or_path: str) -> Policy:

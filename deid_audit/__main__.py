@@ -1,0 +1,25 @@
+"""The console entry `deid-audit`: every command is registered here, in one place.
+
+A command's module imports heavy libraries inside its function, so that `--help` answers at once.
+"""
+
+import typer
+
+from deid_audit.cli import policy
+from deid_audit.cli.frame import make_app
+
+
+def build_app() -> typer.Typer:
+    """The application with all its commands: the one place where a command is registered."""
+    app = make_app()
+    app.add_typer(policy.app, name="policy")
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    build_app()(prog_name="deid-audit")
+
+
+if __name__ == "__main__":
+    main()
