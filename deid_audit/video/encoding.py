@@ -1,0 +1,139 @@
+"""The one encoder setting of the project, and the exact clock frames are written in.
+
+`write_video` and `roundtrip` share both, so what is measured in memory is what a file would have held.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from av.bitstream import BitStreamFilterContext
+from av.codec.context import Flags
+from av.packet import Packet
+from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+
+from deid_audit.errors import VideoError
+from deid_audit.frames import Frame
+from deid_audit.video.colour import from_rgb, matrix_to_write
+from deid_audit.video.reader import SourceVideo
+
+# Measured at 1920x1080, crf 14: superfast encodes 1.8 times as fast as veryfast and 3 to 4 times as fast as medium,
+# with equal PSNR (44.8 against 43.9 and 44.7 dB) and files 1.5 times as large. A fixed thread count keeps the bytes
+# the same on every machine; no B-frames means no negative timestamps, hence no edit list that could hide a frame.
+X264_OPTIONS = {"preset": "superfast", "crf": "14", "bf": "0", "threads": "4", "rc-lookahead": "8", "g": "250"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Timestamps from 0 in whole `ticks` of `time_base`, the largest unit in which they are all exact."""
+
+    time_base: Fraction
+    ticks: tuple[int, ...]
+    last_duration: int
+
+    def duration_of(self, position: int) -> int:
+        """Ticks until the next frame; the last frame lasts as long as the one before it."""
+        if position + 1 >= len(self.ticks):
+            return self.last_duration
+        return self.ticks[position + 1] - self.ticks[position]
+
+
+def clock_of(video: SourceVideo) -> Clock:
+    """The video's timestamps relative to its first frame, without any rounding.
+
+    MP4 counts in 1/timescale, so a time base of 1001/30000 becomes 1/30000 and ticks of 1001.
+    """
+    offsets = [pts - video.pts[0] for pts in video.pts]
+    unit = math.gcd(*offsets) or 1
+    tick = video.time_base * unit
+    time_base = Fraction(1, tick.denominator)
+    ticks = tuple(offset // unit * tick.numerator for offset in offsets)
+    lone = max(1, round(Fraction(video.facts.duration_s) / time_base))
+    return Clock(time_base=time_base, ticks=ticks, last_duration=ticks[-1] - ticks[-2] if len(ticks) > 1 else lone)
+
+
+def configure(context: VideoCodecContext, like: SourceVideo, clock: Clock) -> None:
+    """Sets the encoder to the upright size, exact clock and colour tags of `like`."""
+    width, height = like.facts.width, like.facts.height
+    context.width, context.height = width, height
+    context.pix_fmt = pixel_format(width, height)
+    context.framerate = mean_rate(clock)
+    context.time_base = clock.time_base
+    context.sample_aspect_ratio = like.sample_aspect_ratio
+    context.colorspace = matrix_to_write(like.colour, width, height)
+    context.color_range = 1
+    context.color_trc, context.color_primaries = like.colour.transfer, like.colour.primaries
+    context.flags |= int(Flags.bitexact)
+    context.options = dict(X264_OPTIONS)
+
+
+def mean_rate(clock: Clock) -> Fraction:
+    """Frames a second on average: what rate control and the H.264 level go by; timestamps do not depend on it."""
+    ticks = clock.ticks[-1] + clock.duration_of(len(clock.ticks) - 1)
+    return (len(clock.ticks) / (ticks * clock.time_base)).limit_denominator(1001)
+
+
+def pixel_format(width: int, height: int) -> str:
+    """4:2:0 where both sides are even; an odd side has no half, so 4:4:4."""
+    return "yuv444p" if width % 2 or height % 2 else "yuv420p"
+
+
+def packets(
+    context: VideoCodecContext, frames: Iterable[Frame], like: SourceVideo, clock: Clock
+) -> Iterator["Packet[Stream]"]:
+    """Encodes the frames of `like` one by one; a missing, added, reordered or resized frame is a VideoError.
+
+    The encoder's own note (an SEI message with its version and options) is taken out of the stream.
+    """
+    without_notes = BitStreamFilterContext("filter_units=remove_types=6", "h264")
+    written = 0
+    for picture in _pictures(frames, like, clock):
+        for encoded in context.encode(picture):
+            for packet in without_notes.filter(encoded):
+                packet.duration = clock.duration_of(written)
+                written += 1
+                yield packet
+    if written != len(like.pts):
+        raise _defect(f"{like.label}: {len(like.pts)} frames went into the encoder and {written} came out")
+
+
+def _pictures(frames: Iterable[Frame], like: SourceVideo, clock: Clock) -> Iterator[VideoFrame | None]:
+    """Every frame as the encoder wants it, then None, which flushes the encoder."""
+    position = 0
+    for frame in frames:
+        _expect_frame(frame, position, like)
+        yield _picture(frame, like, clock)
+        position += 1
+    if position != len(like.pts):
+        raise _defect(f"{like.label}: {len(like.pts)} frames were expected and {position} came")
+    yield None
+
+
+def _picture(frame: Frame, like: SourceVideo, clock: Clock) -> VideoFrame:
+    width, height = like.facts.width, like.facts.height
+    picture = from_rgb(
+        frame.image_rgb,
+        pixel_format=pixel_format(width, height),
+        matrix=matrix_to_write(like.colour, width, height),
+        tags=like.colour,
+    )
+    picture.pts, picture.time_base = clock.ticks[frame.index], clock.time_base
+    picture.pict_type = PictureType.NONE
+    return picture
+
+
+def _expect_frame(frame: Frame, position: int, like: SourceVideo) -> None:
+    height, width = frame.image_rgb.shape[:2]
+    if position >= len(like.pts) or frame.index != position or frame.pts != like.pts[position]:
+        raise _defect(f"{like.label}: frame {frame.index} came where frame {position} of {len(like.pts)} was expected")
+    if (width, height) != (like.facts.width, like.facts.height):
+        raise _defect(
+            f"{like.label}: frame {position} is {width}x{height}, expected {like.facts.width}x{like.facts.height}"
+        )
+
+
+def _defect(message: str) -> VideoError:
+    return VideoError(message, next_step="this is a defect of deid-audit; nothing was written, please report it")

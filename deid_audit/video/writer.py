@@ -1,0 +1,156 @@
+"""Videos out: the frames of a source video, changed, at the same size and the same instants.
+
+Writes H.264 in MP4 and nothing else: no audio, no side streams, no tags beyond the container's own. `roundtrip`
+does the same in memory, for controls that must never become a file. What was written is checked by decoding it
+again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.codec import CodecContext
+from av.video.frame import VideoFrame
+
+from deid_audit.errors import VideoError
+from deid_audit.findings import VideoFacts
+from deid_audit.frames import Frame
+from deid_audit.video.colour import to_rgb
+from deid_audit.video.encoding import X264_OPTIONS, clock_of, configure, mean_rate, packets
+from deid_audit.video.reader import SourceVideo
+
+METHOD_TEXT = (
+    f"Released videos were encoded with x264 (crf {X264_OPTIONS['crf']}, preset {X264_OPTIONS['preset']}) at the "
+    "original's size, frame count and timestamps, without audio, side streams or tags beyond the MP4 container's own; "
+    "the controls passed through the same encoder in memory."
+)
+
+CONTAINER_KEYS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "language", "handler_name", "vendor_id"}
+)
+"""Tags that an MP4 container writes about itself; any other key in a released file is a leftover."""
+
+
+def leftover_metadata_keys(facts: VideoFacts) -> tuple[str, ...]:
+    """Metadata keys of a written file beyond the container's own."""
+    return tuple(key for key in facts.inventory.metadata_keys if key not in CONTAINER_KEYS)
+
+
+def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> None:
+    """Writes `frames`, which are all the frames of `like` in order, as an MP4 file.
+
+    The file appears under its name only when it is complete and on disk; a failed write leaves nothing behind.
+
+    Raises:
+        VideoError: a frame is missing, added or of another size, or the file cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.part")
+    clock = clock_of(like)
+    with _write_errors(like.label):
+        try:
+            container = av.open(
+                f"file:{unfinished.absolute()}",
+                mode="w",
+                format="mp4",
+                container_options={
+                    "fflags": "+bitexact",
+                    "movflags": "+faststart",
+                    "movie_timescale": "90000",
+                    "video_track_timescale": str(clock.time_base.denominator),
+                    "use_editlist": "0",
+                },
+            )
+            with container:
+                stream = container.add_stream("libx264", rate=mean_rate(clock))
+                configure(stream.codec_context, like, clock)
+                stream.time_base = clock.time_base
+                for packet in packets(stream.codec_context, frames, like, clock):
+                    packet.stream = stream
+                    container.mux_one(packet)
+            _sync(unfinished)
+            _expect_packets(unfinished, like)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def roundtrip(frames: Iterable[Frame], *, like: SourceVideo) -> Iterator[Frame]:
+    """The frames as `write_video` would have stored them, encoded and decoded in memory, a few at a time.
+
+    Raises:
+        VideoError: a frame is missing, added or of another size.
+    """
+    clock = clock_of(like)
+    encoder = CodecContext.create("libx264", "w")
+    configure(encoder, like, clock)
+    decoder = CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    position = 0
+
+    def known(decoded: VideoFrame) -> Frame:
+        if position >= len(like.pts) or decoded.pts != clock.ticks[position]:
+            raise VideoError(f"{like.label}: the encoder changed the order or time of frame {position}")
+        return Frame(index=position, pts=like.pts[position], image_rgb=np.ascontiguousarray(to_rgb(decoded)))
+
+    for packet in packets(encoder, frames, like, clock):
+        for decoded in decoder.decode(packet):
+            yield known(decoded)
+            position += 1
+    for decoded in decoder.decode(None):
+        yield known(decoded)
+        position += 1
+    if position != len(like.pts):
+        raise VideoError(f"{like.label}: {len(like.pts)} frames were encoded and {position} came back")
+
+
+def check_same_timing(original: SourceVideo, written: SourceVideo) -> None:
+    """Raises VideoError unless both have the same size, frame count and instants, compared as exact fractions."""
+    size = (original.facts.width, original.facts.height)
+    written_size = (written.facts.width, written.facts.height)
+    if size != written_size:
+        raise _differs(original, f"is {written_size[0]}x{written_size[1]} instead of {size[0]}x{size[1]}")
+    if len(original.pts) != len(written.pts):
+        raise _differs(original, f"has {len(written.pts)} frames instead of {len(original.pts)}")
+    for position, (before, after) in enumerate(zip(original.pts, written.pts, strict=True)):
+        expected = (before - original.pts[0]) * original.time_base
+        found = (after - written.pts[0]) * written.time_base
+        if expected != found:
+            raise _differs(original, f"shows frame {position} at {float(found):.6f} s instead of {float(expected):.6f}")
+
+
+def _differs(original: SourceVideo, what: str) -> VideoError:
+    return VideoError(
+        f"the file written for {original.label} {what}",
+        next_step="this is a defect of deid-audit; do not use the file, please report it",
+    )
+
+
+@contextmanager
+def _write_errors(label: str) -> Iterator[None]:
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or "FFmpeg gave no reason"
+        raise VideoError(
+            f"the file for {label} could not be written: {reason}",
+            next_step="check the free space and the permissions of the output folder",
+        ) from None
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _expect_packets(path: Path, like: SourceVideo) -> None:
+    """Counts the packets on disk: FFmpeg does not report every write that failed."""
+    with av.open(f"file:{path.absolute()}", mode="r") as container:
+        found = sum(1 for packet in container.demux(video=0) if packet.size)
+    if found != len(like.pts):
+        raise VideoError(
+            f"the file for {like.label} holds {found} of {len(like.pts)} frames",
+            next_step="check the free space of the output folder",
+        )
