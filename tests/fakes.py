@@ -1,6 +1,6 @@
 """Builders of plausible paper-side records for tests: measurements, a policy and a whole case, without any video."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deid_audit.digests import sha256_bytes
@@ -11,23 +11,21 @@ from deid_audit.findings import (
     ErasureCheck,
     ErasureRecord,
     FigureDigest,
-    Finding,
     Measurement,
     ModelFile,
     Of,
-    Outcome,
     OutputFile,
     Policy,
     Rule,
     SignerInfo,
     StageRecord,
-    Verdict,
     VideoFacts,
     VideoInventory,
     measured,
     not_measured,
     video_scope,
 )
+from deid_audit.policy import judge
 
 FRAMES = 200
 _CONTROLS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
@@ -154,36 +152,6 @@ def make_policy(rules: Sequence[Rule] | None = None) -> Policy:
     return Policy(id="test", version="1", title="A policy for tests", sha256=sha256_bytes(b"policy"), rules=rules)
 
 
-def make_verdict(policy: Policy, measurements: Sequence[Measurement]) -> Verdict:
-    """A verdict over the first scope only; enough for records in which nothing is judged."""
-    return Verdict(
-        policy_id=policy.id,
-        policy_version=policy.version,
-        policy_sha256=policy.sha256,
-        findings=tuple(_finding(rule, measurements) for rule in policy.rules),
-    )
-
-
-_HOLDS: dict[str, Callable[[float, float], bool]] = {
-    "above": lambda value, limit: value > limit,
-    "below": lambda value, limit: value < limit,
-    "at_least": lambda value, limit: value >= limit,
-    "at_most": lambda value, limit: value <= limit,
-}
-
-
-def _finding(rule: Rule, measurements: Sequence[Measurement]) -> Finding:
-    match = next(row for row in measurements if (row.metric, row.of) == (rule.metric, rule.of))
-    if match.value is None:
-        skip = match.absent and rule.if_absent == "skip"
-        outcome = Outcome.NOT_APPLICABLE if skip else Outcome.INDETERMINATE
-        return Finding(rule=rule, outcome=outcome, scope=match.scope, reason=match.not_measured_because or "")
-    outcome = Outcome.PASSED if _HOLDS[rule.op](match.value, rule.limit) else Outcome.FAILED
-    reason = f"{match.value:g} of {match.scope} against {rule.op} {rule.limit:g}"
-    size = match.sample_size
-    return Finding(rule=rule, outcome=outcome, scope=match.scope, observed=match.value, sample_size=size, reason=reason)
-
-
 def make_video_facts(label: str = "subject video 1", **changes: Any) -> VideoFacts:
     """A 640x480 clip of eight seconds at 25 fps."""
     inventory = VideoInventory(audio_streams=1, subtitle_streams=0, data_streams=0, metadata_keys=("title",))
@@ -266,7 +234,7 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
             name="made on the spot", fingerprint_sha256="ab" * 32, not_after="2027-01-02", verified_issuer=False
         ),
         "policy": policy,
-        "verdict": make_verdict(policy, rows),
+        "verdict": judge(rows, policy),
         "outputs_folder": "withheld" if failing else "release",
         "outputs": make_outputs(files),
         "originals": tuple(make_video_facts(f"subject video {number}") for number in numbers),
