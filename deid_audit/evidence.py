@@ -63,7 +63,7 @@ def build_statement(case: CaseRecord) -> bytes:
 
 
 def parse_statement(data: bytes) -> CaseRecord:
-    """The case in a statement's bytes; raises EvidenceError unless they are exactly what `build_statement` writes.
+    """The case in a statement's bytes; raises EvidenceError for any other form, spelling, key, type or contradiction.
 
     Whether the verdict follows from the measurements is for the caller to ask the policy stage.
     """
