@@ -20,8 +20,8 @@ METHOD_TEXT = (
     "Residue: CenterFace, which neither swapped nor cleared, searches every frame of the written file. A face belongs "
     "to a swapped or concealed region of the same frame when its centre lies in the region's box enlarged by a tenth "
     "on each side, or when the boxes overlap by 0.3 (intersection over union); any other face counts, and so does one "
-    "in the subject's swapped region whose descriptor is nearer than 0.6 to the original of that frame. What CenterFace "
-    "does not see is not counted."
+    "in the subject's swapped region whose descriptor is nearer than 0.6 to the original of that frame. What "
+    "CenterFace does not see is not counted."
 )
 _METHOD = f"CenterFace on the written file; centre in box +{ENLARGED_BY:.0%} or IoU >= {MIN_IOU}"
 _INVENTORY = "inventory of the written file"
