@@ -1,0 +1,140 @@
+"""Identity against hand-computed distances, brute force and scipy's Mann-Whitney U."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from deid_audit.catalog import METRICS
+from deid_audit.findings import SUBJECT_SCOPE, Measurement, video_scope
+from deid_audit.measure import identity
+from deid_audit.measure.identity import VideoDescriptors, auc_nearer, measure_identity, nearest_distance, roc
+
+Rows = NDArray[np.float32]
+NO_ROWS = np.empty((0, 128), np.float32)
+
+
+def at(*values: float, axis: int = 0) -> Rows:
+    """Descriptors on one axis: distances between them are differences."""
+    rows = np.zeros((len(values), 128), np.float32)
+    rows[:, axis] = values
+    return rows
+
+
+def video(swapped: Rows, original: Rows, subject: list[bool] | None = None) -> VideoDescriptors:
+    flags = np.ones(len(swapped), bool) if subject is None else np.array(subject)
+    return VideoDescriptors(swapped=swapped, original=original, subject_swapped=flags)
+
+
+def find(rows: list[Measurement], metric: str, scope: str = "video 1", of: str = "swapped") -> Measurement:
+    (row,) = [row for row in rows if (row.metric, row.of, row.scope) == (f"identity.{metric}", of, scope)]
+    return row
+
+
+def random_rows(count: int, seed: int, shift: float = 0.0) -> Rows:
+    return (np.random.default_rng(seed).normal(shift, 0.05, (count, 128))).astype(np.float32)
+
+
+def test_hand_computed_table() -> None:
+    one = video(at(0.8, 1.0, 0.5, 0.9), at(0.0, 0.0, 0.0, 0.0))
+    rows = measure_identity([one], at(1.0, 1.2), NO_ROWS)
+    assert find(rows, "to_original.mean").value == pytest.approx(0.8)
+    assert find(rows, "to_original.sd").value == pytest.approx(np.std([0.8, 1.0, 0.5, 0.9]))
+    assert find(rows, "to_original.min").value == pytest.approx(0.5)
+    assert find(rows, "to_original.p01").value == pytest.approx(0.5 + 0.03 * 0.3)  # linear between 0.5 and 0.8
+    assert find(rows, "to_original.longest_run_below_frames").value == 1
+    assert find(rows, "to_average_original.mean").value == pytest.approx(0.8)
+    assert find(rows, "to_donor.mean").value == pytest.approx((0.3 + 0.1 + 0.6 + 0.2) / 4)
+    assert find(rows, "to_donor.mean", of="original").value == pytest.approx(1.1)
+    assert find(rows, "intra_subset.mean").value == pytest.approx((0.0 + 0.2 + 0.3 + 0.1) / 4)
+    assert find(rows, "intra_subset.mean", of="original").value == pytest.approx(0.0)
+    assert find(rows, "intra_subset.mean", SUBJECT_SCOPE, "donor").value == pytest.approx(0.1)
+    assert find(rows, "to_original.mean").detail["frames_below"] == 1
+
+
+def test_every_identity_metric_in_every_scope_even_without_any_descriptor() -> None:
+    names = {name for name in METRICS if name.startswith("identity.")}
+    blind = np.full((5, 128), np.nan, np.float32)
+    for videos, donor in (
+        ([video(random_rows(5, 1), random_rows(5, 2)), video(blind, blind)], random_rows(4, 3)),
+        ([video(blind, blind)], NO_ROWS),
+    ):
+        rows = measure_identity(videos, donor, NO_ROWS)
+        for scope in (*(video_scope(number + 1) for number in range(len(videos))), SUBJECT_SCOPE):
+            assert {row.metric for row in rows if row.scope == scope and row.of == "swapped"} == names
+        assert all(row.not_measured_because is None or row.value is None for row in rows)
+    assert all(
+        row.value is None for row in rows if row.of == "swapped" and not row.metric.endswith("longest_run_below_frames")
+    )
+
+
+def test_an_undescribed_swapped_frame_counts_as_below_and_a_concealed_one_ends_the_run() -> None:
+    swapped = at(0.9, np.nan, 0.2, 0.9, 0.2, 0.2, 0.2)
+    swapped[1] = np.nan
+    subject = [True, True, True, True, True, False, True]
+    rows = measure_identity([video(swapped, at(*[0.0] * 7), subject)], at(1.0), NO_ROWS)
+    run = find(rows, "to_original.longest_run_below_frames")
+    assert (run.value, run.sample_size) == (2, 6)
+    assert find(rows, "to_original.mean").sample_size == 5
+    assert run.detail["frames_without_pair"] == 1
+
+
+def test_a_video_in_which_nothing_could_be_described_is_one_long_run_below() -> None:
+    blind = np.full((4, 128), np.nan, np.float32)
+    run = find(measure_identity([video(blind, blind)], at(1.0), NO_ROWS), "to_original.longest_run_below_frames")
+    assert run.value == 4
+
+
+def test_runs_do_not_reach_across_videos_and_an_unswapped_face_fails_every_number() -> None:
+    same = random_rows(3, 5)
+    rows = measure_identity([video(same, same), video(same, same)], random_rows(3, 6, 1.0), NO_ROWS)
+    assert find(rows, "to_original.longest_run_below_frames", SUBJECT_SCOPE).value == 3
+    assert find(rows, "to_original.mean", SUBJECT_SCOPE).value == 0
+    assert find(rows, "to_gallery.p01").value == pytest.approx(0, abs=1e-6)
+    assert find(rows, "roc_auc", SUBJECT_SCOPE).value == 0
+
+
+def test_the_gallery_is_every_original_of_the_subject_and_strangers_calibrate_it() -> None:
+    first = video(at(1.0, 1.0), at(0.0, 0.0))
+    second = video(at(5.0, 5.0), at(0.9, 0.9), [False, False])
+    rows = measure_identity([first, second], at(3.0, 3.0), at(1.2, 2.0))
+    gallery = find(rows, "to_gallery.p01")
+    assert gallery.value == pytest.approx(0.1)  # video 1 against an original of video 2
+    assert gallery.detail["false_match_rate"] == pytest.approx(0.25)  # 1.2 is 0.3 away, three others are not
+    assert gallery.detail["stranger_frames"] == 2
+    assert find(rows, "to_gallery.p01", "video 2").value is None
+    uncalibrated = find(measure_identity([first], NO_ROWS, NO_ROWS), "to_gallery.p01")
+    assert uncalibrated.value is None
+
+
+def test_nearest_distance_in_blocks_equals_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, gallery = random_rows(53, 7), random_rows(31, 8)
+    brute = np.linalg.norm(queries[:, None].astype(float) - gallery[None], axis=2).min(axis=1)
+    monkeypatch.setattr(identity, "_BLOCK_CELLS", 100)
+    np.testing.assert_allclose(nearest_distance(queries, gallery), brute, atol=1e-9)
+    np.testing.assert_allclose(nearest_distance(gallery, gallery), 0, atol=1e-7)
+
+
+def test_auc_equals_all_pairs_and_mann_whitney_with_ties() -> None:
+    rng = np.random.default_rng(9)
+    donor, original = np.round(rng.normal(0.45, 0.1, 80), 2), np.round(rng.normal(0.6, 0.1, 80), 2)
+    pairs = (donor[:, None] < original).mean() + 0.5 * (donor[:, None] == original).mean()
+    assert auc_nearer(donor, original) == pytest.approx(pairs)
+    u = mannwhitneyu(original, donor).statistic
+    assert auc_nearer(donor, original) == pytest.approx(u / 6400)
+    assert auc_nearer(original, original) == 0.5
+
+
+def test_the_area_under_the_roc_curve_is_the_auc() -> None:
+    swapped = np.random.default_rng(10).normal(0, 0.1, (60, 128)).astype(np.float32)
+    curve = roc([video(swapped, at(*[-0.3] * 60))], at(0.3, 0.3))
+    assert curve is not None
+    area = np.trapezoid if hasattr(np, "trapezoid") else np.trapz
+    assert area(curve.within_donor, curve.within_original) == pytest.approx(curve.auc)
+    assert (curve.within_donor[0], curve.within_donor[-1], curve.within_original[-1]) == (0, 1, 1)
+    assert roc([video(swapped, at(*[0.0] * 60))], NO_ROWS) is None
+
+
+def test_shapes_are_checked() -> None:
+    with pytest.raises(ValueError, match="128"):
+        VideoDescriptors(swapped=at(1.0), original=at(1.0, 2.0), subject_swapped=np.ones(1, bool))

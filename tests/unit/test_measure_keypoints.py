@@ -1,0 +1,199 @@
+"""Keypoints against hand-computed OKS and pycocotools' own computeOks."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from deid_audit.catalog import METRICS
+from deid_audit.findings import Measurement, Of
+from deid_audit.measure.keypoints import (
+    COCO_SIGMAS,
+    PoseTrack,
+    keypoint_similarity,
+    measure_keypoints,
+    oks,
+    oks_per_frame,
+    pool,
+)
+
+CONTROLS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
+AREA = 60_000.0
+
+
+def points(count: int, seed: int = 0, visibility: float | None = None) -> NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    table = np.dstack((rng.uniform(100, 500, (count, 17, 2)), rng.uniform(0.2, 1, (count, 17))))
+    if visibility is not None:
+        table[:, :, 2] = visibility
+    return table.astype(np.float32)
+
+
+def track(keypoints: NDArray[np.float32], area: float = AREA) -> PoseTrack:
+    return PoseTrack(keypoints=keypoints, area=np.full(len(keypoints), area, np.float32))
+
+
+def moved(keypoints: NDArray[np.float32], px: float, seed: int = 1) -> NDArray[np.float32]:
+    shift = np.random.default_rng(seed).normal(0, px, (*keypoints.shape[:2], 2))
+    out = keypoints.copy()
+    out[:, :, :2] += shift.astype(np.float32)
+    return out
+
+
+def value(rows: list[Measurement], name: str, of: str = "swapped") -> float:
+    (row,) = [row for row in rows if row.metric == f"keypoints.{name}" and row.of == of]
+    assert row.value is not None
+    return row.value
+
+
+def test_one_keypoint_off_by_kappa_times_the_root_of_the_area_scores_exp_minus_half() -> None:
+    truth = points(1, visibility=1.0)[0]
+    shifted = truth.copy()
+    shifted[9, 0] += 2 * COCO_SIGMAS[9] * np.sqrt(AREA)
+    assert oks(truth, shifted, AREA) == pytest.approx((16 + np.exp(-0.5)) / 17, abs=1e-6)
+    assert oks(truth, np.full((17, 3), np.nan, np.float32), AREA) == 0
+
+
+def test_only_keypoints_visible_in_the_original_count() -> None:
+    truth = points(1, visibility=1.0)[0]
+    truth[5:, 2] = 0.49
+    shifted = truth.copy()
+    shifted[5:, :2] += 1000
+    assert oks(truth, shifted, AREA) == 1.0
+    truth[:, 2] = 0.0
+    assert np.isnan(oks(truth, shifted, AREA))
+
+
+def test_oks_equals_pycocotools_compute_oks() -> None:
+    """The ground truth and the loading of results are pycocotools' own, unlike in the module under test."""
+    truth, area = points(30), np.linspace(400, 90_000, 30, dtype=np.float32)
+    seen = moved(truth, 12)
+    images = [{"id": index} for index in range(30)]
+    annotations, results = [], []
+    for index in range(30):
+        flags = np.where(truth[index, :, 2] >= 0.5, 2, 0)
+        annotations.append(
+            {
+                "id": index + 1,
+                "image_id": index,
+                "category_id": 1,
+                "iscrowd": 0,
+                "area": float(area[index]),
+                "bbox": [0, 0, 600, 600],
+                "num_keypoints": int((flags > 0).sum()),
+                "keypoints": np.column_stack((truth[index, :, :2], flags)).ravel().tolist(),
+            }
+        )
+        flat = seen[index].astype(float).ravel().tolist()
+        results.append({"image_id": index, "category_id": 1, "keypoints": flat, "score": 1.0})
+    with contextlib.redirect_stdout(io.StringIO()):
+        ground = COCO()
+        ground.dataset = {"images": images, "categories": [{"id": 1}], "annotations": annotations, "info": {}}
+        ground.createIndex()
+        evaluator = COCOeval(ground, ground.loadRes(results), "keypoints")
+        evaluator.evaluate()
+    theirs = [evaluator.ious[index, 1][0, 0] for index in range(30)]
+    ours = oks_per_frame(PoseTrack(keypoints=truth, area=area), track(seen))
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_a_perfect_match_is_one_everywhere_and_every_metric_is_there() -> None:
+    original = track(points(12))
+    rows = measure_keypoints(original, dict.fromkeys(CONTROLS, original), "video 1")
+    names = {name for name in METRICS if name.startswith("keypoints.")}
+    for of in CONTROLS:
+        assert {row.metric for row in rows if row.of == of} == names
+    assert {row.value for row in rows} == {1.0}
+    assert {row.sample_size for row in rows} == {12}
+
+
+def test_the_null_edit_is_the_noise_floor_of_all_the_others() -> None:
+    truth = points(20, visibility=1.0)
+    others: dict[Of, PoseTrack] = {"swapped": track(moved(truth, 1)), "reencoded": track(moved(truth, 30))}
+    rows = measure_keypoints(track(truth), others, "video 1")
+    floors = {row.metric: row.noise_floor for row in rows if row.of == "swapped"}
+    assert floors == {row.metric: row.value for row in rows if row.of == "reencoded"}
+    assert all(row.noise_floor is None for row in rows if row.of == "reencoded")
+    assert value(rows, "oks_ge_95") == 1.0
+    assert value(rows, "oks_ge_95", "reencoded") < 0.1
+    assert value(rows, "ap95", "reencoded") < 0.1
+
+
+def test_a_lost_person_counts_zero_and_frames_without_anybody_do_not_count() -> None:
+    truth = points(10, visibility=1.0)
+    truth[8:] = np.nan
+    seen = truth.copy()
+    seen[:2] = np.nan
+    rows = measure_keypoints(track(truth), {"swapped": track(seen)}, "video 1")
+    assert value(rows, "oks_ge_95") == pytest.approx(0.75)
+    assert value(rows, "ar95") == pytest.approx(0.75)
+    assert value(rows, "ar") == pytest.approx(0.75)
+    assert {row.sample_size for row in rows} == {8}
+    assert rows[0].detail["frames_lost"] == 2
+
+
+def test_ap_falls_with_a_person_the_original_does_not_show() -> None:
+    truth = points(10, visibility=1.0)
+    truth[:5] = np.nan
+    seen = points(10, visibility=1.0)
+    rows = measure_keypoints(track(truth), {"swapped": track(seen)}, "video 1")
+    assert value(rows, "ar95") == 1.0
+    assert value(rows, "ap95") < 1.0
+
+
+def test_everybody_lost_is_zero_not_an_error() -> None:
+    truth = points(6, visibility=1.0)
+    rows = measure_keypoints(track(truth), {"masked": track(np.full_like(truth, np.nan))}, "video 1")
+    assert {row.value for row in rows} == {0.0}
+
+
+def test_small_people_are_not_dropped() -> None:
+    truth = points(6, visibility=1.0)
+    rows = measure_keypoints(track(truth, 300.0), {"swapped": track(truth, 300.0)}, "video 1")
+    assert {row.value for row in rows} == {1.0}
+
+
+def test_a_frame_without_a_person_mask_scores_zero_when_anything_moved() -> None:
+    truth = points(4, visibility=1.0)
+    rows = measure_keypoints(track(truth, np.nan), {"swapped": track(moved(truth, 1), np.nan)}, "video 1")
+    assert value(rows, "oks_ge_95") == 0.0
+    assert value(rows, "ap50") == 0.0
+
+
+def test_nobody_in_the_original_is_a_gap() -> None:
+    nobody = track(np.full((5, 17, 3), np.nan, np.float32), np.nan)
+    rows = measure_keypoints(nobody, {"swapped": track(points(5))}, "video 1")
+    assert {row.metric for row in rows} == {name for name in METRICS if name.startswith("keypoints.")}
+    assert all(row.value is None and not row.absent and row.not_measured_because for row in rows)
+
+
+def test_pooling_counts_every_video_frame_once() -> None:
+    good, bad = points(6, visibility=1.0), points(2, seed=3, visibility=1.0)
+    original = pool([track(good), track(bad)])
+    released = pool([track(good), track(moved(bad, 200))])
+    rows = measure_keypoints(original, {"swapped": released}, "subject")
+    assert value(rows, "oks_ge_95") == 0.75
+    assert rows[0].sample_size == 8
+
+
+def test_single_keypoint_similarity_and_unequal_lengths() -> None:
+    truth = points(3, visibility=1.0)
+    truth[0, 4, 2] = 0.1
+    shifted = truth.copy()
+    shifted[:, 0, 1] += 2 * COCO_SIGMAS[0] * np.sqrt(AREA) * np.sqrt(2)
+    similarity = keypoint_similarity(track(truth), track(shifted))
+    np.testing.assert_allclose(similarity[:, 0], np.exp(-1), rtol=1e-4)
+    np.testing.assert_allclose(similarity[:, 1], 1)
+    assert np.isnan(similarity[0, 4])
+    with pytest.raises(ValueError, match="same number"):
+        keypoint_similarity(track(truth), track(points(2)))
+
+
+def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    original = track(points(3))
+    measure_keypoints(original, {"swapped": original}, "video 1")
+    assert capsys.readouterr().out == ""
