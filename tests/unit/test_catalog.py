@@ -1,0 +1,48 @@
+"""The catalogue: the agreed names, all of them, with a range that makes sense."""
+
+import math
+
+from deid_audit.catalog import METRICS
+
+# As agreed in the specification; once shipped, a name is stable.
+NAMES = {
+    *(f"identity.to_original.{stat}" for stat in ("mean", "sd", "p01", "min", "longest_run_below_frames")),
+    *("identity.to_gallery.p01", "identity.roc_auc"),
+    *(
+        f"identity.{column}.{stat}"
+        for column in ("to_average_original", "to_donor", "intra_subset")
+        for stat in ("mean", "sd")
+    ),
+    *(f"keypoints.{name}" for name in ("ap", "ap50", "ap75", "ap95", "ar", "ar50", "ar75", "ar95", "oks_ge_95")),
+    *(
+        f"expression.{part}_{stat}"
+        for part in ("mouth", "eye", "brow", "yaw")
+        for stat in ("r", "mae", "offset", "range_ratio")
+    ),
+    *("motion.head_tremor_ratio", "motion.head_tremor_hz_error"),
+    *(f"coverage.{name}" for name in ("frames", "swapped", "concealed", "clear", "reviewed", "undecided")),
+    *("coverage.concealed_share", "coverage.longest_concealed_s"),
+    *(f"residue.{name}" for name in ("subject_faces", "unaccounted_faces", "audio_streams", "metadata_keys")),
+    "erasure.complete",
+}
+
+
+def test_the_catalogue_holds_exactly_the_agreed_names() -> None:
+    assert set(METRICS) == NAMES
+
+
+def test_every_row_is_whole() -> None:
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.title and metric.reference and metric.not_computable_when, name
+        assert math.isfinite(metric.low), name
+        assert metric.high is None or metric.high > metric.low, name
+
+
+def test_directions_are_those_a_policy_relies_on() -> None:
+    assert METRICS["identity.to_original.p01"].higher_is_better is True
+    assert METRICS["identity.to_donor.mean"].higher_is_better is False
+    assert METRICS["identity.to_original.longest_run_below_frames"].higher_is_better is False
+    assert METRICS["keypoints.ap95"].higher_is_better is True
+    assert METRICS["residue.subject_faces"].higher_is_better is False
+    assert METRICS["expression.mouth_offset"].higher_is_better is None

@@ -1,0 +1,60 @@
+"""Settings: each option that cannot be used is refused in the user's words, with exit status 2."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from deid_audit.errors import SettingsError
+from deid_audit.settings import make_settings
+
+GOOD: dict[str, Any] = {
+    "subjects": (Path("s.mp4"),),
+    "donors": (Path("d.mp4"),),
+    "policy": "release",
+    "out": Path("out"),
+    "case_id": "case-1",
+}
+
+
+def test_defaults() -> None:
+    settings = make_settings(**GOOD)
+    assert (settings.device, settings.preset, settings.seed, settings.force) == ("auto", "auto", 0, False)
+    assert settings.train_seconds is None and settings.iterations is None
+    with pytest.raises(ValidationError):
+        settings.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("case_id", ["a", "A.b_c-9", "x" * 64])
+def test_case_ids_that_can_name_files(case_id: str) -> None:
+    assert make_settings(**GOOD | {"case_id": case_id}).case_id == case_id
+
+
+@pytest.mark.parametrize("case_id", ["", ".hidden", "..", "a b", "a/b", "é", "x" * 65, "a\n", None, 7])
+def test_case_ids_that_cannot(case_id: object) -> None:
+    with pytest.raises(SettingsError, match="--case-id") as caught:
+        make_settings(**GOOD | {"case_id": case_id})
+    assert caught.value.exit_code == 2 and caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"subjects": ()}, "--subjects"),
+        ({"donors": ()}, "--donors"),
+        ({"device": "tpu"}, "--device"),
+        ({"preset": "huge"}, "--preset"),
+        ({"train_seconds": 0}, "--train-seconds"),
+        ({"train_seconds": float("nan")}, "--train-seconds"),
+        ({"iterations": -1}, "--iterations"),
+        ({"iterations": 1, "train_seconds": 1}, "--iterations exclude"),
+        ({"seed": -1}, "--seed"),
+        ({"colour": "red"}, "--colour"),
+    ],
+)
+def test_options_that_cannot_be_used(change: dict[str, Any], option: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_settings(**GOOD | change)
+    assert option in str(caught.value)
+    assert caught.value.exit_code == 2 and caught.value.next_step
