@@ -239,7 +239,9 @@ def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
 def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
     shown, originals = _swapped_rows(videos), _original_rows(videos)
     to_original, to_donor = _to_average(shown, people.gallery), _to_average(shown, people.donor)
-    detail = {"originals_within_cut": float((_to_average(people.gallery, people.gallery) < MATCH_CUT).mean())}
+    detail: dict[str, float] = {}
+    if len(people.gallery):
+        detail["originals_within_cut"] = float((_to_average(people.gallery, people.gallery) < MATCH_CUT).mean())
     if len(people.donor) and len(people.gallery):
         detail["donor_before_swap_mean"] = float(_to_average(people.donor, people.gallery).mean())
     no_original = _NO_ORIGINAL if len(shown) else _NO_SWAPPED
