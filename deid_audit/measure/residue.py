@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, Region, State
+from deid_audit.measure.identity import MATCH_CUT
 
-MATCH_CUT = 0.6
 MIN_IOU = 0.3
 ENLARGED_BY = 0.1
 METHOD_TEXT = (

@@ -140,8 +140,8 @@ def strongest_peak(spectrum: Spectrum, rate_hz: float) -> Peak | None:
 def band(rate_hz: float) -> tuple[float, float]:
     """The frequencies that can be looked at: 3 to 12 Hz, and below 0.96 of half the frame rate.
 
-    >>> band(25.0), band(15.0)
-    ((3.0, 12.0), (3.0, 7.2))
+    >>> band(25.0), band(12.5)
+    ((3.0, 12.0), (3.0, 6.0))
     """
     return BAND_HZ[0], min(BAND_HZ[1], 0.48 * rate_hz)
 
