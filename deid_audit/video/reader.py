@@ -195,14 +195,15 @@ def _decode(container: InputContainer, stream: VideoStream, label: str) -> Itera
 
 
 def _ends_early(container: InputContainer, stream: VideoStream, packets: int, end: int | None) -> bool:
-    """MP4 lists every sample in an index; other files that hold one stream only announce their duration."""
+    """MP4 lists every sample in an index; a file with one stream of another kind announces at least its duration.
+
+    Some muxers count that duration from 0 and some from the first frame: the later end is given the benefit.
+    """
     if "mp4" in container.format.name:
         return packets < len(stream.index_entries)
     if len(container.streams) > 1 or container.duration is None or end is None or stream.time_base is None:
         return False
-    start_s = (container.start_time or 0) / av.time_base
-    announced_s = container.duration / av.time_base
-    return float(end * stream.time_base) - start_s < announced_s - _MAX_EARLY_END_S
+    return float(end * stream.time_base) < container.duration / av.time_base - _MAX_EARLY_END_S
 
 
 def _checked_pts(frame: VideoFrame, before: int | None, label: str) -> int:
