@@ -1,0 +1,172 @@
+"""Lay the case out as a PDF: the template filled, the figures placed, the statement attached byte for byte.
+
+The last stage but signing. It reaches for nothing outside: fonts come from matplotlib's data, and the renderer may
+open the figures, fonts and style sheet handed to it and nothing else. It judges and measures nothing.
+"""
+
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deid_audit.certificate import tables, wording
+from deid_audit.certificate.attachments import STATEMENT_NAME
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import StageError
+from deid_audit.findings import CaseRecord, Figure, Finding, Outcome
+from deid_audit.resources import resource_dir
+
+APT_COMMAND = "apt-get install --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+MAX_FILES_LISTED = 200
+_VARIANT = "pdf/a-3a"
+_SCHEME = "certificate:"
+_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono")
+_RANK = {Outcome.FAILED: 0, Outcome.INDETERMINATE: 1, Outcome.PASSED: 2, Outcome.NOT_APPLICABLE: 3}
+_Resources = Mapping[str, tuple[bytes, str]]
+
+
+def render_certificate(
+    case: CaseRecord, statement: bytes, figures: Sequence[Figure], *, issued_at: datetime
+) -> bytes:
+    """The unsigned certificate, produced as PDF/A-3a with `statement` attached as `evidence.json`.
+
+    The same input gives the same bytes with the same versions of WeasyPrint and its libraries.
+
+    Args:
+        case: what the pages say.
+        statement: the exact bytes to attach; not looked into.
+        figures: pictures to show, exactly those that `case.figures` names.
+        issued_at: the one date in the file (aware).
+
+    Raises:
+        StageError: the text libraries are missing, or the figures are not those of the case.
+    """
+    _require_same_figures(case, figures)
+    html = _fill_template(case, statement, figures)
+    resources = {f"{_SCHEME}figure/{number}": (one.data, one.media_type) for number, one in enumerate(figures)}
+    return _write_pdf(html, resources | _own_resources(), statement, issued_at)
+
+
+def _require_same_figures(case: CaseRecord, figures: Sequence[Figure]) -> None:
+    given = sorted((figure.name, sha256_bytes(figure.data), figure.kind) for figure in figures)
+    stated = sorted((figure.name, figure.sha256, figure.kind) for figure in case.figures)
+    if given != stated:
+        raise StageError("the certificate's figures are not those that the statement names", next_step="report this")
+
+
+def _own_resources() -> dict[str, tuple[bytes, str]]:
+    css = (resource_dir("templates") / "certificate.css").read_bytes()
+    # find_spec does not import matplotlib: only its font files are wanted here.
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise StageError("matplotlib's fonts were not found", next_step="install deid-audit again")
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    fonts = {f"{_SCHEME}font/{name}": ((folder / f"{name}.ttf").read_bytes(), "font/ttf") for name in _FONTS}
+    return {f"{_SCHEME}style": (css, "text/css"), **fonts}
+
+
+def _fill_template(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> str:
+    import jinja2  # noqa: PLC0415  (heavy; commands that print no certificate do without)
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("certificate.html.j2").render(_context(case, statement, figures))
+
+
+def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> dict[str, Any]:
+    values = tables.Values(case.measurements)
+    findings = sorted(enumerate(case.verdict.findings, start=1), key=lambda pair: _RANK[pair[1].outcome])
+    outcomes = [finding.outcome for finding in case.verdict.findings]
+    return {
+        "case": case,
+        "statement_name": STATEMENT_NAME,
+        "statement_sha256": sha256_bytes(statement),
+        "statement_size": wording.size(len(statement)),
+        "verdict": wording.VERDICT_WORDS[case.verdict.outcome],
+        "outcome": case.verdict.outcome.value.lower(),
+        "tally": [(outcomes.count(one), words) for one, words in wording.TALLY_WORDS.items() if one in outcomes],
+        "rules": [_rule_row(number, finding) for number, finding in findings],
+        "files": case.outputs[:MAX_FILES_LISTED],
+        "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
+        "bound": f"{wording.failure_bound(1):.0%}",
+        "scopes": values.scopes(len(case.originals)),
+        "values": values,
+        "tables": tables,
+        "size": wording.size,
+        "limit": wording.limit,
+        "of_words": wording.OF_WORDS,
+        "figures": list(enumerate(figures)),
+        "video_rows": tables.video_rows(case),
+    }
+
+
+def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
+    rule = finding.rule
+    title = tables.METRICS[rule.metric].title
+    return {
+        "number": number,
+        "title": title[:1].upper() + title[1:],
+        "metric": rule.metric,
+        "of": wording.OF_WORDS[rule.of],
+        "observed": wording.observed(finding),
+        "limit": wording.limit(rule),
+        "where": finding.scope or "nowhere",
+        "outcome": finding.outcome.value,
+        "words": wording.OUTCOME_WORDS[finding.outcome],
+        "reason": "" if finding.outcome is Outcome.PASSED else finding.reason,
+        "rule": rule,
+    }
+
+
+def _write_pdf(html: str, resources: _Resources, statement: bytes, issued_at: datetime) -> bytes:
+    try:
+        import weasyprint  # noqa: PLC0415  (heavy, and needs system libraries)
+        from weasyprint.urls import URLFetcher, URLFetcherResponse  # noqa: PLC0415
+    except OSError:
+        raise StageError(
+            "the libraries that lay out text (Pango, HarfBuzz) are not installed", next_step=APT_COMMAND
+        ) from None
+
+    class Handed(URLFetcher):  # type: ignore[misc]
+        """Serves what was handed in; every other address is refused, the network and the disk included."""
+
+        def fetch(self, url: str, headers: Any = None) -> Any:
+            if url not in resources:
+                raise ValueError("only what was handed in may be opened")
+            data, media_type = resources[url]
+            return URLFetcherResponse(url, data, {"Content-Type": media_type})
+
+    attachment = weasyprint.Attachment(
+        string=statement,
+        name=STATEMENT_NAME,
+        description="The statement: what the issuer says about this case, for machines (in-toto Statement v1)",
+        created=issued_at,
+        modified=issued_at,
+        relationship="Data",
+    )
+    with _source_date(issued_at):
+        document = weasyprint.HTML(string=html, base_url="about:blank", url_fetcher=Handed())
+        return bytes(document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment]))
+
+
+@contextmanager
+def _source_date(issued_at: datetime) -> Iterator[None]:
+    """SOURCE_DATE_EPOCH while a PDF is written: one of the two font subsetters stamps the clock without it."""
+    name = "SOURCE_DATE_EPOCH"
+    before = os.environ.get(name)
+    os.environ[name] = str(int(issued_at.astimezone(UTC).timestamp()))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

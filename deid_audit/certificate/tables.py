@@ -1,0 +1,171 @@
+"""The certificate's tables as rows of text: looks values up among the measurements, notes why one is missing.
+
+Between the case record and the page template; nothing is computed here, and a value that was not measured never
+becomes a blank.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from deid_audit.catalog import METRICS
+from deid_audit.certificate.wording import OF_WORDS, missing, number
+from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, Measurement, Of, video_scope
+
+_IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor")
+_IDENTITY_COLUMNS = {
+    "identity.intra_subset": "Intra-subset",
+    "identity.to_original": "To original (same frame)",
+    "identity.to_average_original": "To average original",
+    "identity.to_donor": "To average donor",
+}
+_KEYPOINT_METHODS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
+_KEYPOINT_ROWS = {
+    "keypoints.ap": "AP (OKS 0.50:0.95)",
+    "keypoints.ap50": "AP at OKS 0.50",
+    "keypoints.ap75": "AP at OKS 0.75",
+    "keypoints.ap95": "AP at OKS 0.95",
+    "keypoints.ar": "AR (OKS 0.50:0.95)",
+    "keypoints.ar50": "AR at OKS 0.50",
+    "keypoints.ar75": "AR at OKS 0.75",
+    "keypoints.ar95": "AR at OKS 0.95",
+    "keypoints.oks_ge_95": "Share of all frames with OKS ≥ 0.95",
+}
+_PARTS = {"mouth": "Mouth opening", "eye": "Eye opening", "brow": "Brow height", "yaw": "Head turn (yaw)"}
+_PART_COLUMNS = {
+    "mae": "Mean absolute error",
+    "r": "Correlation over time",
+    "range_ratio": "Range, released over original",
+    "offset": "Median offset (anatomy)",
+}
+
+
+@dataclass(slots=True)
+class Table:
+    """Head and rows of text; `notes` are the reasons behind the marks in the cells, each once."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def mark(self, note: str) -> str:
+        """The mark of `note`, which joins the notes when it is new."""
+        if note not in self.notes:
+            self.notes.append(note)
+        return f"[{self.notes.index(note) + 1}]"
+
+
+class Values:
+    """The measurements of a case, to be looked up by metric, what it is of, and scope."""
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        self._rows = {(row.metric, row.of, row.scope): row for row in measurements}
+        self._scopes = {row.scope for row in measurements}
+
+    def scopes(self, videos: int) -> list[tuple[str, str]]:
+        """(scope, heading) to print: each video, and all together before them when there are several."""
+        single = [video_scope(n) for n in range(1, videos + 1) if video_scope(n) in self._scopes]
+        together = [(SUBJECT_SCOPE, "all videos together")] if SUBJECT_SCOPE in self._scopes else []
+        if len(single) == 1 or (videos == 1 and single):
+            return [(single[0], "")]
+        return together + [(scope, scope) for scope in single]
+
+    def find(self, metric: str, of: Of, scope: str) -> Measurement | None:
+        return self._rows.get((metric, of, scope))
+
+    def cell(self, table: Table, metric: str, of: Of, scope: str) -> str:
+        """The value as text, or the mark of the note that says why there is none."""
+        row = self.find(metric, of, scope)
+        if row is None:
+            return "–"
+        if row.value is None:
+            return table.mark(missing(row))
+        return number(metric, row.value)
+
+
+def identity_table(values: Values, scope: str) -> Table:
+    """Table 1: mean (standard deviation) of the descriptor distances, rows swapped, original, donor."""
+    table = Table(head=("", *_IDENTITY_COLUMNS.values()))
+    for of in _IDENTITY_ROWS:
+        cells = [_mean_sd(values, table, column, of, scope) for column in _IDENTITY_COLUMNS]
+        table.rows.append((OF_WORDS[of].capitalize(), *cells))
+    return table
+
+
+def _mean_sd(values: Values, table: Table, column: str, of: Of, scope: str) -> str:
+    mean = values.cell(table, f"{column}.mean", of, scope)
+    spread = values.find(f"{column}.sd", of, scope)
+    return mean if spread is None or spread.value is None else f"{mean} ({number(f'{column}.sd', spread.value)})"
+
+
+def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swapped") -> Table:
+    """One metric a row: its title, its value, and how many frames (or faces) it rests on."""
+    table = Table(head=("", "Value", "Sample"))
+    for metric in metrics:
+        row = values.find(metric, of, scope)
+        sample = str(row.sample_size) if row is not None and row.value is not None else "–"
+        title = METRICS[metric].title
+        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), sample))
+    return table
+
+
+def keypoint_table(values: Values, scope: str) -> Table:
+    """Table 2: COCO keypoint evaluation of every method against the original's keypoints."""
+    heads = ("Swapped", "Masked", "Blurred", "Pixelated", "Null edit = noise floor")
+    table = Table(head=("", *heads))
+    for metric, title in _KEYPOINT_ROWS.items():
+        table.rows.append((title, *(values.cell(table, metric, of, scope) for of in _KEYPOINT_METHODS)))
+    return table
+
+
+def expression_table(values: Values, scope: str) -> Table:
+    """Movement of the face's parts, with the error of the null edit where it was measured."""
+    table = Table(head=("", *_PART_COLUMNS.values()))
+    for part, title in _PARTS.items():
+        cells = []
+        for column in _PART_COLUMNS:
+            metric = f"expression.{part}_{column}"
+            row = values.find(metric, "swapped", scope)
+            floor = "" if row is None or row.noise_floor is None else f" ({number(metric, row.noise_floor, unit=False)})"
+            cells.append(values.cell(table, metric, "swapped", scope) + floor)
+        table.rows.append((title, *cells))
+    return table
+
+
+def gallery_words(values: Values, scope: str) -> str:
+    """How near a released face comes to any of the subject's originals, with the cut's own false match rate."""
+    row = values.find("identity.to_gallery.p01", "swapped", scope)
+    if row is None or row.value is None:
+        return "" if row is None else missing(row)
+    words = f"1st percentile {number(row.metric, row.value)}"
+    detail = row.detail
+    if "share_below" in detail:
+        words += f"; {detail['share_below']:.1%} of the released faces are nearer than {detail.get('cut', 0.6):g}"
+    if "false_match_rate" in detail:
+        parts = {"donor_frames": "donor", "stranger_frames": "strangers", "strangers": "strangers"}
+        counts = [f"{detail[key]:g} of the {name}" for key, name in parts.items() if detail.get(key)]
+        who = f" (faces used: {', '.join(counts)})" if counts else ""
+        words += (
+            f". At the cut {detail.get('cut', 0.6):g}, {detail['false_match_rate']:.1%} of the faces of other people"
+            f"{who} fall below it as well: that is the cut's false match rate, so falling below it is in itself no match with the subject"
+        )
+    return words + "."
+
+
+def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
+    """Originals, donors and written videos in numbers; metadata by count only, originals by keyed digest."""
+    rows = []
+    for facts in (*case.originals, *case.donors, *case.rendered):
+        left = facts.inventory
+        streams = f"{left.audio_streams} / {left.subtitle_streams} / {left.data_streams} / {len(left.metadata_keys)}"
+        rate = "variable" if facts.variable_rate else "constant"
+        rows.append(
+            (
+                facts.label,
+                f"{facts.width} × {facts.height}" + (f", turned {facts.rotation}°" if facts.rotation else ""),
+                f"{facts.frame_count} ({facts.duration_s:.2f} s, {rate} rate)",
+                facts.codec,
+                streams,
+                facts.keyed_digest or "in the list of files",
+            )
+        )
+    return rows

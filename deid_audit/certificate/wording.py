@@ -1,0 +1,138 @@
+"""Numbers into words for the certificate's pages: digits by unit, limits, outcomes, reasons for a missing value.
+
+Pure functions over paper-side types; nothing here lays out a page. A rounded value never seems to stand on the
+other side of its limit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deid_audit.catalog import METRICS
+from deid_audit.findings import Finding, Measurement, Operator, Outcome, Rule
+
+_DIGITS = {"distance": 3, "": 3, "% of inter-ocular": 2, "degrees": 2, "s": 2, "Hz": 2}
+_MOST_DIGITS = 12
+_SHORT_UNITS = {"% of inter-ocular": "%", "degrees": "°", "distance": "", "": ""}
+_HOLDS: dict[Operator, Callable[[float, float], bool]] = {
+    "above": lambda value, limit: value > limit,
+    "below": lambda value, limit: value < limit,
+    "at_least": lambda value, limit: value >= limit,
+    "at_most": lambda value, limit: value <= limit,
+}
+LIMIT_WORDS: dict[Operator, str] = {
+    "above": "above",
+    "below": "below",
+    "at_least": "at least",
+    "at_most": "at most",
+}
+OF_WORDS = {
+    "swapped": "swapped",
+    "masked": "masked",
+    "blurred": "blurred",
+    "pixelated": "pixelated",
+    "reencoded": "null edit",
+    "original": "original",
+    "donor": "donor",
+    "run": "this run",
+}
+TALLY_WORDS = {
+    Outcome.PASSED: "Hold",
+    Outcome.FAILED: "Do not hold",
+    Outcome.INDETERMINATE: "Could not be judged",
+    Outcome.NOT_APPLICABLE: "Do not apply",
+}
+OUTCOME_WORDS = {
+    Outcome.PASSED: "holds",
+    Outcome.FAILED: "does not hold",
+    Outcome.INDETERMINATE: "not judged",
+    Outcome.NOT_APPLICABLE: "does not apply",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictWords:
+    """The verdict in large letters, and what it means for the files."""
+
+    headline: str
+    meaning: str
+    files: str
+
+
+VERDICT_WORDS = {
+    Outcome.PASSED: VerdictWords(
+        "PASSED",
+        "Every rule of the policy that applies holds. Under this policy the files below may be released.",
+        "Files that may be released",
+    ),
+    Outcome.FAILED: VerdictWords(
+        "FAILED",
+        "At least one rule of the policy does not hold. The videos are withheld: not released.",
+        "Files withheld: not released",
+    ),
+    Outcome.INDETERMINATE: VerdictWords(
+        "INDETERMINATE",
+        "At least one rule of the policy could not be judged on these videos, and that is not a pass. "
+        "The videos are withheld: not released.",
+        "Files withheld: not released",
+    ),
+}
+
+
+def number(metric: str, value: float, *, unit: bool = True) -> str:
+    """`value` with the digits and, where short, the unit of its metric.
+
+    >>> number("identity.to_original.mean", 0.78649), number("coverage.concealed", 3.0)
+    ('0.786', '3 frames')
+    """
+    kind = METRICS[metric].unit
+    text = f"{value:.{_DIGITS[kind]}f}" if kind in _DIGITS else f"{value:g}"
+    short = _SHORT_UNITS.get(kind, kind)
+    return f"{text} {short}" if unit and short else text
+
+
+def observed(finding: Finding) -> str:
+    """The observed value with as many digits as it takes to show on which side of the limit it stands."""
+    rule, value = finding.rule, finding.observed
+    if value is None:
+        return "none"
+    holds = _HOLDS[rule.op]
+    usual = number(rule.metric, value, unit=False)
+    longer = (f"{value:.{digits}f}" for digits in range(4, _MOST_DIGITS))
+    for text in (usual, *longer):
+        shown = float(text)
+        if holds(shown, rule.limit) == holds(value, rule.limit) and (shown == rule.limit) == (value == rule.limit):
+            return text
+    return repr(value)
+
+
+def limit(rule: Rule) -> str:
+    """`at least 0.95`, with the unit where it has one."""
+    unit = _SHORT_UNITS.get(METRICS[rule.metric].unit, METRICS[rule.metric].unit)
+    return f"{LIMIT_WORDS[rule.op]} {rule.limit:g}" + (f" {unit}" if unit else "")
+
+
+def missing(row: Measurement) -> str:
+    """Why there is no value: `not applicable: ...` where the original has nothing of the kind, else `not measured`."""
+    return f"{'not applicable' if row.absent else 'not measured'}: {row.not_measured_because}"
+
+
+def failure_bound(subjects: int) -> float:
+    """Upper end of the one-sided 95 % interval of a failure rate after `subjects` successes and no failure.
+
+    Clopper-Pearson with no failure: 1 - 0.05**(1/n).
+
+    >>> round(failure_bound(1), 3), round(failure_bound(59), 3)
+    (0.95, 0.049)
+    """
+    return float(1 - 0.05 ** (1 / subjects))
+
+
+def size(count: int) -> str:
+    """Bytes in kB or MB (powers of ten).
+
+    >>> size(999), size(1_234_567)
+    ('999 bytes', '1.23 MB')
+    """
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.2f} MB"
