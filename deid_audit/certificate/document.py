@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deid_audit.catalog import METRICS
 from deid_audit.certificate import tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.digests import sha256_bytes
@@ -28,9 +29,7 @@ _RANK = {Outcome.FAILED: 0, Outcome.INDETERMINATE: 1, Outcome.PASSED: 2, Outcome
 _Resources = Mapping[str, tuple[bytes, str]]
 
 
-def render_certificate(
-    case: CaseRecord, statement: bytes, figures: Sequence[Figure], *, issued_at: datetime
-) -> bytes:
+def render_certificate(case: CaseRecord, statement: bytes, figures: Sequence[Figure], *, issued_at: datetime) -> bytes:
     """The unsigned certificate, produced as PDF/A-3a with `statement` attached as `evidence.json`.
 
     The same input gives the same bytes with the same versions of WeasyPrint and its libraries.
@@ -110,7 +109,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
 
 def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
     rule = finding.rule
-    title = tables.METRICS[rule.metric].title
+    title = METRICS[rule.metric].title
     return {
         "number": number,
         "title": title[:1].upper() + title[1:],

@@ -125,7 +125,9 @@ def expression_table(values: Values, scope: str) -> Table:
         for column in _PART_COLUMNS:
             metric = f"expression.{part}_{column}"
             row = values.find(metric, "swapped", scope)
-            floor = "" if row is None or row.noise_floor is None else f" ({number(metric, row.noise_floor, unit=False)})"
+            floor = (
+                "" if row is None or row.noise_floor is None else f" ({number(metric, row.noise_floor, unit=False)})"
+            )
             cells.append(values.cell(table, metric, "swapped", scope) + floor)
         table.rows.append((title, *cells))
     return table
@@ -136,24 +138,25 @@ def gallery_words(values: Values, scope: str) -> str:
     row = values.find("identity.to_gallery.p01", "swapped", scope)
     if row is None or row.value is None:
         return "" if row is None else missing(row)
-    words = f"1st percentile {number(row.metric, row.value)}"
     detail = row.detail
+    cut = f"{detail.get('cut', 0.6):g}"
+    words = [f"1st percentile {number(row.metric, row.value)}"]
     if "share_below" in detail:
-        words += f"; {detail['share_below']:.1%} of the released faces are nearer than {detail.get('cut', 0.6):g}"
+        words.append(f"{detail['share_below']:.1%} of the released faces are nearer than {cut}")
     if "false_match_rate" in detail:
-        parts = {"donor_frames": "donor", "stranger_frames": "strangers", "strangers": "strangers"}
-        counts = [f"{detail[key]:g} of the {name}" for key, name in parts.items() if detail.get(key)]
-        who = f" (faces used: {', '.join(counts)})" if counts else ""
-        words += (
-            f". At the cut {detail.get('cut', 0.6):g}, {detail['false_match_rate']:.1%} of the faces of other people"
-            f"{who} fall below it as well: that is the cut's false match rate, so falling below it is in itself no match with the subject"
+        others = {"donor_frames": "donor", "stranger_frames": "strangers", "strangers": "strangers"}
+        used = [f"{detail[key]:g} of the {who}" for key, who in others.items() if detail.get(key)]
+        words.append(
+            f"the cut's false match rate is {detail['false_match_rate']:.1%}: so many faces of other people"
+            + (f" ({', '.join(used)})" if used else "")
+            + " are nearer than it too, and being nearer is in itself no match with the subject"
         )
-    return words + "."
+    return "; ".join(words) + "."
 
 
 def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
     """Originals, donors and written videos in numbers; metadata by count only, originals by keyed digest."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for facts in (*case.originals, *case.donors, *case.rendered):
         left = facts.inventory
         streams = f"{left.audio_streams} / {left.subtitle_streams} / {left.data_streams} / {len(left.metadata_keys)}"

@@ -1,0 +1,44 @@
+"""`deid-audit keys`: make a signer's key and certificate. The passphrase never comes from the command line."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deid_audit.cli.passphrase import VARIABLE, read_passphrase
+from deid_audit.errors import SettingsError
+
+app = typer.Typer(name="keys", help="Make a key to sign certificates with.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `new` a subcommand while it is the only one."""
+
+
+@app.command("new")
+def new_command(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for signer.p12 and signer.crt.")],
+    name: Annotated[str, typer.Option("--name", help="Who signs; stands on every certificate.")] = "Data steward",
+    organisation: Annotated[str | None, typer.Option("--organisation", help="For whom, e.g. the hospital.")] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option("--passphrase-file", help=f"File with the passphrase; else {VARIABLE} or a prompt.")
+    ] = None,
+) -> None:
+    """A P-256 key (signer.p12, readable by you only) and its certificate (signer.crt), valid for two years."""
+    from deid_audit.certificate.keys import new_key  # noqa: PLC0415  (heavy)
+
+    passphrase = read_passphrase(passphrase_file, prompt="Passphrase for the new key", confirm=True)
+    if passphrase is None:
+        raise SettingsError(
+            "no passphrase: standard input is not a terminal",
+            next_step=f"give --passphrase-file or set {VARIABLE}",
+        )
+    made = new_key(out, common_name=name, organisation=organisation, passphrase=passphrase, now=datetime.now(UTC))
+    typer.echo(f"key          {os.fspath(made.key_file)}  (keep it and its passphrase to yourself)")
+    typer.echo(f"certificate  {os.fspath(made.certificate_file)}  (give it to whoever checks your certificates)")
+    typer.echo(f"fingerprint  {made.info.fingerprint_sha256}")
+    typer.echo(f"valid until  {made.info.not_after}")
+    typer.echo("Tell the checkers the fingerprint by another way than the file. Sign with: deid-audit run --signer KEY")

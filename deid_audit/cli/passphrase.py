@@ -1,0 +1,37 @@
+"""Where a passphrase comes from: a file, the environment, or hidden input on a terminal; never the command line."""
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from deid_audit.errors import SettingsError
+
+VARIABLE = "DEID_AUDIT_PASSPHRASE"
+
+
+def read_passphrase(file: Path | None, *, prompt: str, confirm: bool = False) -> bytes | None:
+    """The passphrase from `file` (its first line), else from DEID_AUDIT_PASSPHRASE, else asked on a terminal.
+
+    None when there is none of the three. Raises SettingsError for a file that cannot be read or says nothing.
+    """
+    if file is not None:
+        return _first_line(file)
+    if given := os.environ.get(VARIABLE):
+        return given.encode()
+    if not sys.stdin.isatty():
+        return None
+    asked: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return asked.encode()
+
+
+def _first_line(file: Path) -> bytes:
+    try:
+        line = file.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
+    except OSError as error:
+        why = error.strerror or "input/output error"
+        raise SettingsError(f"the passphrase file cannot be read: {why}", next_step="check --passphrase-file") from None
+    if not line:
+        raise SettingsError("the passphrase file's first line is empty", next_step="put the passphrase there")
+    return line

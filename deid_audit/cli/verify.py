@@ -1,0 +1,59 @@
+"""`deid-audit verify`: check a certificate, its statement and its files; every check is printed, also skipped ones."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from deid_audit.pipeline.verify import VerifyReport
+
+SCHEMA = "deid-audit/verify/v1"
+_MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+
+
+def verify(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="The certificate.pdf to check.")],
+    release: Annotated[
+        Path | None,
+        typer.Option("--release", metavar="DIR", help="The files; else release/ or withheld/ beside the certificate."),
+    ] = None,
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option("--trust", metavar="CRT", help="A certificate you trust as issuer; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check a certificate offline: signature, statement, verdict and files.
+
+    Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED; else 1.
+    """
+    from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415  (heavy)
+
+    report = run_verify(certificate, release=release, trust=trust or [])
+    if as_json:
+        typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        for check in report.checks:
+            typer.echo(_plain(f"{_MARKS[check.status]}  {check.title}: {check.detail}"))
+        typer.echo(_plain(report.conclusion))
+    raise typer.Exit(report.exit_code)
+
+
+def _document(report: "VerifyReport") -> dict[str, Any]:
+    problems = [{"name": one.name, "kind": one.kind, "detail": one.detail} for one in report.file_problems]
+    return {
+        "schema": SCHEMA,
+        "ok": report.exit_code == 0,
+        "verdict": None if report.verdict is None else report.verdict.value,
+        "conclusion": report.conclusion,
+        "checks": [{"id": one.id, "status": one.status, "detail": one.detail} for one in report.checks],
+        "signer": None if report.signer is None else report.signer.model_dump(mode="json"),
+        "files": {"compared": report.files_compared, "problems": problems},
+    }
+
+
+def _plain(text: str) -> str:
+    """Without control characters: names in a foreign certificate must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
