@@ -21,10 +21,10 @@ EYE_DISTANCE = 100.0
 
 
 def made_face(mouth: Signal, eye: Signal, brow: Signal) -> NDArray[np.float64]:
-    """FaceMesh landmarks (n, 478, 3) in px of a frontal face with 100 px between the outer eye corners."""
+    """FaceMesh landmarks (n, 478, 3) in px of a slightly crooked frontal face, 100 px between outer eye corners."""
     points = np.zeros((len(mouth), 478, 3))
     corners = {33: (-50, 0), 133: (-20, 0), 362: (20, 0), 263: (50, 0)}
-    rigid = {10: (0, -80), 2: (0, 40), 168: (0, 0), 6: (0, 8), 197: (0, 15), 234: (-70, 20), 454: (70, 20)}
+    rigid = {10: (0, -80), 2: (6, 40), 168: (0, 0), 6: (0, 8), 197: (0, 15), 234: (-70, 20), 454: (70, 20)}
     for index, (x, y) in {**corners, **rigid}.items():
         points[:, index, :2] = (x, y)
     for x, above, below in ((-37, 159, 145), (-31, 158, 153), (31, 385, 380), (37, 386, 374)):

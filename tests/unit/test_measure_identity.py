@@ -103,6 +103,8 @@ def test_the_gallery_is_every_original_of_the_subject_and_strangers_calibrate_it
     assert gallery.detail["false_match_rate"] == pytest.approx(0.25)  # 1.2 is 0.3 away, three others are not
     assert gallery.detail["stranger_frames"] == 2
     assert find(rows, "to_gallery.p01", "video 2").value is None
+    spread = find(measure_identity([video(at(1.0, 2.0, 3.0), at(0.0, 0.0, 0.0))], at(9.0), NO_ROWS), "to_gallery.p01")
+    assert spread.value == pytest.approx(1.02)  # the 1st percentile of 1, 2 and 3, linear
     uncalibrated = find(measure_identity([first], NO_ROWS, NO_ROWS), "to_gallery.p01")
     assert uncalibrated.value is None
 

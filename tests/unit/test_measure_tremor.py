@@ -110,6 +110,12 @@ def test_movement_below_the_null_edits_noise_is_absent_with_both_numbers() -> No
     assert "0.56 px" in (ratio.not_measured_because or "")
 
 
+def test_movement_spread_over_the_band_is_not_a_tremor() -> None:
+    at = times(8)
+    chord = np.sum([tremor(at, hz, 1.0) for hz in (3.7, 5.5, 7.3, 9.1, 10.9)], axis=0) + jitter(len(at))
+    assert all(row.absent for row in run(chord, chord, at))
+
+
 @pytest.mark.parametrize(("seconds", "fps"), [(2.5, 25.0), (8.0, 7.0), (0.04, 25.0)])
 def test_too_short_or_too_slow_a_video_is_a_gap_not_an_absence(seconds: float, fps: float) -> None:
     at = times(seconds, fps)
