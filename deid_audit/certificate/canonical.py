@@ -41,7 +41,8 @@ def _der_length(data: bytes) -> int:
         return 2 + data[1]
     count = data[1] - _SHORT_FORM_LIMIT
     length = int.from_bytes(data[2 : 2 + count], "big")
-    if not 1 <= count <= 4 or length >> (8 * (count - 1)) == 0 or 2 + count + length > len(data):
+    shortest = 1 <= count <= 4 and length >= _SHORT_FORM_LIMIT and length >> (8 * (count - 1)) > 0
+    if not shortest or 2 + count + length > len(data):
         raise ValueError("the signature's length is not in its shortest form")
     return 2 + count + length
 
