@@ -1,0 +1,96 @@
+"""Key: 32 random bytes that live in one locked page, never in a Python object that cannot be overwritten.
+
+`memfd_secret` memory cannot be read even through /proc/PID/mem; where the kernel lacks it, an anonymous page is
+locked and kept out of core dumps and child processes.
+"""
+
+import ctypes
+import mmap
+import os
+import secrets
+
+from deid_audit.errors import VaultError
+
+KEY_BYTES = 32
+_SYS_MEMFD_SECRET = 447
+_MADV_DONTFORK, _MADV_DONTDUMP = 10, 16
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class SecretKey:
+    """A 256-bit key in a page of its own; `view` is the key itself, not a copy.
+
+    Attributes:
+        key_id: A random name, derived from nothing: it tells keys apart and says nothing about this one.
+        storage: Where the key lives, in words for the record.
+    """
+
+    def __init__(self) -> None:
+        self.key_id = secrets.token_hex(8)
+        self._pid = os.getpid()
+        self._page, self.storage = _secret_page()
+        self._anchor = (ctypes.c_char * mmap.PAGESIZE).from_buffer(self._page)
+        self.address = ctypes.addressof(self._anchor)
+        self._fill()
+
+    @property
+    def view(self) -> memoryview:
+        """The key's bytes in place."""
+        self.require_own_process()
+        return memoryview(self._page)[:KEY_BYTES]
+
+    def require_own_process(self) -> None:
+        """Raises VaultError in a forked child: the page is not inherited, so a look at it would be a crash."""
+        if os.getpid() != self._pid:
+            raise VaultError("the vault belongs to another process", next_step="open a vault in each process")
+
+    @property
+    def pages(self) -> range:
+        """The addresses of the key's own page."""
+        return range(self.address, self.address + mmap.PAGESIZE)
+
+    def overwrite(self) -> None:
+        """Sets the whole page to zero, in place; may be repeated."""
+        ctypes.memset(self.address, 0, mmap.PAGESIZE)
+
+    def reads_zero(self) -> bool:
+        """Whether every byte of the page reads zero now."""
+        return not any(memoryview(self._page))
+
+    def _fill(self) -> None:
+        """`getrandom` writes straight into the page: no copy of the key is ever made."""
+        filled = _libc.getrandom(ctypes.c_void_p(self.address), ctypes.c_size_t(KEY_BYTES), 0)
+        if filled != KEY_BYTES or not any(self.view):
+            raise VaultError("the system gave no random key", next_step="check that getrandom works on this machine")
+
+
+def _secret_page() -> tuple[mmap.mmap, str]:
+    descriptor = _libc.syscall(_SYS_MEMFD_SECRET, os.O_CLOEXEC)
+    if descriptor >= 0:
+        try:
+            os.ftruncate(descriptor, mmap.PAGESIZE)
+            page = mmap.mmap(descriptor, mmap.PAGESIZE, mmap.MAP_SHARED)
+        except OSError:
+            pass
+        else:
+            _advise(page, _MADV_DONTFORK)
+            return page, "one memfd_secret page: locked, in no core dump, unreadable to other processes"
+        finally:
+            os.close(descriptor)
+    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    apart = _advise(page, _MADV_DONTDUMP) and _advise(page, _MADV_DONTFORK)
+    words = "out of core dumps and child processes" if apart else "not kept out of core dumps"
+    return page, f"one anonymous page, {'locked' if _lock(page) else 'NOT locked: it may be swapped'}, {words}"
+
+
+def _advise(page: mmap.mmap, advice: int) -> bool:
+    try:
+        page.madvise(advice)
+    except OSError:
+        return False
+    return True
+
+
+def _lock(page: mmap.mmap) -> bool:
+    anchor = (ctypes.c_char * mmap.PAGESIZE).from_buffer(page)
+    return bool(_libc.mlock(ctypes.c_void_p(ctypes.addressof(anchor)), ctypes.c_size_t(mmap.PAGESIZE)) == 0)
