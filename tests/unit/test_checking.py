@@ -7,6 +7,8 @@ from io import BytesIO
 
 import pikepdf
 import pytest
+from asn1crypto import cms, core
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +17,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
+from weasyprint import HTML, Attachment
 
 from deid_audit.certificate import signing
 from deid_audit.certificate.canonical import der_tlv, read_contents, rebuild_container
@@ -159,8 +162,6 @@ def _padding_used(pdf: bytes) -> bytes:
 
 def _unsigned_attribute(pdf: bytes) -> bytes:
     """An attribute that no signature covers, in a container that stays well-formed."""
-    from asn1crypto import cms, core
-
     parsed = cms.ContentInfo.load(_container(pdf))
     parsed["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes(
         [{"type": "1.2.3.4", "values": [core.UTF8String("hello")]}]
@@ -169,9 +170,6 @@ def _unsigned_attribute(pdf: bytes) -> bytes:
 
 
 def _extra_certificate(pdf: bytes) -> bytes:
-    from asn1crypto import cms
-    from asn1crypto import x509 as asn1_x509
-
     parsed = cms.ContentInfo.load(_container(pdf))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
@@ -359,8 +357,6 @@ def test_every_bit_of_the_container_counts() -> None:
 
 
 def test_a_statement_must_be_attached_once_and_by_its_name() -> None:
-    from weasyprint import HTML, Attachment
-
     for names in ((), ("other.json",), ("evidence.json", "evidence.json")):
         files = [Attachment(string=STATEMENT, name=name, created=ISSUED, modified=ISSUED) for name in names]
         pdf = sign_pdf(HTML(string="<hr>").write_pdf(attachments=files), signer(), signed_at=ISSUED)
@@ -374,8 +370,6 @@ def test_the_container_is_rebuilt_to_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("size", [0, 127, 128, 255, 256, 65535, 65536])
 def test_der_lengths_take_their_shortest_form(size: int) -> None:
-    from asn1crypto import core
-
     assert der_tlv(0x04, bytes(size)) == core.OctetString(bytes(size)).dump()
 
 

@@ -1,0 +1,302 @@
+"""The certificate's pages: every value printed, nothing blank, only the given pictures, the same bytes every time."""
+
+import builtins
+import io
+import logging
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import pypdf
+import pytest
+from PIL import Image
+
+from deid_audit.certificate import tables, wording
+from deid_audit.certificate.document import APT_COMMAND, render_certificate
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import StageError
+from deid_audit.findings import Figure, FigureDigest, Finding, Outcome, measured
+from tests.fakes import make_case, make_measurement, make_policy, make_rule
+from tests.unit.certificates import HARMLESS_WARNING, ISSUED, certified, figures
+
+_EVERY_VERDICT = (Outcome.PASSED, Outcome.FAILED, Outcome.INDETERMINATE)
+_RENDER_IN_A_PROCESS = """
+import hashlib, sys
+from tests.fakes import make_case
+from tests.unit.certificates import ISSUED, certified_case, figures
+from deid_audit.certificate.document import render_certificate
+from deid_audit.evidence import build_statement
+from deid_audit.findings import Outcome
+case = certified_case(Outcome.FAILED).model_copy(update={"signer": make_case().signer})
+pdf = render_certificate(case, build_statement(case), figures(), issued_at=ISSUED)
+print(hashlib.sha256(pdf).hexdigest(), "matplotlib" in sys.modules)
+"""
+
+
+@cache
+def _pages(outcome: Outcome) -> tuple[str, ...]:
+    reader = pypdf.PdfReader(io.BytesIO(certified(outcome).unsigned))
+    return tuple(" ".join(page.extract_text().split()) for page in reader.pages)
+
+
+def _text(outcome: Outcome) -> str:
+    return " ".join(_pages(outcome))
+
+
+def _squeezed(text: str) -> str:
+    """Without any white space: long digests are wrapped on the page."""
+    return "".join(text.split())
+
+
+def _pictures(pdf: bytes) -> list[bytes]:
+    """RGB pixels of every image object of the file."""
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        images = [one for one in opened.objects if isinstance(one, pikepdf.Stream) and one.get("/Subtype") == "/Image"]
+        return [pikepdf.PdfImage(one).as_pil_image().convert("RGB").tobytes() for one in images]
+
+
+@pytest.mark.parametrize("outcome", _EVERY_VERDICT)
+def test_every_rule_is_printed_with_its_value_limit_and_outcome(outcome: Outcome) -> None:
+    text = _squeezed(_text(outcome))
+    for finding in certified(outcome).case.verdict.findings:
+        assert _squeezed(f"{finding.rule.metric}, {wording.OF_WORDS[finding.rule.of]}") in text
+        value, bound = wording.observed(finding), wording.limit(finding.rule)
+        row = _squeezed(f"{value} {bound} {finding.scope} {wording.OUTCOME_WORDS[finding.outcome]}")
+        assert row in text
+        if finding.outcome is not Outcome.PASSED:
+            assert _squeezed(finding.reason) in text
+
+
+@pytest.mark.parametrize("outcome", _EVERY_VERDICT)
+def test_the_first_page_says_what_it_means(outcome: Outcome) -> None:
+    first, case = _squeezed(_pages(outcome)[0]), certified(outcome).case
+    assert _squeezed(wording.VERDICT_WORDS[outcome].meaning) in first
+    for said in (outcome.value, case.case_id, case.policy.id, case.policy.sha256, case.signer.fingerprint_sha256):
+        assert said in first
+    for output in case.outputs:
+        assert output.name in first and output.sha256 in first
+    released = "mayberelease" in first
+    assert released == (outcome is Outcome.PASSED)
+    assert ("withheld:notreleased" in first) != released
+
+
+def test_only_a_key_made_on_the_spot_gets_the_warning() -> None:
+    assert not certified(Outcome.PASSED).case.signer.verified_issuer
+    assert "Issuer not verified: the key was made on the spot" in _pages(Outcome.PASSED)[0]
+    assert certified(Outcome.FAILED).case.signer.verified_issuer
+    assert "not verified" not in _text(Outcome.FAILED)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.INDETERMINATE])
+def test_every_measured_value_is_on_a_page(outcome: Outcome) -> None:
+    text, case = _squeezed(_text(outcome)), certified(outcome).case
+    for row in case.measurements:
+        if row.value is None:
+            assert _squeezed(wording.missing(row)) in text, row
+        elif row.metric != "erasure.complete":
+            assert _squeezed(wording.number(row.metric, row.value)) in text, row
+
+
+def test_what_is_missing_says_why() -> None:
+    assert "not measured: no frame pair to compare" in _text(Outcome.INDETERMINATE)
+    assert "not applicable: the original does not move more than 3x its null-edit noise" in _text(Outcome.PASSED)
+
+
+def test_several_videos_have_tables_of_their_own() -> None:
+    for heading in ("Identity, distance of face descriptors: all videos together", "descriptors: video 2"):
+        assert heading in _text(Outcome.FAILED)
+    assert ": video 1" not in _pages(Outcome.PASSED)[2]
+
+
+def test_the_texts_a_board_needs_are_there() -> None:
+    text, case = _text(Outcome.PASSED), certified(Outcome.PASSED).case
+    assert "blind to fast movement such as tremor" in text
+    assert "One subject was examined" in text and "as high as 95%" in text
+    assert "What was not assessed" in text and "How to check this certificate" in text
+    assert sha256_bytes(certified(Outcome.PASSED).statement) in _squeezed(text)
+    listed = [*case.not_assessed, *case.erasure.not_shown, *(stage.method for stage in case.stages)]
+    listed += [check.check for check in case.erasure.checks] + [rule.why for rule in case.policy.rules]
+    listed += [figure.caption for figure in figures()] + [model.licence for model in case.models]
+    for words in listed:
+        assert words in text
+    for facts in (*case.originals, *case.donors):
+        assert facts.keyed_digest in _squeezed(text)
+
+
+@pytest.mark.parametrize("outcome", _EVERY_VERDICT)
+def test_it_never_claims_more_than_was_checked(outcome: Outcome) -> None:
+    for claim in ("irreversible", "anonym", "hipaa", "certified by", "guarantee"):
+        assert claim not in _text(outcome).lower()
+
+
+@pytest.mark.parametrize("outcome", _EVERY_VERDICT)
+def test_its_pictures_are_exactly_the_given_ones(outcome: Outcome) -> None:
+    given = [Image.open(io.BytesIO(one.data)).convert("RGB").tobytes() for one in figures() if "png" in one.media_type]
+    assert sorted(_pictures(certified(outcome).unsigned)) == sorted(given)
+
+
+def test_the_statement_is_attached_byte_for_byte_as_data() -> None:
+    with pikepdf.open(io.BytesIO(certified(Outcome.PASSED).pdf)) as opened:
+        assert list(opened.attachments) == ["evidence.json"]
+        spec = opened.attachments["evidence.json"]
+        assert spec.get_file().read_bytes() == certified(Outcome.PASSED).statement
+        assert spec.relationship == "/Data"
+        assert spec.get_file().creation_date == spec.get_file().mod_date == ISSUED
+        assert opened.open_metadata()["pdfaid:part"] == "3"
+        assert opened.Root.MarkInfo.Marked
+        assert opened.Root.Lang == "en"
+
+
+@pytest.mark.parametrize("outcome", _EVERY_VERDICT)
+def test_it_is_small(outcome: Outcome) -> None:
+    assert len(certified(outcome).pdf) < 2_000_000
+
+
+def test_the_same_case_gives_the_same_bytes_also_without_any_font(tmp_path: Path) -> None:
+    """Two processes with another time zone, hash seed and home; one has an empty font configuration."""
+    empty = tmp_path / "fonts.conf"
+    empty.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
+    answers = []
+    for changes in ({"TZ": "UTC", "PYTHONHASHSEED": "1"}, {"TZ": "Asia/Tokyo", "FONTCONFIG_FILE": str(empty)}):
+        environment = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+        done = subprocess.run(
+            [sys.executable, "-c", _RENDER_IN_A_PROCESS],
+            env=environment | {"PYTHONHASHSEED": "2", "PYTHONPATH": str(Path(__file__).parents[2])} | changes,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-500:]
+        answers.append(done.stdout.split())
+    assert answers[0] == answers[1]
+    assert answers[0][1] == "False", "matplotlib was imported for its fonts"
+
+
+def _small(**changes: Any) -> Any:
+    """A case whose pages render quickly."""
+    rows = changes.pop("measurements", (make_measurement(value=0.7),))
+    policy = make_policy([make_rule()])
+    digests = tuple(
+        FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in changes.pop("shown", ())
+    )
+    return make_case(measurements=rows, policy=policy, figures=digests, **changes)
+
+
+def test_the_renderer_has_nothing_to_complain_about(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("weasyprint")
+    before, logger.propagate = logger.propagate, True
+    try:
+        with caplog.at_level(logging.WARNING, logger="weasyprint"):
+            render_certificate(_small(shown=figures()), b"{}", figures(), issued_at=ISSUED)
+    finally:
+        logger.propagate = before
+    complaints = [one.getMessage() for one in caplog.records if HARMLESS_WARNING not in one.getMessage()]
+    assert complaints == []
+
+
+def test_it_opens_nothing_but_what_was_handed_in(tmp_path: Path) -> None:
+    """A figure that points to a file and to a host: neither is fetched, the file's picture stays out."""
+    secret = tmp_path / "original.png"
+    Image.new("RGB", (5, 5), "red").save(secret)
+    links = f'<image href="{secret.as_uri()}" width="9" height="9"/><image href="http://127.0.0.1:9/x.png"/>'
+    data = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">{links}</svg>'.encode()
+    figure = Figure(name="x", media_type="image/svg+xml", data=data, kind="plot", caption="c", alt="a")
+    pdf = render_certificate(_small(shown=[figure]), b"{}", [figure], issued_at=ISSUED)
+    assert _pictures(pdf) == []
+
+
+def test_text_is_text_and_never_markup() -> None:
+    sentinel = '<img src="file:///etc/hostname"> & "quoted" {{ case }}'
+    case = _small(not_assessed=(sentinel,))
+    pdf = render_certificate(case, b"{}", [], issued_at=ISSUED)
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    assert _squeezed(sentinel) in _squeezed(text)
+
+
+def test_figures_that_the_statement_does_not_name_are_refused() -> None:
+    given = list(figures())
+    planted = Figure(
+        name="frames-09", media_type="image/png", data=given[1].data + b"x", kind="released frame", caption="", alt=""
+    )
+    for wrong in ([*given, planted], given[:-1], [*given[:-1], planted]):
+        with pytest.raises(StageError, match="not those that the statement names"):
+            render_certificate(_small(shown=given), b"{}", wrong, issued_at=ISSUED)
+
+
+def test_missing_text_libraries_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_pango(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "weasyprint":
+            raise OSError("cannot load library 'libgobject-2.0-0'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_pango)
+    with pytest.raises(StageError) as caught:
+        render_certificate(_small(), b"{}", [], issued_at=ISSUED)
+    assert caught.value.next_step == APT_COMMAND
+    assert "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0" in APT_COMMAND
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "17")
+    render_certificate(_small(), b"{}", [], issued_at=ISSUED)
+    assert os.environ["SOURCE_DATE_EPOCH"] == "17"
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "limit", "text"),
+    [
+        ("above", 0.786, 0.6, "0.786"),
+        ("above", 0.59987, 0.6, "0.5999"),
+        ("above", 0.60004, 0.6, "0.60004"),
+        ("above", 0.6, 0.6, "0.600"),
+        ("below", 0.4999999, 0.5, "0.4999999"),
+        ("at_least", 0.9499, 0.95, "0.9499"),
+    ],
+)
+def test_rounding_never_moves_a_value_to_the_other_side(op: str, value: float, limit: float, text: str) -> None:
+    rule = make_rule("identity.to_original.mean", op, limit)
+    assert wording.observed(Finding(rule=rule, outcome=Outcome.PASSED, observed=value, reason="")) == text
+
+
+def test_a_finding_without_a_value_says_none() -> None:
+    assert wording.observed(Finding(rule=make_rule(), outcome=Outcome.INDETERMINATE, reason="")) == "none"
+
+
+def test_table_1_by_hand() -> None:
+    rows = (
+        make_measurement("identity.to_original.mean", 0.6364),
+        make_measurement("identity.to_original.sd", 0.0331),
+        make_measurement("identity.to_donor.mean", None, because="no donor"),
+    )
+    table = tables.identity_table(tables.Values(rows), "video 1")
+    assert table.rows[0] == ("Swapped", "–", "0.636 (0.033)", "–", "[1]")
+    assert table.notes == ["not measured: no donor"]
+
+
+def test_table_2_by_hand() -> None:
+    rows = tuple(
+        make_measurement("keypoints.ap95", value, of=of)
+        for of, value in (("swapped", 0.99), ("masked", 0.443), ("blurred", 0.408), ("reencoded", 1.0))
+    )
+    table = tables.keypoint_table(tables.Values(rows), "video 1")
+    assert table.rows[3] == ("AP at OKS 0.95", "0.990", "0.443", "0.408", "–", "1.000")
+
+
+def test_the_gallery_is_shown_with_its_own_false_match_rate() -> None:
+    detail = {
+        "cut": 0.6,
+        "false_match_rate": 0.125,
+        "donor_frames": 200.0,
+        "stranger_frames": 40.0,
+        "share_below": 0.02,
+    }
+    row = measured("identity.to_gallery.p01", "swapped", "video 1", 0.6123, sample_size=9, detail=detail)
+    words = tables.gallery_words(tables.Values([row]), "video 1")
+    for said in ("0.612", "2.0% of the released faces", "false match rate is 12.5%", "200 of the donor", "40 of the"):
+        assert said in words

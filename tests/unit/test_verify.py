@@ -1,0 +1,308 @@
+"""`verify`: every change to certificate, statement or files fails with its own reason; nothing passes by omission."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pikepdf
+import pytest
+from typer.testing import CliRunner
+
+from deid_audit.__main__ import build_app
+from deid_audit.certificate.keys import ephemeral_signer, load_signer
+from deid_audit.certificate.signing import sign_pdf
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import EvidenceError, SignatureError
+from deid_audit.evidence import build_statement
+from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.pipeline.verify import CHECKS, VerifyReport, verify
+from tests.unit.certificates import ISSUED, certified, signer, small_signed
+
+CONTENTS = {
+    "case-0001-01.mp4": b"video 1",
+    "case-0001-02.mp4": b"video 2",
+    "README.txt": b"the faces are synthetic\n",
+    "manifest-sha256.txt": b"sums\n",
+}
+
+
+def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED) -> Path:
+    """OUT as a run leaves it: certificate.pdf, evidence.json, signer.crt and the files; returns the certificate."""
+    made = certified(outcome)
+    files = folder / made.case.outputs_folder
+    files.mkdir(parents=True)
+    for output in made.case.outputs:
+        assert sha256_bytes(CONTENTS[output.name]) == output.sha256
+        (files / output.name).write_bytes(CONTENTS[output.name])
+    (folder / "evidence.json").write_bytes(made.statement)
+    (folder / "signer.crt").write_bytes(signer().certificate_pem)
+    (folder / "certificate.pdf").write_bytes(made.pdf)
+    return folder / "certificate.pdf"
+
+
+def _verify(certificate: Path, *, release: Path | None = None, trust: bool = True) -> VerifyReport:
+    return verify(certificate, release=release, trust=[certificate.parent / "signer.crt"] if trust else [])
+
+
+def _not_ok(report: VerifyReport) -> dict[str, str]:
+    return {check.id: check.status for check in report.checks if check.status != "ok"}
+
+
+def test_what_was_issued_passes_every_check(tmp_path: Path) -> None:
+    report = _verify(_lay_out(tmp_path))
+    assert _not_ok(report) == {}
+    assert [check.id for check in report.checks] == list(CHECKS)
+    assert (report.exit_code, report.verdict) == (0, Outcome.PASSED)
+    assert "made on the spot" in report.conclusion
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INDETERMINATE])
+def test_authentic_but_not_passed_is_3(tmp_path: Path, outcome: Outcome) -> None:
+    report = _verify(_lay_out(tmp_path, outcome))
+    assert _not_ok(report) == {}
+    assert report.exit_code == 3
+    assert outcome.value in report.conclusion and "not to be released" in report.conclusion
+
+
+def _change(name: str, data: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / "release" / name).write_bytes(data) and None
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "kind"),
+    [
+        (_change("case-0001-01.mp4", b"video X"), "case-0001-01.mp4", "changed"),
+        (_change("case-0001-01.mp4", b"longer than it was"), "case-0001-01.mp4", "changed"),
+        (lambda folder: (folder / "release/case-0001-01.mp4").unlink(), "case-0001-01.mp4", "missing"),
+        (_change("original.mp4", b"should not be here"), "original.mp4", "added"),
+        (_change("README.txt", b"no"), "README.txt", "changed"),
+    ],
+    ids=["changed", "another size", "missing", "added", "readme changed"],
+)
+def test_a_file_that_is_not_the_certified_one(
+    tmp_path: Path, damage: Callable[[Path], None], name: str, kind: str
+) -> None:
+    certificate = _lay_out(tmp_path)
+    damage(tmp_path)
+    report = _verify(certificate)
+    assert _not_ok(report) == {"files.compared": "failed"}
+    assert [(problem.name, problem.kind) for problem in report.file_problems] == [(name, kind)]
+    assert report.exit_code == 1
+    assert f"{name} {kind}" in report.conclusion
+
+
+def test_without_trust_it_is_1_and_says_issuer_unknown(tmp_path: Path) -> None:
+    report = _verify(_lay_out(tmp_path), trust=False)
+    assert _not_ok(report) == {"signature.trusted": "failed"}
+    assert report.exit_code == 1
+    assert "issuer unknown" in report.conclusion
+
+
+def test_without_files_it_is_1_and_says_files_not_compared(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "release").rename(tmp_path / "elsewhere")
+    report = _verify(certificate)
+    assert _not_ok(report) == {"files.compared": "skipped"}
+    assert report.exit_code == 1
+    assert "files not compared" in report.conclusion
+    assert _verify(certificate, release=tmp_path / "elsewhere").exit_code == 0
+
+
+def test_a_withheld_case_is_not_3_when_its_files_are_gone(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path, Outcome.FAILED)
+    (tmp_path / "withheld").rename(tmp_path / "release")
+    assert _verify(certificate).exit_code == 1
+
+
+def test_evidence_json_must_be_the_attached_statement(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "evidence.json").write_bytes(certified(Outcome.PASSED).statement + b"\n")
+    assert _not_ok(_verify(certificate)) == {"statement.sibling": "failed"}
+    assert _verify(certificate).exit_code == 1
+    (tmp_path / "evidence.json").unlink()
+    report = _verify(certificate)
+    assert _not_ok(report) == {"statement.sibling": "skipped"}
+    assert report.exit_code == 0
+
+
+def _resigned(statement: bytes) -> bytes:
+    """The issuer's own pages and key around another statement: only the statement's own checks can object."""
+    out = BytesIO()
+    with pikepdf.open(BytesIO(certified(Outcome.PASSED).unsigned)) as pdf:
+        del pdf.attachments["evidence.json"]
+        if "/AF" in pdf.Root:
+            del pdf.Root["/AF"]
+        pdf.attachments["evidence.json"] = pikepdf.AttachedFileSpec(pdf, statement, filename="evidence.json")
+        pdf.save(out)
+    return sign_pdf(out.getvalue(), signer(), signed_at=ISSUED)
+
+
+def _lay_out_statement(folder: Path, statement: bytes) -> Path:
+    certificate = _lay_out(folder)
+    certificate.write_bytes(_resigned(statement))
+    (folder / "evidence.json").write_bytes(statement)
+    return certificate
+
+
+def _better_numbers(case: CaseRecord) -> CaseRecord:
+    """A finding made to pass whose measurement does not."""
+    rows = tuple(
+        row.model_copy(update={"value": 0.3})
+        if (row.metric, row.of) == ("identity.to_original.mean", "swapped")
+        else row
+        for row in case.measurements
+    )
+    return case.model_copy(update={"measurements": rows})
+
+
+def test_the_same_statement_signed_again_still_holds(tmp_path: Path) -> None:
+    """Shows that the next tests fail for the statement's sake and not for how it was attached."""
+    assert _not_ok(_verify(_lay_out_statement(tmp_path, certified(Outcome.PASSED).statement))) == {}
+
+
+def test_a_verdict_that_does_not_follow_from_the_measurements_fails(tmp_path: Path) -> None:
+    lie = _better_numbers(certified(Outcome.PASSED).case)
+    report = _verify(_lay_out_statement(tmp_path, build_statement(lie)))
+    assert _not_ok(report) == {"statement.verdict": "failed"}
+    assert (report.exit_code, report.verdict) == (1, None)
+
+
+def test_a_statement_that_names_another_signer_fails(tmp_path: Path) -> None:
+    case = certified(Outcome.PASSED).case
+    other = case.model_copy(update={"signer": ephemeral_signer(ISSUED).info})
+    assert _not_ok(_verify(_lay_out_statement(tmp_path, build_statement(other)))) == {"statement.signer": "failed"}
+
+
+def test_a_statement_that_cannot_be_read_leaves_the_rest_skipped(tmp_path: Path) -> None:
+    report = _verify(_lay_out_statement(tmp_path, certified(Outcome.PASSED).statement.replace(b"PASSED", b"FAILED", 1)))
+    rest = dict.fromkeys(("statement.signer", "statement.verdict", "files.compared"), "skipped")
+    assert _not_ok(report) == {"statement.parsed": "failed", **rest}
+    assert report.exit_code == 1
+
+
+def test_a_changed_certificate_fails_and_all_other_checks_still_run(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    data = certificate.read_bytes()
+    at = data.index(b"/MediaBox") + 12
+    certificate.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    report = _verify(certificate)
+    assert _not_ok(report) == {"signature.intact": "failed"}
+    assert report.exit_code == 1
+
+
+def test_a_pdf_that_is_no_certificate(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    certificate.write_bytes(small_signed())
+    assert _verify(certificate).exit_code == 1
+    assert _not_ok(_verify(certificate))["statement.parsed"] == "failed"
+    certificate.write_bytes(b"no PDF at all")
+    report = _verify(certificate)
+    assert report.exit_code == 1
+    assert _not_ok(report)["pdf.readable"] == "failed"
+    assert len(report.checks) == len(CHECKS)
+
+
+def test_a_missing_certificate_or_trust_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        verify(tmp_path / "none.pdf", release=None, trust=[])
+    certificate = _lay_out(tmp_path)
+    with pytest.raises(SignatureError, match="cannot be read"):
+        verify(certificate, release=None, trust=[tmp_path / "none.crt"])
+
+
+def test_a_report_without_all_checks_never_holds(tmp_path: Path) -> None:
+    report = _verify(_lay_out(tmp_path))
+    for left_out in range(len(CHECKS)):
+        checks = report.checks[:left_out] + report.checks[left_out + 1 :]
+        fewer = VerifyReport(
+            checks=checks,
+            signer=report.signer,
+            case=report.case,
+            file_problems=(),
+            files_compared=report.files_compared,
+        )
+        assert fewer.exit_code == 1
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_every_check_and_a_plain_last_line(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    done = CliRunner().invoke(build_app(), ["verify", str(certificate), "--trust", str(tmp_path / "signer.crt")])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(CHECKS) + 1
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert lines[-1].startswith("Authentic")
+    assert str(tmp_path) not in done.stdout
+
+
+def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "release" / "case-0001-01.mp4").write_bytes(b"changed")
+    done = CliRunner().invoke(build_app(), ["verify", str(certificate), "--json"])
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert document["schema"] == "deid-audit/verify/v1"
+    assert document["ok"] is False
+    assert document["verdict"] == "PASSED"
+    assert [check["id"] for check in document["checks"]] == list(CHECKS)
+    assert {check["id"] for check in document["checks"] if check["status"] == "failed"} == {
+        "signature.trusted",
+        "files.compared",
+    }
+    assert document["signer"]["fingerprint_sha256"] == signer().info.fingerprint_sha256
+    assert document["files"]["compared"] == 3
+    assert document["files"]["problems"][0]["kind"] == "changed"
+
+
+def test_the_command_ends_with_3_when_not_passed(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path, Outcome.FAILED)
+    trust = ["--trust", str(tmp_path / "signer.crt")]
+    assert CliRunner().invoke(build_app(), ["verify", str(certificate), *trust]).exit_code == 3
+
+
+def test_keys_new_makes_a_key_that_opens_with_its_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEID_AUDIT_PASSPHRASE", raising=False)
+    (tmp_path / "secret").write_bytes(b"from a file\nsecond line\n")
+    words = [
+        "keys",
+        "new",
+        "--out",
+        str(tmp_path / "k"),
+        "--passphrase-file",
+        str(tmp_path / "secret"),
+        "--name",
+        "Ada",
+    ]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 0, done.output
+    made = load_signer(tmp_path / "k" / "signer.p12", b"from a file", ISSUED.now(ISSUED.tzinfo))
+    assert made.info.name == "Ada"
+    assert made.info.fingerprint_sha256 in done.stdout
+    assert "from a file" not in done.output
+    again = CliRunner().invoke(build_app(), words)
+    assert again.exit_code == 2
+    assert "never overwritten" in again.stderr
+
+
+def test_keys_new_takes_the_passphrase_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEID_AUDIT_PASSPHRASE", "from the environment")
+    assert CliRunner().invoke(build_app(), ["keys", "new", "--out", str(tmp_path)]).exit_code == 0
+    assert load_signer(tmp_path / "signer.p12", b"from the environment", ISSUED.now(ISSUED.tzinfo))
+
+
+def test_keys_new_without_any_passphrase_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEID_AUDIT_PASSPHRASE", raising=False)
+    done = CliRunner().invoke(build_app(), ["keys", "new", "--out", str(tmp_path / "k")])
+    assert done.exit_code == 2
+    assert "--passphrase-file" in done.stderr
+    assert not (tmp_path / "k").exists()
+
+
+def test_an_empty_passphrase_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\n")
+    words = ["keys", "new", "--out", str(tmp_path / "k"), "--passphrase-file", str(tmp_path / "secret")]
+    assert CliRunner().invoke(build_app(), words).exit_code == 2
