@@ -9,7 +9,7 @@ import io
 import os
 import shutil
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ NOT_SHOWN = (
     "Destroying the model closes one route back; with the originals a new model can be trained, and gait, voice, "
     "body and surroundings are untouched by it.",
 )
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(kw_only=True)
@@ -219,15 +220,22 @@ class Vault:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """A second Ctrl-C must not stop the destruction half way; it arrives when the destruction is done."""
-    if sys.platform != "linux":
+    """A second Ctrl-C must not stop the destruction half way; it is raised again when the destruction is done.
+
+    Handlers are exchanged, not masked: in a process with threads a masked signal reaches another thread.
+    """
+    if threading.current_thread() is not threading.main_thread():  # handlers run in the main thread alone
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: held.append(got)) for number in _HELD_BACK}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    for got in held:
+        signal.raise_signal(got)
 
 
 def _sync_folder(folder: Path) -> None:
