@@ -20,7 +20,7 @@ from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 from weasyprint import HTML, Attachment
 
 from deid_audit.certificate import signing
-from deid_audit.certificate.canonical import der_tlv, read_contents, rebuild_container
+from deid_audit.certificate.canonical import canonical_certificate, der_tlv, read_contents, rebuild_container
 from deid_audit.certificate.checking import FACTS, CertificateCheck, Fact, check_certificate
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import sign_pdf
@@ -138,16 +138,28 @@ def _by_stranger(_pdf: bytes) -> bytes:
     return sign_pdf(small_unsigned(), ephemeral_signer(ISSUED), signed_at=ISSUED)
 
 
-def _uncertified(_pdf: bytes, **more: object) -> bytes:
+def _uncertified(pdf: bytes, **more: object) -> bytes:
     meta = PdfSignatureMetadata(field_name="Steward", subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256", **more)
     out = BytesIO()
     own: PdfSigner = signing._pdf_signer(meta, signer(), ISSUED)
-    own.sign_pdf(IncrementalPdfFileWriter(BytesIO(small_unsigned())), output=out)
+    own._enforce_certification_constraints = lambda _reader: None
+    own.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), output=out)
     return out.getvalue()
 
 
-def _open_certification(pdf: bytes) -> bytes:
-    return _uncertified(pdf, certify=True, docmdp_permissions=MDPPerm.FILL_FORMS)
+def _certified_by_something_else(_pdf: bytes) -> bytes:
+    out = BytesIO()
+    with pikepdf.open(BytesIO(small_unsigned())) as opened:
+        parameters = pikepdf.Dictionary(Type=pikepdf.Name.TransformParams, P=1, V=pikepdf.Name("/1.2"))
+        reference = pikepdf.Dictionary(TransformMethod=pikepdf.Name.DocMDP, TransformParams=parameters)
+        other = opened.make_indirect(pikepdf.Dictionary(Reference=pikepdf.Array([reference])))
+        opened.Root.Perms = pikepdf.Dictionary(DocMDP=other)
+        opened.save(out)
+    return _uncertified(out.getvalue())
+
+
+def _open_certification(_pdf: bytes) -> bytes:
+    return _uncertified(small_unsigned(), certify=True, docmdp_permissions=MDPPerm.FILL_FORMS)
 
 
 def _lower_case(pdf: bytes) -> bytes:
@@ -194,7 +206,8 @@ TAMPERED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "rewritten by another program": (_rewritten, "signature.intact", "digest differs"),
     "signed by a stranger": (_by_stranger, "signature.trusted", "did not say you trust"),
     "signed a second time": (_signed_again, "signature.present", "2 signatures"),
-    "signed, not certified": (_uncertified, "signature.certifies", "not certified"),
+    "signed, not certified": (lambda _: _uncertified(small_unsigned()), "signature.certifies", "not certified"),
+    "certified by something else": (_certified_by_something_else, "signature.certifies", "another signature"),
     "certified with changes allowed": (_open_certification, "signature.certifies", "allows later changes"),
     "hex in lower case": (_lower_case, "signature.canonical", "upper-case hex"),
     "padding used": (_padding_used, "signature.canonical", "padding"),
@@ -251,7 +264,9 @@ def test_a_trusted_certificate_is_met_byte_for_byte() -> None:
         .add_extension(own.certificate.extensions.get_extension_for_class(x509.KeyUsage).value, critical=True)
         .sign(own.private_key, hashes.SHA256())
     )
-    assert not _check(small_signed(), twin.public_bytes(serialization.Encoding.PEM)).holds
+    check = _check(small_signed(), twin.public_bytes(serialization.Encoding.PEM))
+    assert check.fact("signature.trusted").holds is True
+    assert _failed(check) == ["signature.canonical"]
 
 
 def test_a_trust_file_without_a_certificate_is_an_error() -> None:
@@ -366,6 +381,14 @@ def test_a_statement_must_be_attached_once_and_by_its_name() -> None:
 def test_the_container_is_rebuilt_to_the_same_bytes() -> None:
     der = _container(small_signed())
     assert rebuild_container(der, [signer().certificate.public_bytes(serialization.Encoding.DER)]) == der
+
+
+def test_a_certificates_outer_algorithm_must_be_the_one_its_issuer_signed() -> None:
+    der = signer().certificate.public_bytes(serialization.Encoding.DER)
+    assert canonical_certificate(der) == der
+    outer = der.rindex(bytes.fromhex("06082a8648ce3d040302"))
+    changed = der[: outer + 9] + b"\x03" + der[outer + 10 :]
+    assert canonical_certificate(changed) == der
 
 
 @pytest.mark.parametrize("size", [0, 127, 128, 255, 256, 65535, 65536])
