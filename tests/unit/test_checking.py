@@ -20,7 +20,7 @@ from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 from weasyprint import HTML, Attachment
 
 from deid_audit.certificate import signing
-from deid_audit.certificate.canonical import canonical_certificate, der_tlv, read_contents, rebuild_container
+from deid_audit.certificate.canonical import read_contents
 from deid_audit.certificate.checking import FACTS, CertificateCheck, Fact, check_certificate
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import sign_pdf
@@ -376,40 +376,3 @@ def test_a_statement_must_be_attached_once_and_by_its_name() -> None:
         files = [Attachment(string=STATEMENT, name=name, created=ISSUED, modified=ISSUED) for name in names]
         pdf = sign_pdf(HTML(string="<hr>").write_pdf(attachments=files), signer(), signed_at=ISSUED)
         assert _failed(_check(pdf)) == ["statement.attached"], names
-
-
-def test_the_container_is_rebuilt_to_the_same_bytes() -> None:
-    der = _container(small_signed())
-    assert rebuild_container(der, [signer().certificate.public_bytes(serialization.Encoding.DER)]) == der
-
-
-def test_a_certificates_outer_algorithm_must_be_the_one_its_issuer_signed() -> None:
-    der = signer().certificate.public_bytes(serialization.Encoding.DER)
-    assert canonical_certificate(der) == der
-    outer = der.rindex(bytes.fromhex("06082a8648ce3d040302"))
-    changed = der[: outer + 9] + b"\x03" + der[outer + 10 :]
-    assert canonical_certificate(changed) == der
-
-
-@pytest.mark.parametrize("size", [0, 127, 128, 255, 256, 65535, 65536])
-def test_der_lengths_take_their_shortest_form(size: int) -> None:
-    assert der_tlv(0x04, bytes(size)) == core.OctetString(bytes(size)).dump()
-
-
-@pytest.mark.parametrize(
-    ("pdf", "byte_range", "words"),
-    [
-        (b"ab<3000>cd", [1, 2, 8, 2], "first byte"),
-        (b"ab<3000>cd", [0, 2, 8, 1], "last byte"),
-        (b"ab<3000>cd", [0, 2, 8], "first byte"),
-        (b"ab<300>cde", [0, 2, 7, 3], "hex"),
-        (b"ab(3000)cd", [0, 2, 8, 2], "hex"),
-        (b"ab<3000AA>", [0, 2, 10, 0], "padding"),
-        (b"ab<3100>cd", [0, 2, 8, 2], "DER"),
-        (b"ab<30810100>cd", [0, 2, 12, 2], "shortest"),
-        (b"ab<30820001AA>cd", [0, 2, 14, 2], "shortest"),
-    ],
-)
-def test_the_gap_has_one_form(pdf: bytes, byte_range: list[int], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        read_contents(pdf, byte_range)
