@@ -1,0 +1,71 @@
+"""Whose track is it: joins tracks of one person across videos by descriptor, and names the subject or the donor.
+
+The subject is the person found in all the given videos; when two people fit, nothing is guessed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deid_audit.errors import NotEnoughFaces
+from deid_audit.faces.track import VideoFaces
+from deid_audit.frames import Float
+
+_SAME_PERSON = 0.5  # distance of two tracks' average descriptors
+_RIVAL_SHARE = 0.5  # a second person seen this much of the first one's time makes the choice ambiguous
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """One person over several videos: tracks per video, frames seen per video, the average descriptor (128,)."""
+
+    tracks: list[set[int]]
+    seen: list[int]
+    average: Float
+    weight: int = 0
+    rows: list[Float] = field(default_factory=list)
+
+
+def people(videos: Sequence[VideoFaces]) -> list[Person]:
+    """All people of the videos, most seen first; tracks shorter than five described frames join nobody."""
+    found: list[Person] = []
+    tracks = [(v, t, rows) for v, video in enumerate(videos) for t, rows in video.descriptors.items() if len(rows) >= 5]
+    for video, track, rows in sorted(tracks, key=lambda item: -len(item[2])):
+        centre = rows.mean(0)
+        distances = [float(np.linalg.norm(person.average - centre)) for person in found]
+        if distances and min(distances) < _SAME_PERSON:
+            person = found[int(np.argmin(distances))]
+        else:
+            person = Person([set() for _ in videos], [0] * len(videos), centre)
+            found.append(person)
+        person.tracks[video].add(track)
+        person.seen[video] += len(rows)
+        person.average = (person.average * person.weight + centre * len(rows)) / (person.weight + len(rows))
+        person.weight += len(rows)
+        person.rows.append(rows)
+    return sorted(found, key=lambda person: -person.weight)
+
+
+def name_person(videos: Sequence[VideoFaces], *, who: str) -> Person:
+    """The person seen in every one of the videos; `who` is "subject" or "donor" for messages.
+
+    Raises NotEnoughFaces when nobody is in all of them, or when a second person fits nearly as well.
+    """
+    everyone = people(videos)
+    candidates = [person for person in everyone if all(person.seen)]
+    if not candidates:
+        without = [str(number + 1) for number, video in enumerate(videos) if not video.descriptors]
+        detail = (
+            f"no face of anyone in {who} video {', '.join(without)}" if without else f"{len(everyone)} people found"
+        )
+        raise NotEnoughFaces(
+            f"nobody's face is in every {who} video: {detail}",
+            next_step=f"give only videos in which the {who}'s face can be seen",
+        )
+    if len(candidates) > 1 and candidates[1].weight > _RIVAL_SHARE * candidates[0].weight:
+        raise NotEnoughFaces(
+            f"two people could be the {who}: seen in {candidates[0].weight} and {candidates[1].weight} frames",
+            next_step=f"add a --{who} video that shows only this person",
+        )
+    return candidates[0]

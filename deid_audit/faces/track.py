@@ -1,0 +1,221 @@
+"""Pass 1: who is where in every frame. Detections become tracks with landmarks; gaps are filled from both sides.
+
+Tracks say where faces are, not whose they are (`subject.py`), and nothing here decides what is released.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.progress import Step
+from deid_audit.vision.detectors import FaceDetector, iou_matrix
+from deid_audit.vision.mesh import FaceMesh, box_of
+from deid_audit.vision.recognizer import Recognizer
+
+METHOD_TEXT = (
+    "Faces are found by MediaPipe's full-range detector at a low threshold, followed over time with FaceMesh on a "
+    "crop of fixed size, looked for again upscaled and turned by 30 and 90 degrees when a track is lost, and "
+    "interpolated from both sides over gaps. A frame without a face needs dlib's HOG detector to agree."
+)
+_TURNS = (0.0, 30.0, -30.0, 90.0, -90.0)
+_SAME_FACE_IOU = 0.25
+_EDGE_FRAMES = 3  # frames before a track's first and after its last sighting that stay suspect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VideoFaces:
+    """All faces of one video: `frames[i]` are frame i's faces; frames without any name who agreed on that.
+
+    `descriptors[track]` is float32 (n, 128) for the frames `described[track]` of that track.
+    """
+
+    frames: tuple[tuple[TrackedFace, ...], ...]
+    cleared_by: tuple[tuple[str, ...], ...]
+    described: dict[int, tuple[int, ...]]
+    descriptors: dict[int, Float]
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    track_id: int
+    mesh: FaceMesh
+    box_xyxy: Float
+    sightings: dict[int, TrackedFace] = field(default_factory=dict)
+    missed: int = 0
+
+
+@dataclass(slots=True)
+class _Chips:
+    """Face chips wait here until there are enough for a batch."""
+
+    recognizer: Recognizer
+    waiting: list[tuple[int, int, Image]] = field(default_factory=list)
+    rows: dict[int, dict[int, Float]] = field(default_factory=dict)
+
+    def add(self, track_id: int, frame_index: int, chip: Image) -> None:
+        self.waiting.append((track_id, frame_index, chip))
+        if len(self.waiting) >= 16:
+            self.flush()
+
+    def flush(self) -> None:
+        described = self.recognizer.describe([chip for _, _, chip in self.waiting])
+        for (track_id, frame_index, _), row in zip(self.waiting, described, strict=True):
+            self.rows.setdefault(track_id, {})[frame_index] = row
+        self.waiting.clear()
+
+
+def track_faces(
+    frames: Iterable[Frame],
+    *,
+    frame_rate: float,
+    detector: FaceDetector,
+    second_opinion: FaceDetector,
+    recognizer: Recognizer,
+    step: Step,
+) -> VideoFaces:
+    """Follows every face through the frames; a track lost for more than a second ends."""
+    tracks: list[_Track] = []
+    active: list[_Track] = []
+    cleared: list[tuple[str, ...]] = []
+    chips = _Chips(recognizer)
+    static_mesh = FaceMesh(video=False)
+    for frame in frames:
+        found = detector.detect(frame.image_rgb)
+        for track, box, score in _assign(active, tracks, found.boxes_xyxy, found.scores):
+            face = _look(track, frame, box, score, static_mesh)
+            if face is None:
+                track.missed += 1
+                continue
+            track.missed = 0
+            track.box_xyxy = face.box_xyxy
+            track.sightings[frame.index] = face
+            if face.landmarks_xy is not None:
+                chips.add(track.track_id, frame.index, recognizer.chip_from_mesh(frame.image_rgb, face.landmarks_xy))
+        for ended in [t for t in active if t.missed > frame_rate]:
+            ended.mesh.close()
+            active.remove(ended)
+        seen = any(frame.index in track.sightings for track in active)
+        cleared.append(() if seen else _second_look(frame, detector, second_opinion, tracks))
+        step.advance()
+    chips.flush()
+    for track in active:
+        track.mesh.close()
+    static_mesh.close()
+    count = len(cleared)
+    table: list[list[TrackedFace]] = [[] for _ in range(count)]
+    for track in tracks:
+        for face in _fill(track, count):
+            table[face.frame_index].append(face)
+    return VideoFaces(
+        frames=tuple(tuple(row) for row in table),
+        cleared_by=tuple(() if row else names for row, names in zip(table, cleared, strict=True)),
+        described={track: tuple(rows) for track, rows in chips.rows.items()},
+        descriptors={track: np.stack(list(rows.values())) for track, rows in chips.rows.items()},
+    )
+
+
+def _assign(
+    active: list[_Track], tracks: list[_Track], boxes_xyxy: Float, scores: Float
+) -> Iterator[tuple[_Track, Float | None, float]]:
+    """Pairs tracks with detections by overlap; a detection without a track starts one, a track may go without."""
+    overlaps = iou_matrix(np.array([t.box_xyxy for t in active], np.float32).reshape(-1, 4), boxes_xyxy)
+    rows, columns = linear_sum_assignment(-overlaps)
+    pairs = {int(r): int(c) for r, c in zip(rows, columns, strict=True) if overlaps[r, c] >= _SAME_FACE_IOU}
+    existing = list(active)
+    for position in range(len(boxes_xyxy)):
+        # a second box on a face that already has one is the same face, not a new person
+        if position not in pairs.values() and (not overlaps.size or overlaps[:, position].max() < 0.5):
+            newcomer = _Track(len(tracks), FaceMesh(video=True), boxes_xyxy[position])
+            tracks.append(newcomer)
+            active.append(newcomer)
+            yield newcomer, boxes_xyxy[position], float(scores[position])
+    for row, track in enumerate(existing):
+        match = pairs.get(row)
+        yield track, (None if match is None else boxes_xyxy[match]), (0.0 if match is None else float(scores[match]))
+
+
+def _look(track: _Track, frame: Frame, box: Float | None, score: float, static_mesh: FaceMesh) -> TrackedFace | None:
+    """Landmarks in the detection's box, else where the track last was; None when there is neither box nor landmarks."""
+    search = track.box_xyxy if box is None else box
+    points = track.mesh.landmarks(frame.image_rgb, search)
+    source = "video mesh"
+    if points is None or not _plausible(points, search):
+        points = None
+        for turn in _TURNS:
+            candidate = static_mesh.landmarks(frame.image_rgb, search, turn_degrees=turn)
+            if candidate is not None and _plausible(candidate, search):
+                points, source = candidate, f"static mesh, turned {turn:.0f}"
+                break
+    if points is None and box is None:
+        return None
+    landmarks = None if points is None else points[:, :2]
+    return TrackedFace(
+        frame_index=frame.index,
+        track_id=track.track_id,
+        box_xyxy=search if landmarks is None else box_of(landmarks),
+        landmarks_xy=landmarks,
+        score=score,
+        filled=False,
+        source=source if points is not None else "detector only",
+    )
+
+
+def _plausible(points: Float, search_xyxy: Float) -> bool:
+    """Landmarks must sit on the face that was looked for, at about its size."""
+    box = box_of(points[:, :2])
+    side, expected = float((box[2:] - box[:2]).max()), float((search_xyxy[2:] - search_xyxy[:2]).max())
+    return bool(iou_matrix(box[None], search_xyxy[None])[0, 0] > 0.15 and 0.4 < side / expected < 2.5)
+
+
+def _second_look(
+    frame: Frame, detector: FaceDetector, second_opinion: FaceDetector, tracks: list[_Track]
+) -> tuple[str, ...]:
+    """Who agrees that the frame holds no face; a face only the second detector sees becomes a track of its own."""
+    found = second_opinion.detect(frame.image_rgb)
+    for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
+        lone = TrackedFace(
+            frame_index=frame.index,
+            track_id=len(tracks),
+            box_xyxy=box,
+            landmarks_xy=None,
+            score=float(score),
+            filled=False,
+            source=f"{second_opinion.name} only",
+        )
+        tracks.append(_Track(len(tracks), None, box, {frame.index: lone}))  # type: ignore[arg-type]
+    return () if len(found.boxes_xyxy) else (detector.name, second_opinion.name)
+
+
+def _fill(track: _Track, frame_count: int) -> Iterator[TrackedFace]:
+    """The track's faces with its gaps filled by interpolation, and a few suspect frames at both ends."""
+    seen = sorted(track.sightings)
+    for before, after in zip(seen, [*seen[1:], None], strict=True):
+        first = track.sightings[before]
+        yield first
+        if after is None:
+            break
+        last = track.sightings[after]
+        for index in range(before + 1, after):
+            share = (index - before) / (after - before)
+            landmarks = None
+            if first.landmarks_xy is not None and last.landmarks_xy is not None:
+                landmarks = ((1 - share) * first.landmarks_xy + share * last.landmarks_xy).astype(np.float32)
+            yield _held(first, index, "interpolated", landmarks, (1 - share) * first.box_xyxy + share * last.box_xyxy)
+    if seen:
+        for index in range(max(0, seen[0] - _EDGE_FRAMES), seen[0]):
+            yield _held(track.sightings[seen[0]], index, "before the first sighting")
+        for index in range(seen[-1] + 1, min(frame_count, seen[-1] + 1 + _EDGE_FRAMES)):
+            yield _held(track.sightings[seen[-1]], index, "after the last sighting")
+
+
+def _held(
+    face: TrackedFace, index: int, source: str, landmarks_xy: Float | None = None, box_xyxy: Float | None = None
+) -> TrackedFace:
+    box = face.box_xyxy if box_xyxy is None else box_xyxy.astype(np.float32)
+    return TrackedFace(
+        frame_index=index, track_id=face.track_id, box_xyxy=box, landmarks_xy=landmarks_xy,
+        score=0.0, filled=True, source=source,
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""Pass 1 and the training material: who is in the videos, which track is the subject, which crops train the pair.
+
+Crops stay in memory; they and the probe's frames are registered with the vault by the caller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.errors import NotEnoughFaces, SettingsError
+from deid_audit.faces.align import align, apply, attention_map
+from deid_audit.faces.choose import farthest_points, held_out, pose_features
+from deid_audit.faces.subject import name_person
+from deid_audit.faces.track import VideoFaces, track_faces
+from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
+from deid_audit.pipeline.engines import Engines
+from deid_audit.progress import Progress
+from deid_audit.video.reader import SourceVideo, read_frames
+from deid_audit.vision.colour import ColourStats, colour_stats, recolour
+from deid_audit.vision.recognizer import MATCH_DISTANCE
+
+MINIMUM_FACES = 40
+_SMALLEST_FACE_PX = 40
+_TRAINING_FACES = 400
+_PROBE_FACES = 32
+_PROBE_WINDOW_PER_BOX = 2.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CastVideo:
+    """One analysed video: its faces, and which tracks are the person it was given for."""
+
+    source: SourceVideo
+    faces: VideoFaces
+    tracks: frozenset[int]
+
+    def person_face(self, index: int) -> TrackedFace | None:
+        """The person's face in frame `index`; the largest when two tracks claim it."""
+        mine = [face for face in self.faces.frames[index] if face.track_id in self.tracks]
+        return max(mine, key=lambda face: float(np.ptp(face.box_xyxy[[1, 3]])), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Role:
+    """All videos of the subject, or of the donor, and the person in them."""
+
+    videos: tuple[CastVideo, ...]
+    average: Float  # (128,) descriptor from mesh points, over all described frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ProbeFrame:
+    """The surroundings of one held-out face: `window_rgb` and the face's landmarks (478, 2) in its pixels."""
+
+    window_rgb: Image
+    landmarks_xy: Float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """Crops for training with their attention maps, the pose features they were chosen by, probe frames, chips."""
+
+    crops: list[AlignedFace]
+    attention: list[Float]
+    features: NDArray[np.float32]
+    probe: list[ProbeFrame]
+    descriptors: Float
+
+
+def analyse(sources: Sequence[SourceVideo], *, who: str, engines: Engines, progress: Progress) -> Role:
+    """Tracks every face of every video and names the one person they share; NotEnoughFaces when there is none."""
+    tracked: list[VideoFaces] = []
+    for source in sources:
+        with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
+            rate = source.facts.frame_count / max(source.facts.duration_s, 1e-6)
+            tracked.append(
+                track_faces(
+                    read_frames(source),
+                    frame_rate=rate,
+                    detector=engines.leading,
+                    second_opinion=engines.second,
+                    recognizer=engines.recognizer,
+                    step=step,
+                )
+            )
+    person = name_person(tracked, who=who)
+    videos = tuple(
+        CastVideo(source=source, faces=faces, tracks=frozenset(tracks))
+        for source, faces, tracks in zip(sources, tracked, person.tracks, strict=True)
+    )
+    return Role(videos=videos, average=person.average)
+
+
+def refuse_same_person(subject: Role, donor: Role) -> None:
+    """SettingsError when the donor's and the subject's average descriptors match."""
+    distance = float(np.linalg.norm(subject.average - donor.average))
+    if distance < MATCH_DISTANCE:
+        raise SettingsError(
+            f"the donor looks like the subject: descriptor distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
+            next_step="give videos of another donor",
+        )
+
+
+def _usable(video: CastVideo) -> list[int]:
+    """Frames with the person's landmarks seen (not interpolated) and the face large enough to teach something."""
+    chosen = []
+    for index in range(len(video.faces.frames)):
+        face = video.person_face(index)
+        if face is not None and face.landmarks_xy is not None and not face.filled:
+            if float(np.ptp(face.box_xyxy[[1, 3]])) >= _SMALLEST_FACE_PX:
+                chosen.append(index)
+    return chosen
+
+
+def _landmarks(video: CastVideo, index: int) -> Float:
+    face = video.person_face(index)
+    assert face is not None and face.landmarks_xy is not None  # `_usable` saw to it
+    return face.landmarks_xy
+
+
+def gather(
+    role: Role, *, who: str, size: int, margin: float, engines: Engines, progress: Progress, probe: bool
+) -> Material:
+    """Second decode: crops of the frames that differ most in pose and expression, and the probe's frames.
+
+    Probe frames are not trained on. NotEnoughFaces names the count found and the minimum.
+    """
+    usable = [(v, index) for v, video in enumerate(role.videos) for index in _usable(video)]
+    if len(usable) < MINIMUM_FACES:
+        raise NotEnoughFaces(
+            f"{who}: {len(usable)} usable faces found, at least {MINIMUM_FACES} are needed "
+            f"(seen from the front or side, {_SMALLEST_FACE_PX} px high or more)",
+            next_step=f"give more or better videos of the {who}",
+        )
+    aside = set(held_out(len(usable), _PROBE_FACES)) if probe else set()
+    rest = [pair for position, pair in enumerate(usable) if position not in aside]
+    features = pose_features([_landmarks(role.videos[v], index) for v, index in rest])
+    picked = farthest_points(features, _TRAINING_FACES)
+    wanted = {rest[position] for position in picked}
+    probed = {usable[position] for position in aside}
+    crops: dict[tuple[int, int], tuple[AlignedFace, Float, Image | None]] = {}
+    windows: dict[tuple[int, int], ProbeFrame] = {}
+    for v, video in enumerate(role.videos):
+        with progress.step(f"gathering faces, {video.source.label}", video.source.facts.frame_count) as step:
+            for frame in read_frames(video.source):
+                key = (v, frame.index)
+                if key in wanted:
+                    points = _landmarks(video, frame.index)
+                    face = align(frame.index, frame.image_rgb, points, size, margin=margin)
+                    look = attention_map(apply(face.frame_to_crop, points), size)
+                    chip = None if probe else engines.recognizer.chip(frame.image_rgb, _box(video, frame.index), points)
+                    crops[key] = (face, look, chip)
+                if key in probed:
+                    windows[key] = probe_window(frame.image_rgb, _landmarks(video, frame.index))
+                step.advance()
+    ordered = [crops[rest[position]] for position in picked]
+    return Material(
+        crops=[face for face, _, _ in ordered],
+        attention=[look for _, look, _ in ordered],
+        features=features[picked],
+        probe=[windows[usable[position]] for position in sorted(aside)],
+        descriptors=engines.recognizer.describe([chip for _, _, chip in ordered]),
+    )
+
+
+def _box(video: CastVideo, index: int) -> Float:
+    face = video.person_face(index)
+    assert face is not None
+    return face.box_xyxy
+
+
+def probe_window(image_rgb: Image, landmarks_xy: Float) -> ProbeFrame:
+    """The face with its surroundings, copied out of the frame."""
+    low, high = landmarks_xy.min(0), landmarks_xy.max(0)
+    centre, half = (low + high) / 2, float((high - low).max()) * _PROBE_WINDOW_PER_BOX / 2
+    height, width = image_rgb.shape[:2]
+    left, top = (max(0, int(edge)) for edge in centre - half)
+    right, bottom = min(width, int(centre[0] + half)), min(height, int(centre[1] + half))
+    window = np.ascontiguousarray(image_rgb[top:bottom, left:right])
+    return ProbeFrame(window_rgb=window, landmarks_xy=(landmarks_xy - (left, top)).astype(np.float32))
+
+
+def match_colours(donor: Material, subject: Material) -> list[AlignedFace]:
+    """The donor's crops with the subject's average skin statistics, so that the swap need not learn the lighting."""
+
+    def average(faces: Sequence[AlignedFace]) -> ColourStats:
+        stats = [colour_stats(face.crop_rgb, face.mask) for face in faces]
+        return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
+
+    source, target = average(donor.crops), average(subject.crops)
+    return [
+        AlignedFace(
+            frame_index=face.frame_index,
+            crop_rgb=recolour(face.crop_rgb, source, target),
+            mask=face.mask,
+            frame_to_crop=face.frame_to_crop,
+        )
+        for face in donor.crops
+    ]

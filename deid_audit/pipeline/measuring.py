@@ -1,0 +1,180 @@
+"""Pass 4: measures the *written file*, decoded again, beside the original, the null edit and the paper's controls.
+
+Controls and null edit go through the same encoder in memory and never become a file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.findings import Of
+from deid_audit.frames import Float, Frame, Image
+from deid_audit.ledger import State
+from deid_audit.measure.expression import FaceSignals, face_signals
+from deid_audit.measure.identity import VideoDescriptors
+from deid_audit.measure.keypoints import PoseTrack
+from deid_audit.pipeline.cast import CastVideo
+from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
+from deid_audit.progress import Progress
+from deid_audit.render.conceal import CONTROLS, grown
+from deid_audit.video.reader import SourceVideo, read_frames
+from deid_audit.video.writer import roundtrip
+from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh
+from deid_audit.vision.pose import PoseTracker
+
+_CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
+_DESCRIBE_BATCH = 16
+_SAMPLE_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Observed:
+    """All that was seen of one video, as arrays; nothing here is a verdict."""
+
+    descriptors: VideoDescriptors
+    poses: dict[Of, PoseTrack]
+    original_face: FaceSignals
+    released_face: FaceSignals
+    reencoded_face: FaceSignals
+    compared: NDArray[np.bool_]
+    detections: list[Float]
+    samples: list[tuple[Image, Float]]
+
+
+class _Watcher:
+    """Pose and face landmarks of one rendition of a video; both sides get the same boxes and modes."""
+
+    def __init__(self, boxes: NDArray[np.float32], window: tuple[int, int, int, int] | None, *, face: bool) -> None:
+        self._boxes = boxes
+        self._pose = PoseTracker(window_xyxy=window)
+        self._mesh = FaceMesh(video=True) if face else None
+        self._keypoints: list[NDArray[np.float32]] = []
+        self._areas: list[float] = []
+        self.landmarks: list[NDArray[np.float32]] = []
+
+    def see(self, frame: Frame) -> NDArray[np.float32]:
+        """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
+        pose = self._pose.track(frame.image_rgb)
+        self._keypoints.append(np.full((17, 3), np.nan, np.float32) if pose is None else pose.keypoints)
+        self._areas.append(np.nan if pose is None else pose.area_px2)
+        points = None
+        if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
+            points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index])
+        self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
+        return self.landmarks[-1]
+
+    def pose_track(self) -> PoseTrack:
+        return PoseTrack(keypoints=np.stack(self._keypoints), area=np.array(self._areas, np.float32))
+
+    def signals(self) -> FaceSignals:
+        return face_signals(np.stack(self.landmarks))
+
+
+def observe(
+    cast: CastVideo, released: SourceVideo, done: RenderedPass, *, engines: Engines, progress: Progress
+) -> Observed:
+    """Watches the released file beside the original, then null edit and controls of the original."""
+    boxes = subject_boxes(done)
+    swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
+    window = _pose_window(cast, boxes)
+    original_watch, released_watch = (_Watcher(boxes, window, face=True) for _ in range(2))
+    sampled = _sample_indices(swapped)
+    chips: list[Image | None] = []
+    rows: list[Float] = []
+    detections: list[Float] = []
+    samples: list[tuple[Image, Float]] = []
+    count = cast.source.facts.frame_count
+    with progress.step(f"measuring, {cast.source.label}", count) as step:
+        for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
+            original_watch.see(before)
+            points = released_watch.see(after)
+            detections.append(engines.audit.detect(after.image_rgb).boxes_xyxy)
+            chip = None
+            if swapped[after.index]:
+                seen = points[:, :2] if np.isfinite(points).all() else None
+                chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], seen)
+            chips.append(chip)
+            if len(chips) == _DESCRIBE_BATCH:
+                rows.append(engines.recognizer.describe(chips))
+                chips = []
+            if after.index in sampled:
+                samples.append((after.image_rgb.copy(), boxes[after.index]))
+            step.advance()
+    rows.append(engines.recognizer.describe(chips))
+    poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
+    reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress)
+    poses["reencoded"] = reencoded.pose_track()
+    controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
+    for name in controls:
+        poses[name] = _watch_rendition(cast, boxes, window, CONTROLS[name], name, progress).pose_track()
+    return Observed(
+        descriptors=VideoDescriptors(
+            swapped=np.concatenate(rows), original=np.stack(done.original_descriptors), subject_swapped=swapped
+        ),
+        poses=poses,
+        original_face=original_watch.signals(),
+        released_face=released_watch.signals(),
+        reencoded_face=reencoded.signals(),
+        compared=swapped,
+        detections=detections,
+        samples=samples,
+    )
+
+
+def _watch_rendition(
+    cast: CastVideo,
+    boxes: NDArray[np.float32],
+    window: tuple[int, int, int, int] | None,
+    control: Callable[[Image, Float], Image] | None,
+    name: str,
+    progress: Progress,
+) -> _Watcher:
+    """The original under a control (None: untouched), through the encoder in memory, watched."""
+    watcher = _Watcher(boxes, window, face=control is None)
+    with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
+        for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
+            watcher.see(frame)
+            step.advance()
+    return watcher
+
+
+def _edited(
+    frames: Iterable[Frame], boxes: NDArray[np.float32], control: Callable[[Image, Float], Image] | None
+) -> Iterator[Frame]:
+    for frame in frames:
+        box = boxes[frame.index]
+        if control is None or not np.isfinite(box).all():
+            yield frame
+        else:
+            yield Frame(index=frame.index, pts=frame.pts, image_rgb=control(frame.image_rgb, grown(box, _CONTROL_BOX)))
+
+
+def _pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
+    """The part of the frame that holds the subject's body; None (all of it) when nobody else was seen.
+
+    Pose follows one person: with others in view it is shown six head widths around the subject's head.
+    """
+    others = any(face.track_id not in cast.tracks for row in cast.faces.frames for face in row)
+    known = boxes[np.isfinite(boxes).all(1)]
+    if not others or not len(known):
+        return None
+    left, top, right, bottom = (*known[:, :2].min(0), *known[:, 2:].max(0))
+    head = float(np.median(known[:, 2] - known[:, 0]))
+    width, height = cast.source.facts.width, cast.source.facts.height
+    return (
+        int(max(0, left - 2.5 * head)),
+        int(max(0, top - head)),
+        int(min(width, right + 2.5 * head)),
+        int(min(height, bottom + 9 * head)),
+    )
+
+
+def _sample_indices(swapped: NDArray[np.bool_]) -> set[int]:
+    """Three swapped frames spread over the video, for the certificate's pictures."""
+    usable = np.flatnonzero(swapped)
+    if not len(usable):
+        return set()
+    return {int(usable[round(share * (len(usable) - 1))]) for share in np.linspace(0.1, 0.9, _SAMPLE_FRAMES)}

@@ -1,0 +1,99 @@
+"""The probe: held-out frames of the subject, swapped and pasted, seen by the recogniser and the landmark network.
+
+It decides when training stops, never what training does: no gradient comes from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.errors import NotEnoughFaces
+from deid_audit.faces.align import align
+from deid_audit.frames import Float
+from deid_audit.measure.expression import FaceSignals, correlation, face_signals, movement_error
+from deid_audit.pipeline.cast import ProbeFrame
+from deid_audit.render.blend import SteadyColour, paste
+from deid_audit.swap.convert import swap_face
+from deid_audit.swap.networks import SwapModel
+from deid_audit.swap.train import ProbeReading
+from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, box_of
+from deid_audit.vision.recognizer import Recognizer
+
+# Floors of the release policy with room to spare, since the probe sees few frames.
+_FLOORS = {"to_original_p05": 0.63, "to_donor_mean": 0.46}
+_LARGEST_ERROR = {"mouth": 3.5, "eye": 2.2, "brow": 2.8}  # % of the inter-ocular distance
+_LEAST_CORRELATION = {"mouth": 0.88, "eye": 0.75, "brow": 0.75, "yaw": 0.95}
+_MOVES = {"mouth": 1.5, "eye": 1.0, "brow": 1.5, "yaw": 2.0}  # SD above which the correlation says something
+
+
+@dataclass(slots=True, eq=False)
+class Probe:
+    """Made once from the held-out frames; called with a model during training."""
+
+    frames: Sequence[ProbeFrame]
+    recognizer: Recognizer
+    donor_average: Float
+    original: NDArray[np.float32]
+    signals: FaceSignals
+    mesh: FaceMesh
+
+    def __call__(self, model: SwapModel, step: int) -> ProbeReading:
+        chips, landmarks = [], []
+        colour = SteadyColour(frame_rate=1e-3)  # held-out frames are not neighbours: no smoothing over them
+        for number, frame in enumerate(self.frames):
+            face = align(number, frame.window_rgb, frame.landmarks_xy, model.preset.size)
+            pasted = paste(frame.window_rgb, frame.landmarks_xy, face, swap_face(model, face), colour)
+            points = self.mesh.landmarks(pasted, box_of(frame.landmarks_xy))
+            landmarks.append(_missing() if points is None else points)
+            chips.append(
+                self.recognizer.chip(pasted, box_of(frame.landmarks_xy), None if points is None else points[:, :2])
+            )
+        rows = self.recognizer.describe(chips)
+        to_original = np.linalg.norm(rows - self.original, axis=1)
+        to_donor = np.linalg.norm(rows - self.donor_average, axis=1)
+        values = {"to_original_p05": float(np.quantile(to_original, 0.05)), "to_donor_mean": float(to_donor.mean())}
+        swapped = face_signals(np.stack(landmarks))
+        moving = []
+        for part in ("mouth", "eye", "brow", "yaw"):
+            before, after = getattr(self.signals, part), getattr(swapped, part)
+            values[f"{part}_mae"] = float(movement_error(before, after))
+            values[f"{part}_r"] = float(correlation(before, after))
+            if float(np.nanstd(before)) > _MOVES[part]:
+                moving.append(part)
+        holds = (
+            values["to_original_p05"] > _FLOORS["to_original_p05"]
+            and values["to_donor_mean"] < _FLOORS["to_donor_mean"]
+            and all(values[f"{part}_mae"] <= limit for part, limit in _LARGEST_ERROR.items())
+            and all(values[f"{part}_r"] >= _LEAST_CORRELATION[part] for part in moving)
+        )
+        text = (
+            f"original {values['to_original_p05']:.2f}, donor {values['to_donor_mean']:.2f}, "
+            f"r mouth {values['mouth_r']:.2f} eye {values['eye_r']:.2f} brow {values['brow_r']:.2f}"
+        )
+        return ProbeReading(step=step, values=values, holds=bool(holds), text=text)
+
+
+def make_probe(frames: Sequence[ProbeFrame], recognizer: Recognizer, donor_average: Float) -> Probe:
+    """Describes the held-out originals once, with the same chips and landmark mode as the swapped ones get."""
+    mesh = FaceMesh(video=False)
+    found = [(frame, mesh.landmarks(frame.window_rgb, box_of(frame.landmarks_xy))) for frame in frames]
+    seen = [(frame, points) for frame, points in found if points is not None]
+    if not seen:
+        raise NotEnoughFaces(
+            "no held-out frame shows a face with landmarks", next_step="give more videos of the subject"
+        )
+    chips = [recognizer.chip(frame.window_rgb, box_of(frame.landmarks_xy), frame.landmarks_xy) for frame, _ in seen]
+    return Probe(
+        frames=[frame for frame, _ in seen],
+        recognizer=recognizer,
+        donor_average=donor_average,
+        original=recognizer.describe(chips),
+        signals=face_signals(np.stack([points for _, points in seen])),
+        mesh=mesh,
+    )
+
+
+def _missing() -> NDArray[np.float32]:
+    return np.full((LANDMARK_COUNT, 3), np.nan, np.float32)

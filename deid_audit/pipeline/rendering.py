@@ -1,0 +1,165 @@
+"""Pass 3: every frame of a subject video swapped, concealed or clear, written to a file, with a reason for each region.
+
+Fail closed: any failed check, and any exception while a face is swapped, covers the region; the decoded frame is
+never the fallback.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.errors import DeidAuditError
+from deid_audit.faces.align import align
+from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.ledger import LedgerFrame, Region, State
+from deid_audit.pipeline.cast import CastVideo
+from deid_audit.pipeline.engines import Engines
+from deid_audit.progress import Step
+from deid_audit.render.blend import SteadyColour, masks_agree, paste
+from deid_audit.render.conceal import mask, release_box
+from deid_audit.swap.convert import swap_face
+from deid_audit.swap.networks import SwapModel
+from deid_audit.video.reader import read_frames
+from deid_audit.video.writer import write_video
+from deid_audit.vision.mesh import FaceMesh, box_of
+
+_LEAST_DISTANCE = 0.605  # to the same frame's original: the audit's 0.6 and a little for the encoder
+_WRONG_PERSON = 0.75  # the original of a frame this far from the subject's average may be somebody else
+_LEAST_MASK_AGREEMENT = 0.6
+_SMALLEST_SWAP_PX = 24
+
+
+@dataclass(slots=True, eq=False)
+class RenderedPass:
+    """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows."""
+
+    ledger: list[LedgerFrame] = field(default_factory=list)
+    original_descriptors: list[Float] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Renderer:
+    cast: CastVideo
+    subject_average: Float
+    model: SwapModel
+    engines: Engines
+    colour: SteadyColour
+    mesh: FaceMesh
+    done: RenderedPass
+    step: Step
+
+    def frames(self) -> Iterator[Frame]:
+        for frame, time_s in zip(read_frames(self.cast.source), self.cast.source.times_s, strict=True):
+            image, regions, descriptor = self._render(frame)
+            self.done.ledger.append(
+                LedgerFrame(
+                    index=frame.index,
+                    time_s=time_s,
+                    regions=tuple(regions),
+                    cleared_by=self.cast.faces.cleared_by[frame.index],
+                )
+            )
+            self.done.original_descriptors.append(descriptor)
+            self.step.advance()
+            yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
+
+    def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:
+        image = frame.image_rgb
+        subject = self.cast.person_face(frame.index)
+        descriptor = np.full(128, np.nan, np.float32)
+        regions: list[Region] = []
+        if subject is not None:
+            try:
+                swapped, reason, descriptor = self._swap(frame, subject)
+            except (ValueError, RuntimeError, cv2.error) as error:
+                swapped, reason = None, f"the swap failed ({type(error).__name__})"
+            if swapped is None:
+                image = mask(image, release_box(subject.box_xyxy))
+            else:
+                image = swapped
+            regions.append(
+                _region(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
+            )
+        for face in self.cast.faces.frames[frame.index]:
+            if face is subject:
+                continue
+            image = mask(image, release_box(face.box_xyxy))
+            mine = face.track_id in self.cast.tracks
+            regions.append(
+                _region(face, State.CONCEALED, "not the subject" if not mine else "second sighting", is_subject=mine)
+            )
+        return image, regions, descriptor
+
+    def _swap(self, frame: Frame, face: TrackedFace) -> tuple[Image | None, str, Float]:
+        """The frame with the face swapped, or None and why not; and the original face's descriptor."""
+        recognizer = self.engines.recognizer
+        chip = recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
+        original = recognizer.describe([chip])[0]
+        if face.landmarks_xy is None or face.filled:
+            return None, f"no landmarks of its own: {face.source}", original
+        if float(np.ptp(face.box_xyxy[[1, 3]])) < _SMALLEST_SWAP_PX:
+            return None, f"face under {_SMALLEST_SWAP_PX} px", original
+        if not np.linalg.norm(original - self.subject_average) < _WRONG_PERSON:
+            return None, "not surely the subject", original
+        aligned = align(frame.index, frame.image_rgb, face.landmarks_xy, self.model.preset.size)
+        made = swap_face(self.model, aligned)
+        agreement = masks_agree(aligned, made)
+        if agreement < _LEAST_MASK_AGREEMENT:
+            return None, f"the net's mask fits the face by {agreement:.2f} only", original
+        pasted = paste(frame.image_rgb, face.landmarks_xy, aligned, made, self.colour)
+        points = self.mesh.landmarks(pasted, box_of(face.landmarks_xy))
+        if points is None:
+            return None, "no landmarks found on the swapped face", original
+        rendered = recognizer.describe([recognizer.chip(pasted, face.box_xyxy, points[:, :2])])[0]
+        distance = float(np.linalg.norm(rendered - original))
+        if not distance > _LEAST_DISTANCE:
+            return None, f"swapped face too near the original: {distance:.2f}", original
+        return pasted, f"distance to original {distance:.2f}", original
+
+
+def _region(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:
+    left, top, right, bottom = (float(edge) for edge in face.box_xyxy)
+    return Region(
+        track_id=face.track_id,
+        is_subject=is_subject,
+        state=state,
+        reason=reason,
+        decided_by=f"blazeface + facemesh ({face.source})",
+        box_xyxy=(left, top, right, bottom),
+    )
+
+
+def render_video(
+    cast: CastVideo, path: Path, *, subject_average: Float, model: SwapModel, engines: Engines, step: Step
+) -> RenderedPass:
+    """Writes the released video to `path` and gives its ledger; the file is complete or not there."""
+    done = RenderedPass()
+    facts = cast.source.facts
+    renderer = _Renderer(
+        cast=cast,
+        subject_average=subject_average,
+        model=model,
+        engines=engines,
+        colour=SteadyColour(facts.frame_count / max(facts.duration_s, 1e-6)),
+        mesh=FaceMesh(video=False),
+        done=done,
+        step=step,
+    )
+    write_video(path, renderer.frames(), like=cast.source)
+    if len(done.ledger) != facts.frame_count:
+        raise DeidAuditError(f"{cast.source.label}: {len(done.ledger)} of {facts.frame_count} frames rendered")
+    return done
+
+
+def subject_boxes(done: RenderedPass) -> NDArray[np.float32]:
+    """The subject's box of every frame float32 (n, 4), NaN where the subject has none."""
+    boxes = np.full((len(done.ledger), 4), np.nan, np.float32)
+    for row, frame in zip(boxes, done.ledger, strict=True):
+        for region in frame.regions:
+            if region.is_subject:
+                row[:] = region.box_xyxy
+    return boxes

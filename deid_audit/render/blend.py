@@ -1,0 +1,83 @@
+"""Pastes a swapped face back: warp to the frame, a feathered mask from brow to jaw, colours that do not flicker.
+
+Only the face's bounding area is touched; every other pixel stays as decoded.
+"""
+
+import cv2
+import numpy as np
+
+from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
+from deid_audit.vision.colour import ColourStats, colour_stats, recolour
+from deid_audit.vision.mesh import FACE_OVAL
+
+METHOD_TEXT = (
+    "The swapped face is warped back with the frame's own transform and blended under a feathered mask from forehead "
+    "to jaw; its colours follow the original face's mean and spread, averaged over about half a second. A face whose "
+    "swap fails any check is covered with black instead."
+)
+_GROW = 1.03  # the mask reaches a little beyond the outline, so that no rim of the original stays
+_FEATHER_SHARE = 0.02  # of the face's width
+
+
+class SteadyColour:
+    """Colour statistics averaged over about half a second, so that the pasted face does not flicker."""
+
+    def __init__(self, frame_rate: float) -> None:
+        self._share = 1 - float(np.exp(-1 / max(1.0, 0.5 * frame_rate)))
+        self._states: dict[str, ColourStats] = {}
+        self._last_index = -1
+
+    def follow(self, frame_index: int, original: ColourStats, swapped: ColourStats) -> tuple[ColourStats, ColourStats]:
+        """The averaged (original, swapped) statistics up to this frame; a jump in time starts anew."""
+        if frame_index - self._last_index > 5:
+            self._states = {}
+        self._last_index = frame_index
+        for name, now in (("original", original), ("swapped", swapped)):
+            before = self._states.get(name)
+            self._states[name] = now if before is None else before.mixed(now, self._share)
+        return self._states["original"], self._states["swapped"]
+
+
+def paste(
+    image_rgb: Image, landmarks_xy: Float, face: AlignedFace, swapped: SwappedFace, colour: SteadyColour
+) -> Image:
+    """A copy of the frame uint8 (H, W, 3) in which the swapped face stands in the place of the original one."""
+    original_stats = colour_stats(face.crop_rgb, face.mask)
+    swapped_stats = colour_stats(swapped.crop_rgb, np.minimum(face.mask, swapped.mask))
+    target, source = colour.follow(face.frame_index, original_stats, swapped_stats)
+    crop = recolour(swapped.crop_rgb, source, target)
+    outline = landmarks_xy[list(FACE_OVAL)].astype(np.float64)
+    centre = outline.mean(0)
+    outline = centre + (outline - centre) * _GROW
+    width = float(np.ptp(outline[:, 0]))
+    feather = max(1.0, _FEATHER_SHARE * width)
+    height_px, width_px = image_rgb.shape[:2]
+    low = np.floor(outline.min(0) - 3 * feather).astype(int).clip(0)
+    high = np.minimum(np.ceil(outline.max(0) + 3 * feather).astype(int) + 1, (width_px, height_px))
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    if min(size) <= 0:
+        return image_rgb
+    crop_to_area = cv2.invertAffineTransform(face.frame_to_crop)
+    crop_to_area[:, 2] -= low
+    area = cv2.warpAffine(crop, crop_to_area, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    mask = _feathered(outline - low, size, feather)[..., None]
+    result = image_rgb.copy()
+    below = result[low[1] : high[1], low[0] : high[0]]
+    blended = below + (area.astype(np.float32) - below) * mask
+    result[low[1] : high[1], low[0] : high[0]] = np.clip(blended + 0.5, 0, 255).astype(np.uint8)
+    return result
+
+
+def _feathered(outline_xy: np.ndarray, size: tuple[int, int], feather: float) -> Float:
+    """The hull of the outline as float32 (H, W) in [0, 1], its edge softened over about two `feather` px."""
+    canvas = np.zeros((size[1], size[0]), np.uint8)
+    hull = cv2.convexHull(outline_xy.astype(np.float32))[:, 0]
+    cv2.fillPoly(canvas, [np.round(hull * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+    return np.asarray(cv2.GaussianBlur(canvas, (0, 0), feather), np.float32) / 255
+
+
+def masks_agree(face: AlignedFace, swapped: SwappedFace) -> float:
+    """Intersection over union of the original's outline and the net's own mask: low when the net made no face."""
+    first, second = face.mask > 0.5, swapped.mask > 0.5
+    union = int((first | second).sum())
+    return float((first & second).sum() / union) if union else 0.0

@@ -1,0 +1,49 @@
+"""Turns an aligned crop of the subject into the donor's face, and saves or loads the model as a stream."""
+
+from typing import BinaryIO
+
+import numpy as np
+import torch
+
+from deid_audit.errors import StageError
+from deid_audit.frames import AlignedFace, SwappedFace
+from deid_audit.swap.networks import PRESETS, SwapModel
+
+
+def pick_device(wanted: str) -> str:
+    """`auto` is CUDA where torch can use it, else CPU; an explicit cuda that is not there is an error."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise StageError("torch finds no usable CUDA device", next_step="use --device auto or --device cpu")
+    return wanted
+
+
+def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
+    """The donor's face in this face's pose and expression, and the net's own mask of it."""
+    device = next(model.parameters()).device
+    pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1).copy()).to(device).float()[None] / 255
+    with torch.inference_mode():
+        made = model.decode(model.encoder(pixels), "donor")[0].float().cpu().numpy()
+    crop = np.ascontiguousarray((made[:3].transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
+    return SwappedFace(crop_rgb=crop, mask=np.ascontiguousarray(made[3]))
+
+
+def save_model(model: SwapModel, stream: BinaryIO) -> None:
+    """Writes weights and priors to a stream that encrypts."""
+    torch.save({"preset": model.preset.name, "state": model.state_dict()}, stream)
+
+
+def load_model(stream: BinaryIO, device: str) -> SwapModel:
+    """Reads what `save_model` wrote."""
+    content = torch.load(stream, map_location=device, weights_only=True)
+    model = SwapModel(PRESETS[content["preset"]])
+    model.load_state_dict(content["state"])
+    return model.to(device).eval().requires_grad_(False)
+
+
+def wipe_model(model: SwapModel) -> None:
+    """Overwrites every weight and prior in memory with zeros."""
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.zero_()

@@ -1,0 +1,151 @@
+"""The model family: one shared encoder, two decoders (subject, donor), in five sizes.
+
+`original64` is the paper's model (faceswap 'original'): no prior, no mask. The others add a mean-face prior: the
+output is sigmoid(logit(mean face of that identity) + net) with a zero-initialised last layer, so that at step 0
+the donor's decoder already is the donor's mean face and training only adds pose and expression.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+Side = Literal["subject", "donor"]
+_SLOPE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """One size: crop px, channels of the encoder's stages, the code, the decoder's stages, and how it is trained."""
+
+    name: str
+    size: int
+    encoder: tuple[int, ...]
+    code: int
+    seed_channels: int  # channels of the 4x4 map the code is unfolded to
+    shared_up: int | None  # up-sampling stage before the decoders split
+    decoder: tuple[int, ...]
+    kernel: int
+    residual: bool
+    prior: bool
+    batch: int  # faces of each side in a step
+    peak_rate: float
+
+
+def _preset(name: str, size: int, encoder: tuple[int, ...], code: int, seed: int, up: int | None, decoder: tuple[int, ...], *, kernel: int = 3, residual: bool = False, prior: bool = True, batch: int = 16, peak_rate: float = 1e-3) -> Preset:  # fmt: skip
+    return Preset(
+        name=name, size=size, encoder=encoder, code=code, seed_channels=seed, shared_up=up, decoder=decoder,
+        kernel=kernel, residual=residual, prior=prior, batch=batch, peak_rate=peak_rate,
+    )  # fmt: skip
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        _preset("micro64", 64, (64, 128, 256), 128, 128, 128, (64, 32)),
+        _preset("lite64", 64, (64, 128, 256), 256, 256, 256, (128, 64), peak_rate=5e-4),
+        _preset("original64", 64, (128, 256, 512, 1024), 1024, 1024, 512, (256, 128, 64), kernel=5, prior=False, peak_rate=5e-5),
+        _preset("hq128", 128, (64, 128, 256, 512, 512), 256, 512, None, (512, 512, 256, 128), residual=True, batch=32, peak_rate=2e-4),
+        _preset("hq256", 256, (48, 96, 192, 384, 384, 384), 512, 384, None, (256, 256, 256, 128, 64), residual=True, batch=16, peak_rate=2e-4),
+    )
+}  # fmt: skip
+
+
+def _same_conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+    nn.init.kaiming_uniform_(layer.weight, a=_SLOPE)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+class _Up(nn.Module):
+    """Convolution to four times the channels, activation, pixel shuffle; optionally a residual pair after it."""
+
+    def __init__(self, inputs: int, outputs: int, *, residual: bool) -> None:
+        super().__init__()
+        self.widen = _same_conv(inputs, outputs * 4, 3)
+        self.refine = nn.Sequential(_same_conv(outputs, outputs, 3), nn.LeakyReLU(_SLOPE), _same_conv(outputs, outputs, 3)) if residual else None  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pixel_shuffle(F.leaky_relu(self.widen(x), _SLOPE), 2)
+        return x if self.refine is None else F.leaky_relu(x + self.refine(x), _SLOPE)
+
+
+class _Encoder(nn.Module):
+    """Images (n, 3, S, S) in [0, 1] to a shared code map."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        self.unshuffle = preset.prior and preset.size == 64
+        channels = 12 if self.unshuffle else 3
+        stages: list[nn.Module] = []
+        for position, outputs in enumerate(preset.encoder):
+            kernel = preset.kernel if preset.kernel == 5 or not preset.residual or position else 5
+            stages += [_same_conv(channels, outputs, kernel, 2), nn.LeakyReLU(_SLOPE)]
+            channels = outputs
+        self.stages = nn.Sequential(*stages)
+        side = preset.size // 2 ** (len(preset.encoder) + int(self.unshuffle))
+        self.fold = nn.Linear(channels * side * side, preset.code)
+        self.unfold = nn.Linear(preset.code, preset.seed_channels * 16)
+        self.normalise = preset.prior
+        self.up = _Up(preset.seed_channels, preset.shared_up, residual=False) if preset.shared_up else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = self.stages(F.pixel_unshuffle(x, 2) if self.unshuffle else x).flatten(1)
+        if self.normalise:
+            flat = flat * torch.rsqrt(flat.square().mean(1, keepdim=True) + 1e-6)
+        seed = self.unfold(self.fold(flat)).unflatten(1, (-1, 4, 4))
+        return seed if self.up is None else self.up(seed)  # type: ignore[no-any-return]
+
+
+class _Decoder(nn.Module):
+    """Code map to logits (n, 4, S, S): red, green, blue, mask (three channels without a prior)."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        channels = preset.shared_up or preset.seed_channels
+        stages: list[nn.Module] = []
+        for outputs in preset.decoder:
+            stages.append(_Up(channels, outputs, residual=preset.residual))
+            channels = outputs
+        self.stages = nn.Sequential(*stages)
+        # with a prior the last layer runs at half size and gives four sub-pixels of colour and mask
+        self.last = _same_conv(channels, 16, 3) if preset.prior else _same_conv(channels, 3, 5)
+        if preset.prior:
+            nn.init.zeros_(self.last.weight)
+        self.shuffle = preset.prior
+
+    def forward(self, code: Tensor) -> Tensor:
+        logits = self.last(self.stages(code))
+        return F.pixel_shuffle(logits, 2) if self.shuffle else logits
+
+
+class SwapModel(nn.Module):
+    """Shared encoder, one decoder an identity; the priors are buffers, so they are saved and wiped with the weights."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        self.preset = preset
+        self.encoder = _Encoder(preset)
+        self.decoders = nn.ModuleDict({"subject": _Decoder(preset), "donor": _Decoder(preset)})
+        for side in ("subject", "donor"):
+            self.register_buffer(f"prior_{side}", torch.zeros(4, preset.size, preset.size))
+
+    def set_prior(self, side: Side, mean_rgb: Tensor, mean_mask: Tensor) -> None:
+        """Mean face (3, S, S) and mask (S, S) in [0, 1] of one identity."""
+        mean = torch.cat((mean_rgb, mean_mask[None])).clamp(0.02, 0.98)
+        getattr(self, f"prior_{side}").copy_(torch.logit(mean))
+
+    def decode(self, code: Tensor, side: Side) -> Tensor:
+        """Colour and mask (n, 4, S, S) in [0, 1]; without a prior the mask is 1."""
+        logits = self.decoders[side](code)
+        if not self.preset.prior:
+            return torch.cat((torch.sigmoid(logits), torch.ones_like(logits[:, :1])), 1)
+        return torch.sigmoid(logits + getattr(self, f"prior_{side}"))
+
+    def forward(self, subject: Tensor, donor: Tensor) -> tuple[Tensor, Tensor]:
+        """Both reconstructions; the encoder sees both sides as one batch."""
+        code = self.encoder(torch.cat((subject, donor)))
+        return self.decode(code[: len(subject)], "subject"), self.decode(code[len(subject) :], "donor")

@@ -1,0 +1,201 @@
+"""Trains the pair's model on crops in memory. A probe on held-out frames, handed in, says when it is done.
+
+Never sees the auditing recogniser in a loss. Nothing is written here; the caller decides where weights may live.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Generator, Tensor
+
+from deid_audit.progress import Step
+from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
+from deid_audit.swap.networks import Preset, SwapModel
+
+METHOD_TEXT = (
+    "One model is trained for this pair: a shared encoder and a decoder for each of subject and donor, on face crops "
+    "held in memory only, with masked L1, structural dissimilarity and weight on eyes, brows and mouth. Training "
+    "stops when a probe on held-out frames holds twice, or when its number of steps is used up; the probe looks at "
+    "the audit's descriptor distance and at expression, the loss looks at neither."
+)
+_WARP_FULL_UNTIL, _WARP_OFF_FROM = 0.7, 0.85
+_STOP_NOT_BEFORE = 0.5
+_WARM_UP_STEPS = 60
+_PROBES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReading:
+    """What the held-out frames said at one step: numbers for the curve, and whether all floors hold with room."""
+
+    step: int
+    values: dict[str, float]
+    holds: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trained:
+    """The averaged model and how it came about; `steps` and `probe_every` repeat the run bit for bit on a CPU."""
+
+    model: SwapModel
+    steps: int
+    planned_steps: int
+    probe_every: int
+    seconds: float
+    readings: tuple[ProbeReading, ...]
+
+
+def _build(
+    preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, seed: int, device: str
+) -> SwapModel:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = SwapModel(preset)
+    model.to(device)
+    if preset.prior:
+        for side, faces in (("subject", subject), ("donor", donor)):
+            plain = plain_batch(faces, preset.size)
+            weights = (
+                donor_weights.to(plain) if side == "donor" else torch.full((len(plain),), 1 / len(plain)).to(plain)
+            )
+            mean = (plain * weights.view(-1, 1, 1, 1)).sum(0)
+            model.set_prior("donor" if side == "donor" else "subject", mean[:3], mean[3])
+    return model
+
+
+def _dissimilarity(first: Tensor, second: Tensor) -> Tensor:
+    """1 - SSIM with 7x7 box windows (Wang et al. 2004, boxes for speed), (n, c, S, S) -> (n, c, S, S)."""
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+
+    mu1, mu2 = mean(first), mean(second)
+    var1, var2 = mean(first * first) - mu1 * mu1, mean(second * second) - mu2 * mu2
+    covariance = mean(first * second) - mu1 * mu2
+    c1, c2 = 0.01**2, 0.03**2
+    ssim = ((2 * mu1 * mu2 + c1) * (2 * covariance + c2)) / ((mu1 * mu1 + mu2 * mu2 + c1) * (var1 + var2 + c2))
+    return (1 - ssim) / 2
+
+
+def _loss(output: Tensor, target: Tensor, *, with_mask: bool) -> Tensor:
+    """Masked L1 + DSSIM + gradient L1, eyes, brows and mouth counting fourfold; the mask by squared error."""
+    colour, mask, attention = target[:, :3], target[:, 3:4], target[:, 4:5]
+    weight = mask * (1 + 3 * attention)
+    total = weight.sum() * 3 + 1e-6
+    made = output[:, :3]
+    loss = (weight * (made - colour).abs()).sum() / total
+    loss = loss + 0.5 * (weight * _dissimilarity(made * mask, colour * mask)).sum() / total * 2
+    for axis in (2, 3):
+        edge = (made - colour).diff(dim=axis).abs() * weight.narrow(axis, 1, weight.shape[axis] - 1)
+        loss = loss + 0.1 * edge.sum() / total
+    return loss + F.mse_loss(output[:, 3:4], mask) if with_mask else loss
+
+
+def learning_rate_share(step: int, steps: int) -> float:
+    """One cycle: linear warm-up, then a cosine from 1 down to 0.02."""
+    warm_up = min(_WARM_UP_STEPS, max(1, steps // 10))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
+    return 0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2
+
+
+def _warp_strength(share: float) -> float:
+    return min(1.0, max(0.0, (_WARP_OFF_FROM - share) / (_WARP_OFF_FROM - _WARP_FULL_UNTIL)))
+
+
+class _Trainer:
+    def __init__(self, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, seed: int, device: str):
+        self.preset, self.subject, self.donor = preset, subject, donor
+        self.model = _build(preset, subject, donor, donor_weights, seed, device)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.generator = Generator(device=device).manual_seed(seed + 1)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0
+        )
+        self.on_cuda = device.startswith("cuda")
+
+    def step(self, number: int, steps: int) -> None:
+        preset = self.preset
+        warp = _warp_strength(number / steps)
+        inputs_s, target_s = draw_batch(
+            self.subject, preset.batch, preset.size, warp=warp, mirror=False, generator=self.generator
+        )
+        inputs_d, target_d = draw_batch(
+            self.donor, preset.batch, preset.size, warp=warp, mirror=True, generator=self.generator
+        )
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda):
+            made_s, made_d = self.model(inputs_s, inputs_d)
+        loss = _loss(made_s.float(), target_s, with_mask=preset.prior) + _loss(
+            made_d.float(), target_d, with_mask=preset.prior
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = preset.peak_rate * learning_rate_share(number, steps)
+        self.optimiser.step()
+        decay = min(0.999, (1 + number) / (10 + number))
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
+
+def steps_for(
+    seconds: float, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, device: str
+) -> int:
+    """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
+    trial = _Trainer(preset, subject, donor, donor_weights, 0, device)
+    for number in range(3):
+        trial.step(number, 13)
+    started = time.perf_counter()
+    for number in range(3, 13):
+        trial.step(number, 13)
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return max(20, round(seconds / ((time.perf_counter() - started) / 10)))
+
+
+def train(
+    preset: Preset,
+    subject: FaceSet,
+    donor: FaceSet,
+    donor_weights: Tensor,
+    *,
+    steps: int,
+    seed: int,
+    device: str,
+    probe: Callable[[SwapModel, int], ProbeReading],
+    step: Step,
+) -> Trained:
+    """At most `steps` steps; stops when the probe holds twice in a row in the second half."""
+    torch.set_flush_denormal(True)
+    trainer = _Trainer(preset, subject, donor, donor_weights, seed, device)
+    probe_every = max(1, steps // _PROBES)
+    readings: list[ProbeReading] = []
+    started = time.perf_counter()
+    done = 0
+    for number in range(steps):
+        trainer.step(number, steps)
+        done = number + 1
+        step.advance()
+        if done % probe_every == 0 or done == steps:
+            readings.append(probe(trainer.average, done))
+            step.note(readings[-1].text)
+            held = len(readings) > 1 and readings[-1].holds and readings[-2].holds
+            if held and done >= _STOP_NOT_BEFORE * steps:
+                break
+    return Trained(
+        model=trainer.average,
+        steps=done,
+        planned_steps=steps,
+        probe_every=probe_every,
+        seconds=time.perf_counter() - started,
+        readings=tuple(readings),
+    )

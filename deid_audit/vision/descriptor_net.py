@@ -1,0 +1,107 @@
+"""dlib's 29-layer face recognition network as a torch module, filled from dlib's own weight file.
+
+The same arithmetic 20 to 30 times sooner, batched, on CPU or CUDA; a test holds it to dlib within 1e-5. File
+format and paddings were worked out from dlib's published serialization; dlib is Boost-1.0, the weights are public
+domain.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from deid_audit.errors import StageError
+
+_MEAN_RGB = (122.782, 117.001, 104.298)
+_GROUPS = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))
+
+
+def _integer(data: bytes, at: int) -> tuple[int, int]:
+    """dlib's integer: a byte with the count (low 4 bits) and the sign (bit 7), then little-endian bytes."""
+    head = data[at]
+    value = int.from_bytes(data[at + 1 : at + 1 + (head & 15)], "little")
+    return (-value if head & 128 else value), at + 1 + (head & 15)
+
+
+def _tensors(data: bytes, tag: bytes, leading_integers: int) -> Iterator[np.ndarray]:
+    """All float tensors that follow a layer tag: version 2, four dimensions, little-endian float32."""
+    for match in re.finditer(re.escape(bytes([1, len(tag)]) + tag), data):
+        at = match.end()
+        for _ in range(leading_integers):
+            _, at = _integer(data, at)
+        shape = []
+        version, at = _integer(data, at)
+        for _ in range(4):
+            size, at = _integer(data, at)
+            shape.append(size)
+        if version != 2:
+            raise StageError("the recogniser's weight file is of an unknown version")
+        yield np.frombuffer(data, "<f4", count=int(np.prod(shape)), offset=at).reshape(shape)
+
+
+class _Convolution(nn.Module):
+    """Convolution with the affine layer that follows it folded in; dlib pads 1 at stride 1 (3x3) and 0 at stride 2."""
+
+    def __init__(
+        self, parameters: np.ndarray, affine: np.ndarray, inputs: int, outputs: int, size: int, stride: int
+    ) -> None:
+        super().__init__()
+        flat, folded = parameters.ravel(), affine.ravel()
+        weight = flat[: outputs * inputs * size * size].reshape(outputs, inputs, size, size)
+        gamma, beta = folded[:outputs], folded[outputs:]
+        self.weight = nn.Parameter(torch.from_numpy(weight * gamma[:, None, None, None]), requires_grad=False)
+        self.bias = nn.Parameter(torch.from_numpy(flat[weight.size :] * gamma + beta), requires_grad=False)
+        self.stride, self.padding = stride, 1 if stride == 1 else 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+def _add_padded(a: Tensor, b: Tensor) -> Tensor:
+    """Adds two branches of different size: both are zero-padded at the end to the larger of each dimension."""
+    sizes = [max(p, q) for p, q in zip(a.shape[1:], b.shape[1:], strict=True)]
+
+    def pad(x: Tensor) -> Tensor:
+        short = [size - have for size, have in zip(sizes, x.shape[1:], strict=True)]
+        return F.pad(x, (0, short[2], 0, short[1], 0, short[0])) if any(short) else x
+
+    return pad(a) + pad(b)
+
+
+class DescriptorNet(nn.Module):
+    """Face chips float32 (n, 3, 150, 150), RGB 0 to 255, to descriptors (n, 128)."""
+
+    def __init__(self, weight_file: Path) -> None:
+        super().__init__()
+        data = weight_file.read_bytes()
+        # the file stores layers input first
+        convolutions = list(_tensors(data, b"con_4", 0))
+        affines = list(_tensors(data, b"affine_", 0))
+        dense = list(_tensors(data, b"fc_2", 2))
+        if (len(convolutions), len(affines), len(dense)) != (29, 29, 1):
+            raise StageError("the recogniser's weight file does not hold the 29-layer network")
+        pairs = iter(zip(convolutions, affines, strict=True))
+        self.stem = _Convolution(*next(pairs), inputs=3, outputs=32, size=7, stride=2)
+        self.blocks = nn.ModuleList()
+        channels = 32
+        for group, (count, outputs) in enumerate(_GROUPS):
+            for position in range(count):
+                stride = 2 if group and not position else 1
+                first = _Convolution(*next(pairs), inputs=channels, outputs=outputs, size=3, stride=stride)
+                second = _Convolution(*next(pairs), inputs=outputs, outputs=outputs, size=3, stride=1)
+                self.blocks.append(nn.ModuleList((first, second)))
+                channels = outputs
+        self.dense = nn.Parameter(torch.from_numpy(dense[0].reshape(256, 128).copy()), requires_grad=False)
+        self.register_buffer("mean", torch.tensor(_MEAN_RGB).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.stem((chips - self.mean) / 256)), 3, 2)
+        for first, second in self.blocks:  # type: ignore[misc]
+            branch = second(F.relu(first(x)))
+            shortcut = F.avg_pool2d(x, 2, 2) if first.stride == 2 else x
+            x = F.relu(_add_padded(branch, shortcut))
+        return x.mean((2, 3)) @ self.dense

@@ -1,0 +1,124 @@
+"""Face detectors of three families behind one protocol, so that who swapped, who cleared and who audits differ.
+
+Each gives boxes in pixels of the image it was shown; none keeps state between images.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.frames import Float, Image
+from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, model_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detections:
+    """`boxes_xyxy` float32 (n, 4) px; `scores` float32 (n,), best first."""
+
+    boxes_xyxy: Float
+    scores: Float
+
+
+class FaceDetector(Protocol):
+    """One detector: `name` goes into the ledger, `family` must differ between swap, clear and audit."""
+
+    name: str
+    family: str
+
+    def detect(self, image_rgb: Image) -> Detections:
+        """All faces of an upright RGB image uint8 (H, W, 3)."""
+        ...
+
+
+def _pack(boxes: list[tuple[float, float, float, float]], scores: list[float]) -> Detections:
+    order = np.argsort(-np.asarray(scores, np.float32), kind="stable") if scores else np.zeros(0, np.intp)
+    boxes_xyxy = np.asarray(boxes, np.float32).reshape(-1, 4)[order]
+    return Detections(boxes_xyxy=boxes_xyxy, scores=np.asarray(scores, np.float32)[order])
+
+
+def iou_matrix(first_xyxy: Float, second_xyxy: Float) -> NDArray[np.float64]:
+    """Intersection over union of every pair: (n, 4) and (m, 4) give (n, m) in [0, 1].
+
+    >>> float(iou_matrix(np.float32([[0, 0, 2, 2]]), np.float32([[1, 0, 3, 2]]))[0, 0])
+    0.3333333333333333
+    """
+    a = np.asarray(first_xyxy, np.float64).reshape(-1, 1, 4)
+    b = np.asarray(second_xyxy, np.float64).reshape(1, -1, 4)
+    overlap = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+class MediaPipeDetector:
+    """BlazeFace, full range: the detector that leads the swap; low threshold, since a missed face is a leak."""
+
+    name = "MediaPipe face detection, full range"
+    family = "blazeface"
+
+    def __init__(self, *, min_score: float = 0.35) -> None:
+        import mediapipe as mp  # noqa: PLC0415  (slow import)
+
+        model_path(FACE_FULL_RANGE)
+        self._graph = mp.solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=min_score)
+
+    def detect(self, image_rgb: Image) -> Detections:
+        height, width = image_rgb.shape[:2]
+        boxes, scores = [], []
+        for found in self._graph.process(image_rgb).detections or ():
+            box = found.location_data.relative_bounding_box
+            left, top = box.xmin * width, box.ymin * height
+            boxes.append((left, top, left + box.width * width, top + box.height * height))
+            scores.append(float(found.score[0]))
+        return _pack(boxes, scores)
+
+
+class HogDetector:
+    """dlib's frontal HOG detector: the second opinion before a frame is called clear, and the boxes of Table 1."""
+
+    name = "dlib frontal HOG"
+    family = "hog"
+
+    def __init__(self) -> None:
+        import dlib  # noqa: PLC0415
+
+        self._detector = dlib.get_frontal_face_detector()
+
+    def detect(self, image_rgb: Image, *, upsample: int = 0) -> Detections:
+        rectangles, scores, _ = self._detector.run(image_rgb, upsample, 0.0)
+        return _pack([(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in rectangles], list(scores))
+
+
+class CenterFaceDetector:
+    """CenterFace (Xu et al. 2019) through OpenCV: the audit of the written file, at native scale."""
+
+    name = "CenterFace"
+    family = "centerface"
+
+    def __init__(self, *, min_score: float = 0.5) -> None:
+        self._net = cv2.dnn.readNetFromONNX(str(model_path(CENTERFACE)))
+        self._min_score = min_score
+
+    def detect(self, image_rgb: Image) -> Detections:
+        height, width = image_rgb.shape[:2]
+        # the network wants multiples of 32; padding keeps the scale native where a resize would not
+        padded = cv2.copyMakeBorder(image_rgb, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
+        self._net.setInput(cv2.dnn.blobFromImage(padded))
+        heat, scale, offset = self._net.forward(("537", "538", "539"))
+        rows, columns = np.nonzero(heat[0, 0] > self._min_score)
+        if not len(rows):
+            return _pack([], [])
+        scores = heat[0, 0, rows, columns]
+        sizes = np.exp(scale[0][:, rows, columns]) * 4  # heights, widths: the map has stride 4
+        centre_y = (rows + offset[0, 0, rows, columns] + 0.5) * 4
+        centre_x = (columns + offset[0, 1, rows, columns] + 0.5) * 4
+        boxes = np.stack((centre_x - sizes[1] / 2, centre_y - sizes[0] / 2, sizes[1], sizes[0]), axis=1)
+        keep = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self._min_score, 0.3)).ravel()
+        limits = (width, height, width, height)
+        kept = [(x, y, x + w, y + h) for x, y, w, h in boxes[keep]]
+        clipped = [
+            tuple(float(np.clip(edge, 0, limit)) for edge, limit in zip(box, limits, strict=True)) for box in kept
+        ]
+        return _pack(clipped, [float(score) for score in scores[keep]])  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""Face landmarks: MediaPipe FaceMesh on a crop brought to a fixed size, so small and far faces get landmarks too.
+
+Two sides of a comparison must use the same crops and the same mode: crop and mode move landmarks by several
+percent of the inter-ocular distance on small faces.
+"""
+
+import cv2
+import numpy as np
+
+from deid_audit.frames import Float, Image
+from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, model_path
+
+LANDMARK_COUNT = 478
+_CROP_PX = 320
+_CROP_PER_BOX = 1.7
+# the outline from forehead over the cheeks to the chin, in drawing order
+FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+# dlib's five points: outer and inner corner of the image-right eye, of the image-left eye, base of the nose
+FIVE_POINTS = (263, 362, 33, 133, 2)
+
+
+def box_of(landmarks_xy: Float) -> Float:
+    """Box float32 (4,) xyxy px around landmarks (n, 2)."""
+    return np.concatenate((landmarks_xy.min(0), landmarks_xy.max(0))).astype(np.float32)
+
+
+class FaceMesh:
+    """Landmarks of the one face inside a box. `video=True` follows a face from frame to frame (one instance a face)."""
+
+    def __init__(self, *, video: bool, min_score: float = 0.5) -> None:
+        import mediapipe as mp  # noqa: PLC0415  (slow import)
+
+        model_path(FACE_MESH)
+        model_path(FACE_SHORT_RANGE)
+        self._graph = mp.solutions.face_mesh.FaceMesh(
+            static_image_mode=not video,
+            max_num_faces=1,
+            refine_landmarks=True,
+            min_detection_confidence=min_score,
+            min_tracking_confidence=min_score,
+        )
+
+    def landmarks(self, image_rgb: Image, box_xyxy: Float, *, turn_degrees: float = 0.0) -> Float | None:
+        """Landmarks float32 (478, 3): x, y in px of the image, z in px (nearer is negative); None when no face is found.
+
+        `turn_degrees` turns the crop before looking (a tilted head); the result is in the unturned image.
+        """
+        centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
+        side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * _CROP_PER_BOX
+        if side < 4:
+            return None
+        image_to_crop = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn_degrees, _CROP_PX / side)
+        image_to_crop[:, 2] += _CROP_PX / 2 - centre
+        smooth = cv2.INTER_AREA if side > _CROP_PX else cv2.INTER_CUBIC
+        crop = cv2.warpAffine(image_rgb, image_to_crop, (_CROP_PX, _CROP_PX), flags=smooth)
+        found = self._graph.process(crop).multi_face_landmarks
+        if not found:
+            return None
+        points = np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float64) * _CROP_PX
+        crop_to_image = cv2.invertAffineTransform(image_to_crop)
+        xy = points[:, :2] @ crop_to_image[:, :2].T + crop_to_image[:, 2]
+        return np.column_stack((xy, points[:, 2] * side / _CROP_PX)).astype(np.float32)
+
+    def close(self) -> None:
+        self._graph.close()
