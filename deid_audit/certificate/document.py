@@ -95,7 +95,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "rules": [_rule_row(number, finding) for number, finding in findings],
         "files": case.outputs[:MAX_FILES_LISTED],
         "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
-        "bound": f"{wording.failure_bound(1):.0%}",
+        "bound": f"{100 * wording.failure_bound(1):.0f} %",
         "scopes": values.scopes(len(case.originals)),
         "values": values,
         "tables": tables,

@@ -115,7 +115,8 @@ def test_several_videos_have_tables_of_their_own() -> None:
 def test_the_texts_a_board_needs_are_there() -> None:
     text, case = _text(Outcome.PASSED), certified(Outcome.PASSED).case
     assert "blind to fast movement such as tremor" in text
-    assert "One subject was examined" in text and "as high as 95%" in text
+    assert "One subject was examined" in text and "as high as 95 %" in text
+    assert "One subject was examined" in _text(Outcome.FAILED) and "no failure" not in _text(Outcome.FAILED)
     assert "What was not assessed" in text and "How to check this certificate" in text
     assert sha256_bytes(certified(Outcome.PASSED).statement) in _squeezed(text)
     listed = [*case.not_assessed, *case.erasure.not_shown, *(stage.method for stage in case.stages)]
