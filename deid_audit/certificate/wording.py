@@ -122,7 +122,7 @@ def failure_bound(subjects: int) -> float:
     Clopper-Pearson with no failure: 1 - 0.05**(1/n).
 
     >>> round(failure_bound(1), 3), round(failure_bound(59), 3)
-    (0.95, 0.049)
+    (0.95, 0.05)
     """
     return float(1 - 0.05 ** (1 / subjects))
 
