@@ -5,18 +5,13 @@ repeated. A file that is damaged or has no usable timestamps is refused, never h
 """
 
 import math
-import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -25,16 +20,14 @@ from deid_audit.errors import VideoError
 from deid_audit.findings import VideoFacts, VideoInventory
 from deid_audit.frames import Frame
 from deid_audit.video.colour import ColourTags, tags_of, to_rgb
+from deid_audit.video.opening import REMUX, decode_all, opened, still_image
 from deid_audit.video.orientation import Orientation, orientation_of
 
 METHOD_TEXT = (
     "Videos were decoded once in full with FFmpeg (PyAV); every frame was kept with its own timestamp, turned upright "
     "by the file's display matrix and converted to RGB; a damaged file, or one without rising timestamps, is refused."
 )
-_MAX_DECODE_THREADS = 8
-_MAX_EARLY_END_S = 0.5
 _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif", "jpegls", "jpeg2000", "ppm"})
-_REMUX = "play the file to see whether it is damaged; copying it again or `ffmpeg -i IN -c copy OUT.mp4` may help"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +60,10 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
     Raises:
         VideoError: the file cannot be read, is no video, is damaged, or has no rising timestamps.
     """
-    _refuse_special_files(path, label)
     pts: list[int] = []
     first: VideoFrame | None = None
-    with _opened(path, label) as (container, stream):
-        _refuse_still_formats(container, label)
-        for frame in _decode(container, stream, label):
+    with opened(path, label) as (container, stream):
+        for frame in decode_all(container, stream, label):
             pts.append(_checked_pts(frame, pts[-1] if pts else None, label))
             if first is None:
                 first = frame
@@ -82,9 +73,9 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
                     next_step="cut it into parts of one size, or bring it to one size first",
                 )
         if first is None or stream.time_base is None:
-            raise VideoError(f"{label} holds no video frame", next_step=_REMUX)
+            raise VideoError(f"{label} holds no video frame", next_step=REMUX)
         if len(pts) == 1 and stream.codec_context.name in _STILL_CODECS:
-            raise _still_image(label)
+            raise still_image(label)
         orientation = _orientation(first, label)
         width, height = _upright_size(first, orientation)
         facts = VideoFacts(
@@ -119,9 +110,8 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
         VideoError: the frames are not those of `open_video`, so the file changed in between.
     """
     position = 0
-    _refuse_special_files(video.path, video.label)
-    with _opened(video.path, video.label) as (container, stream):
-        for frame in _decode(container, stream, video.label):
+    with opened(video.path, video.label) as (container, stream):
+        for frame in decode_all(container, stream, video.label):
             orientation = _orientation(frame, video.label)
             size = _upright_size(frame, orientation)
             known = position < len(video.pts) and frame.pts == video.pts[position]
@@ -131,79 +121,6 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
             position += 1
     if position != len(video.pts):
         raise _changed(video.label)
-
-
-def _refuse_special_files(path: Path, label: str) -> None:
-    """A FIFO would block for ever and a directory has no bytes, so the kind of file is looked at before opening."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise VideoError(f"{label} is not a regular file", next_step="give the path of a video file")
-        if status.st_size == 0:
-            raise VideoError(f"{label} is empty (0 bytes)", next_step="copy the video again")
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        raise VideoError(f"{label} does not exist", next_step="check the path of the file") from None
-    except PermissionError:
-        raise VideoError(f"{label} may not be read by this user", next_step="give read permission") from None
-    except OSError as error:
-        raise VideoError(f"{label} cannot be opened: {error.strerror}", next_step="check the path") from None
-
-
-@contextmanager
-def _opened(path: Path, label: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Container and its one video stream. `file:` and the whitelist keep playlists from reaching the network."""
-    try:
-        container = av.open(
-            f"file:{path.absolute()}",
-            mode="r",
-            container_options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
-    except (av.error.FFmpegError, OSError, ValueError):
-        raise VideoError(f"{label} is not a video that FFmpeg can read, or it is cut off", next_step=_REMUX) from None
-    with container:
-        pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not pictures:
-            kinds = ", ".join(sorted({str(s.type) for s in container.streams})) or "nothing"
-            raise VideoError(f"{label} holds no video stream, only {kinds}", next_step="give a file with pictures")
-        stream = max(pictures, key=lambda s: (s.width * s.height, -s.index))
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(len(os.sched_getaffinity(0)), _MAX_DECODE_THREADS)
-        yield container, stream
-
-
-def _decode(container: InputContainer, stream: VideoStream, label: str) -> Iterator[VideoFrame]:
-    """All frames in presentation order; anything FFmpeg flags as damaged is an error, also a file that ends early."""
-    packets, end = 0, None
-    try:
-        for packet in container.demux(stream):
-            packets += packet.size > 0
-            if packet.is_corrupt:
-                raise _damaged(label)
-            if packet.pts is not None:
-                end = max(end or packet.pts, packet.pts + (packet.duration or 0))
-            for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise _damaged(label)
-                yield frame
-    except (av.error.FFmpegError, OSError):
-        raise _damaged(label) from None
-    if _ends_early(container, stream, packets, end):
-        raise VideoError(f"{label} is cut off: the file announces more than it holds", next_step=_REMUX)
-
-
-def _ends_early(container: InputContainer, stream: VideoStream, packets: int, end: int | None) -> bool:
-    """MP4 lists every sample in an index; a file with one stream of another kind announces at least its duration.
-
-    Some muxers count that duration from 0 and some from the first frame: the later end is given the benefit.
-    """
-    if "mp4" in container.format.name:
-        return packets < len(stream.index_entries)
-    if len(container.streams) > 1 or container.duration is None or end is None or stream.time_base is None:
-        return False
-    return float(end * stream.time_base) < container.duration / av.time_base - _MAX_EARLY_END_S
 
 
 def _checked_pts(frame: VideoFrame, before: int | None, label: str) -> int:
@@ -268,19 +185,6 @@ def _inventory(container: InputContainer, stream: VideoStream) -> VideoInventory
         data_streams=len(kinds) - kinds.count("audio") - kinds.count("subtitle"),
         metadata_keys=tuple(sorted(keys)),
     )
-
-
-def _refuse_still_formats(container: InputContainer, label: str) -> None:
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        raise _still_image(label)
-
-
-def _still_image(label: str) -> VideoError:
-    return VideoError(f"{label} is a still image, not a video", next_step="give the video itself")
-
-
-def _damaged(label: str) -> VideoError:
-    return VideoError(f"{label} holds damaged data: FFmpeg could not decode all of it", next_step=_REMUX)
 
 
 def _changed(label: str) -> VideoError:
