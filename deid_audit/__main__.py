@@ -5,13 +5,15 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import keys, policy, verify
+from deid_audit.cli import demo, keys, policy, run, verify
 from deid_audit.cli.frame import make_app
 
 
 def build_app() -> typer.Typer:
     """The application with all its commands: the one place where a command is registered."""
     app = make_app()
+    app.command("run")(run.run)
+    app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")

@@ -47,3 +47,10 @@ def wipe_model(model: SwapModel) -> None:
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
+
+
+def prepare_runtime(device: str) -> int:
+    """Makes torch repeat bit for bit on a CPU and gives the number of threads it uses."""
+    torch.use_deterministic_algorithms(device == "cpu")
+    torch.set_flush_denormal(True)
+    return torch.get_num_threads()

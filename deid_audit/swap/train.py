@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from deid_audit.progress import Step
@@ -52,7 +54,7 @@ class Trained:
 
 
 def _build(
-    preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, seed: int, device: str
+    preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: NDArray[np.float64], seed: int, device: str
 ) -> SwapModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -62,7 +64,9 @@ def _build(
         for side, faces in (("subject", subject), ("donor", donor)):
             plain = plain_batch(faces, preset.size)
             weights = (
-                donor_weights.to(plain) if side == "donor" else torch.full((len(plain),), 1 / len(plain)).to(plain)
+                torch.from_numpy(donor_weights).to(plain)
+                if side == "donor"
+                else torch.full((len(plain),), 1 / len(plain)).to(plain)
             )
             mean = (plain * weights.view(-1, 1, 1, 1)).sum(0)
             model.set_prior("donor" if side == "donor" else "subject", mean[:3], mean[3])
@@ -111,7 +115,15 @@ def _warp_strength(share: float) -> float:
 
 
 class _Trainer:
-    def __init__(self, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, seed: int, device: str):
+    def __init__(
+        self,
+        preset: Preset,
+        subject: FaceSet,
+        donor: FaceSet,
+        donor_weights: NDArray[np.float64],
+        seed: int,
+        device: str,
+    ):
         self.preset, self.subject, self.donor = preset, subject, donor
         self.model = _build(preset, subject, donor, donor_weights, seed, device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -148,7 +160,7 @@ class _Trainer:
 
 
 def steps_for(
-    seconds: float, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: Tensor, device: str
+    seconds: float, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: NDArray[np.float64], device: str
 ) -> int:
     """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
     trial = _Trainer(preset, subject, donor, donor_weights, 0, device)
@@ -166,7 +178,7 @@ def train(
     preset: Preset,
     subject: FaceSet,
     donor: FaceSet,
-    donor_weights: Tensor,
+    donor_weights: NDArray[np.float64],
     *,
     steps: int,
     seed: int,

@@ -1,0 +1,34 @@
+"""`deid-audit demo`: two clips made from public-domain portraits, then the main job on them with the release policy."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the demo appears; an earlier demo is replaced.")
+    ] = Path("deid-audit-demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""  # fmt: skip
+    import sys  # noqa: PLC0415
+
+    from deid_audit.cli.run import run_and_report  # noqa: PLC0415
+    from deid_audit.pipeline.demo_clips import write_demo_clips  # noqa: PLC0415
+    from deid_audit.pipeline.staging import refuse_existing  # noqa: PLC0415
+    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
+    from deid_audit.settings import make_settings  # noqa: PLC0415
+    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
+
+    refuse_existing(out, force=True)
+    silence_native_stderr()
+    with tempfile.TemporaryDirectory(prefix="deid-audit-demo-") as folder:
+        progress = TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
+        subject, donor = write_demo_clips(Path(folder), progress)
+        settings = make_settings(
+            subjects=(subject,), donors=(donor,), policy="release", out=out, case_id="demo", force=True
+        )
+        raise typer.Exit(run_and_report(settings, as_json=as_json))

@@ -1,0 +1,154 @@
+"""`deid-audit run`: the main job. The result on standard output, progress and messages on standard error."""
+
+import json
+import secrets
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from deid_audit.pipeline.run import RunResult
+    from deid_audit.settings import RunSettings
+
+SCHEMA = "deid-audit/run/v1"
+
+
+def run(
+    subject: Annotated[
+        list[Path],
+        typer.Option("--subject", metavar="VIDEO", help="A video of the subject; repeatable, all of one person."),
+    ],
+    donor: Annotated[list[Path], typer.Option("--donor", metavar="VIDEO", help="A video of the donor; repeatable.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result appears; must not exist.")],
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
+    ] = "release",
+    case_id: Annotated[
+        str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")
+    ] = None,
+    signer: Annotated[
+        Path | None, typer.Option("--signer", metavar="P12|PEM", help="Who signs; without it a key made on the spot.")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--passphrase-file", metavar="FILE", help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")] = "auto",
+    preset: Annotated[
+        str,
+        typer.Option("--preset", metavar="auto|micro64|lite64|original64|hq128|hq256", help="Size of the swap model."),
+    ] = "auto",
+    train_seconds: Annotated[
+        float | None,
+        typer.Option("--train-seconds", help="Training budget; turned into steps at the start. Default 150."),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Swap the subject's face to the donor's, measure, judge, and issue a signed certificate.
+
+    Exit status 0 when the policy passed and there is a release; 3 when everything was done and the videos are withheld.
+    """  # fmt: skip
+    from deid_audit.settings import make_settings  # noqa: PLC0415  (heavy)
+
+    settings = make_settings(
+        subjects=tuple(subject), donors=tuple(donor), policy=policy, out=out,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed, force=force,
+    )  # fmt: skip
+    raise typer.Exit(run_and_report(settings, as_json=as_json))
+
+
+def run_and_report(settings: "RunSettings", *, as_json: bool) -> int:
+    """Runs, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
+    from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
+    from deid_audit.pipeline.run import run as run_pipeline  # noqa: PLC0415
+    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
+    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
+
+    signer = None
+    if settings.signer is not None:
+        passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
+        signer = load_signer(settings.signer, passphrase, datetime.now(UTC))
+    silence_native_stderr()
+    progress = TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
+    result = run_pipeline(settings, signer=signer, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_result(result)
+    return 0 if result.case.outputs_folder == "release" else 3
+
+
+def verify_command(result: "RunResult") -> str:
+    """What to type to check the certificate."""
+    certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
+    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}"
+
+
+def document(result: "RunResult") -> dict[str, Any]:
+    """The result as one JSON document."""
+    case = result.case
+    return {
+        "schema": SCHEMA,
+        "case_id": case.case_id,
+        "verdict": case.verdict.outcome.value,
+        "out": str(result.out),
+        "released": [output.name for output in case.outputs] if case.outputs_folder == "release" else [],
+        "certificate_sha256": result.certificate_sha256,
+        "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
+        "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
+        "training": next(stage.settings for stage in case.stages if stage.stage == "swap"),
+        "seconds": result.seconds,
+        "verify": verify_command(result),
+    }
+
+
+def print_result(result: "RunResult") -> None:
+    """The verdict, each rule with value and limit, where things are, and the verify command."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from deid_audit.policy import OPERATOR_WORDS  # noqa: PLC0415
+
+    case = result.case
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, justify in (("outcome", "left"), ("rule", "left"), ("observed", "right"), ("limit", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    for finding in case.verdict.findings:
+        rule = finding.rule
+        observed = "-" if finding.observed is None else f"{finding.observed:.4g}"
+        table.add_row(
+            finding.outcome.value, f"{rule.metric} of {rule.of}", observed, f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}"
+        )
+    console.print(table)
+    unmet = [finding for finding in case.verdict.findings if finding.outcome.value in ("FAILED", "INDETERMINATE")]
+    for finding in unmet:
+        console.print(f"  {finding.rule.metric}: {finding.reason}", soft_wrap=True)
+    console.print()
+    passed = case.outputs_folder == "release"
+    meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"
+    console.print(
+        f"{case.verdict.outcome.value}: {meaning} (policy {case.policy.id} {case.policy.version})", style="bold"
+    )
+    console.print(f"case          {case.case_id}")
+    console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
+    console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
+    console.print(f"for you only  {result.out / 'audit'}", soft_wrap=True)
+    if not case.signer.verified_issuer:
+        console.print("signed by a key made on the spot: the issuer is not verified (see: deid-audit keys new)")
+    console.print(f"check it with {verify_command(result)}", soft_wrap=True)

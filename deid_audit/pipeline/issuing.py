@@ -1,0 +1,146 @@
+"""From measurements to the output folder: files and manifest, the statement, the signed certificate, the audit folder.
+
+Everything written here carries the case id and digests only.
+"""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from deid_audit import __version__
+from deid_audit.certificate.document import render_certificate
+from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.signing import sign_pdf
+from deid_audit.digests import sha256_bytes, sha256_file
+from deid_audit.errors import EvidenceError
+from deid_audit.evidence import build_statement, manifest_text
+from deid_audit.findings import CaseRecord, Figure, Outcome, OutputFile, Verdict
+from deid_audit.ledger import LedgerFrame, to_csv
+
+MANIFEST, README, CERTIFICATE, STATEMENT = "manifest-sha256.txt", "README.txt", "certificate.pdf", "evidence.json"
+_PACKAGES = (
+    *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
+    *("pyhanko", "scipy", "torch", "weasyprint"),
+)
+
+NOT_ASSESSED = (
+    "Voice and sound: removed, so neither protected otherwise nor measured.",
+    "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
+    "as they were and can identify a person.",
+    "Burned-in text, badges, screens, photos and reflections in the picture, beyond faces that a detector found.",
+    "Recognition by people who know the subject, and by recognisers other than the one named here.",
+    "Attempts to reconstruct the original face from the released pixels; published methods partly do.",
+    "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
+    "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
+    "Differences between groups of people: one subject was examined.",
+    "Consent of subject and donor, the legal basis of sharing, and the retention of the originals.",
+    "Copies of originals or intermediate files made outside this tool.",
+    "Whether a clinician would rate the released video as the original; no person rated it.",
+)
+
+_README_TEXT = """deid-audit release, case {case_id}
+
+The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
+model trained for this pair; where no good replacement was possible the face is covered in black.
+Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.
+
+This reduces the risk that the subject is recognised. It does not make the videos anonymous:
+hair, body, movement, clothing and surroundings are as they were.
+
+manifest-sha256.txt lists the files; check them with:  sha256sum -c manifest-sha256.txt
+The certificate (certificate.pdf, kept beside this folder) says what was measured and what was not.
+Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signer.crt
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What stands in the output folder at the end."""
+
+    case: CaseRecord
+    certificate_sha256: str
+
+
+def write_outputs(partial: Path, rendered: Sequence[Path], *, case_id: str, passed: bool) -> tuple[OutputFile, ...]:
+    """Moves the rendered videos to release/ or withheld/ and writes README and manifest beside them."""
+    folder = partial / ("release" if passed else "withheld")
+    folder.mkdir()
+    outputs: list[OutputFile] = []
+    for video in rendered:
+        target = folder / video.name
+        video.rename(target)
+        outputs.append(_described(target, "video"))
+    if passed:
+        (folder / README).write_text(_README_TEXT.format(case_id=case_id), encoding="utf-8")
+        outputs.append(_described(folder / README, "readme"))
+        (folder / MANIFEST).write_text(manifest_text(outputs), encoding="utf-8")
+        outputs.append(_described(folder / MANIFEST, "manifest"))
+    return tuple(outputs)
+
+
+def _described(path: Path, role: str) -> OutputFile:
+    return OutputFile.model_validate(
+        {"name": path.name, "sha256": sha256_file(path), "size_bytes": path.stat().st_size, "role": role}
+    )
+
+
+def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[str, str]:
+    """Versions and machine facts for the statement: no host name, no user, no path."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "deid-audit": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "threads": str(threads),
+        **packages,
+        **vault_facts,
+    }
+
+
+def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Signer, *, issued_at: datetime) -> Issued:
+    """Writes evidence.json, certificate.pdf and signer.crt; EvidenceError when a file changed since it was hashed."""
+    folder = partial / case.outputs_folder
+    for output in case.outputs:
+        if sha256_file(folder / output.name) != output.sha256:
+            raise EvidenceError(f"{output.name} changed while the certificate was made", next_step="run again")
+    statement = build_statement(case)
+    unsigned = render_certificate(case, statement, figures, issued_at=issued_at)
+    signed = sign_pdf(unsigned, signer, signed_at=issued_at)
+    (partial / STATEMENT).write_bytes(statement)
+    (partial / CERTIFICATE).write_bytes(signed)
+    (partial / "signer.crt").write_bytes(signer.certificate_pem)
+    return Issued(case=case, certificate_sha256=sha256_bytes(signed))
+
+
+def write_audit(
+    partial: Path,
+    ledgers: Sequence[Sequence[LedgerFrame]],
+    figures: Sequence[Figure],
+    *,
+    learning_curve: str,
+    log: Sequence[str],
+    digest_key: bytes,
+) -> None:
+    """The steward's folder: ledger, figures with their data, learning curve, run log, the key of the keyed digests."""
+    audit = partial / "audit"
+    (audit / "figures").mkdir(parents=True)
+    (audit / "frames.csv").write_text(to_csv(ledgers), encoding="utf-8")
+    (audit / "training.csv").write_text(learning_curve, encoding="utf-8")
+    for figure in figures:
+        suffix = "svg" if figure.media_type == "image/svg+xml" else "png"
+        (audit / "figures" / f"{figure.name}.{suffix}").write_bytes(figure.data)
+        if figure.csv is not None:
+            (audit / "figures" / f"{figure.name}.csv").write_text(figure.csv, encoding="utf-8")
+    (audit / "run.log").write_text("\n".join(log) + "\n", encoding="utf-8")
+    key_file = audit / "originals.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
+
+
+def passed(verdict: Verdict) -> bool:
+    """Only PASSED releases; FAILED and INDETERMINATE both withhold."""
+    return verdict.outcome is Outcome.PASSED

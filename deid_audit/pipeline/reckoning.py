@@ -1,0 +1,121 @@
+"""From what was watched to measurements and figures: calls the measure stage for every video and for the subject."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.findings import SUBJECT_SCOPE, Figure, Measurement, Of, video_scope
+from deid_audit.frames import Float
+from deid_audit.ledger import LedgerFrame, State
+from deid_audit.measure.coverage import measure_coverage
+from deid_audit.measure.expression import measure_expression
+from deid_audit.measure.figures import (
+    distance_figure,
+    expression_figure,
+    keypoint_figure,
+    oks_figure,
+    roc_figure,
+    sample_frames,
+)
+from deid_audit.measure.identity import distances_to_original, measure_identity, roc
+from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
+from deid_audit.measure.residue import measure_residue
+from deid_audit.measure.tremor import measure_tremor
+from deid_audit.pipeline.measuring import Observed
+from deid_audit.render.conceal import grown
+from deid_audit.video.reader import SourceVideo
+from deid_audit.video.writer import leftover_metadata_keys
+
+_FIGURE_MASK = 1.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Watched:
+    """One video after pass 4: the released file, its ledger and all that was seen."""
+
+    released: SourceVideo
+    ledger: tuple[LedgerFrame, ...]
+    observed: Observed
+
+
+def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[LedgerFrame, ...]:
+    """The ledger after the audit: a swapped face that the written file does not let describe is `undecided`."""
+    undescribed = observed.compared & ~np.isfinite(observed.descriptors.swapped).all(1)
+    reason = "the swapped face could not be described in the written file"
+
+    def judged(frame: LedgerFrame) -> LedgerFrame:
+        if not undescribed[frame.index]:
+            return frame
+        regions = tuple(
+            replace(region, state=State.UNDECIDED, reason=reason)
+            if region.is_subject and region.state is State.SWAPPED
+            else region
+            for region in frame.regions
+        )
+        return replace(frame, regions=regions)
+
+    return tuple(judged(frame) for frame in ledger)
+
+
+def reckon(videos: Sequence[Watched], donor: Float, strangers: Float) -> list[Measurement]:
+    """All measurements of the release except the erasure's."""
+    found = measure_identity([video.observed.descriptors for video in videos], donor, strangers)
+    found += measure_coverage([video.ledger for video in videos])
+    for number, video in enumerate(videos, start=1):
+        scope, seen = video_scope(number), video.observed
+        found += measure_keypoints(seen.poses["original"], _others(seen), scope)
+        faces = (seen.original_face, seen.released_face, seen.reencoded_face)
+        found += measure_expression(*faces, seen.compared, scope)
+        found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
+        inventory = video.released.facts.inventory
+        found += measure_residue(
+            scope=scope,
+            detections=seen.detections,
+            frames=video.ledger,
+            distances_to_original=distances_to_original(seen.descriptors),
+            leftover_streams=inventory.audio_streams + inventory.subtitle_streams + inventory.data_streams,
+            leftover_keys=leftover_metadata_keys(video.released.facts),
+        )
+    if len(videos) > 1:
+        names = list(_others(videos[0].observed))
+        pooled = {name: pool([video.observed.poses[name] for video in videos]) for name in names}
+        found += measure_keypoints(pool([v.observed.poses["original"] for v in videos]), pooled, SUBJECT_SCOPE)
+    return found
+
+
+def _others(seen: Observed) -> dict[Of, PoseTrack]:
+    return {name: pose for name, pose in seen.poses.items() if name != "original"}
+
+
+def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
+    """The certificate's plots; they show numbers only."""
+    figures: list[Figure] = []
+    curve = roc([video.observed.descriptors for video in videos], donor)
+    if curve is not None:
+        figures.append(roc_figure(curve))
+    for number, video in enumerate(videos, start=1):
+        times = np.array(video.released.times_s)
+        concealed = np.array([frame.subject_concealed for frame in video.ledger])
+        figures.append(distance_figure(number, times, distances_to_original(video.observed.descriptors), concealed))
+    oks: dict[Of, NDArray[np.float64]] = {}
+    similarity: dict[Of, NDArray[np.float64]] = {}
+    for name in _others(videos[0].observed):
+        pairs = [(video.observed.poses["original"], video.observed.poses[name]) for video in videos]
+        oks[name] = np.concatenate([oks_per_frame(*pair) for pair in pairs])
+        similarity[name] = np.concatenate([keypoint_similarity(*pair) for pair in pairs])
+    figures += [oks_figure(oks), keypoint_figure(similarity)]
+    for number, video in enumerate(videos, start=1):
+        seen, times = video.observed, np.array(video.released.times_s)
+        figures.append(expression_figure(number, times, seen.original_face, seen.released_face, seen.compared))
+    return figures
+
+
+def pictures(videos: Sequence[Watched]) -> list[Figure]:
+    """Released frames beside the masked ones: only for a release that passed, since a failed one may show the subject."""
+    samples = [sample for video in videos for sample in video.observed.samples]
+    if not samples:
+        return []
+    chosen = [samples[round(share * (len(samples) - 1))] for share in (0.0, 0.5, 1.0)][: len(samples)]
+    return [sample_frames([image for image, _ in chosen], [grown(box, _FIGURE_MASK)[None] for _, box in chosen])]

@@ -1,0 +1,246 @@
+"""The main job: subject and donor videos in, a release with its certificate out, or a refusal with reasons.
+
+The one file that shows the whole flow. Every exit, also by error and signal, destroys what the vault holds.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit import __version__
+from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.digests import sha256_bytes
+from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
+from deid_audit.faces import align, track
+from deid_audit.findings import (
+    CaseRecord,
+    Figure,
+    FigureDigest,
+    Measurement,
+    StageRecord,
+    VideoFacts,
+    measured,
+)
+from deid_audit.frames import Float
+from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
+from deid_audit.pipeline import issuing
+from deid_audit.pipeline.cast import Role, analyse, refuse_same_person
+from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.measuring import observe
+from deid_audit.pipeline.reckoning import Watched, finished_ledger, pictures, plots, reckon
+from deid_audit.pipeline.rendering import render_video
+from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
+from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair
+from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
+from deid_audit.policy import judge, load_policy
+from deid_audit.progress import Progress
+from deid_audit.render import blend
+from deid_audit.settings import RunSettings
+from deid_audit.swap import train
+from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
+from deid_audit.vault import Vault, protect_process
+from deid_audit.video import writer
+from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.vision import recognizer
+from deid_audit.vision.models import model_records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A finished run: the case as certified, where its folder is, and how long each pass took."""
+
+    case: CaseRecord
+    out: Path
+    certificate_sha256: str
+    seconds: dict[str, float]
+
+
+@dataclass(slots=True)
+class _Timer:
+    """Seconds a pass, for the statement and for the person waiting."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def run(
+    settings: RunSettings, *, signer: Signer | None, progress: Progress, clock: Callable[[], datetime] = _now
+) -> RunResult:
+    """The whole job.
+
+    0. Refuse what cannot work: policy, output folder, device, unreadable videos.  1. Find faces, name the subject.
+    2. Train the pair.  3. Render.  4. Measure the written files.  5. Destroy.  6. Judge.  7. Issue.
+
+    Raises:
+        DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
+    """
+    timer = _Timer()
+    policy = load_policy(settings.policy)
+    refuse_existing(settings.out, force=settings.force)
+    device = pick_device(settings.device)
+    signer = signer or ephemeral_signer(clock())
+    protection = protect_process()
+    digest_key = secrets.token_bytes(32)
+    with interruptible(), staged(settings.out, force=settings.force) as partial:
+        with timer.of("reading"):
+            subjects, donors = _open_all(settings, digest_key)
+        threads = prepare_runtime(device)
+        engines = load_engines(device)
+        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+            with timer.of("finding faces"):
+                subject = analyse(subjects, who="subject", engines=engines, progress=progress)
+                donor = analyse(donors, who="donor", engines=engines, progress=progress)
+                refuse_same_person(subject, donor)
+            with timer.of("training"):
+                pair = train_pair(
+                    subject, donor, settings=settings, device=device, engines=engines, vault=vault, progress=progress
+                )
+            (partial / "rendered").mkdir()
+            watched = _render_and_watch(partial / "rendered", subject, pair, settings, engines, progress, timer)
+            measurements = reckon(watched, pair.donor_descriptors, _strangers(subject, donor))
+            drawings = plots(watched, pair.donor_descriptors)
+            with timer.of("destroying"):
+                erasure = vault.destroy()
+        measurements.append(_erasure_measurement(erasure.complete))
+        verdict = judge(measurements, policy)
+        passed = issuing.passed(verdict)
+        rendered = [video.released for video in watched]
+        outputs = issuing.write_outputs(
+            partial, [video.path for video in rendered], case_id=settings.case_id, passed=passed
+        )
+        (partial / "rendered").rmdir()
+        figures = drawings + (pictures(watched) if passed else [])
+        issued_at = clock()
+        case = CaseRecord(
+            case_id=settings.case_id,
+            tool_version=__version__,
+            issued_at=issued_at.isoformat(),
+            signer=signer.info,
+            policy=policy,
+            verdict=verdict,
+            outputs_folder="release" if passed else "withheld",
+            outputs=outputs,
+            originals=_facts(subjects),
+            donors=_facts(donors),
+            rendered=_facts(rendered),
+            measurements=tuple(measurements),
+            stages=_stages(timer, pair, settings),
+            erasure=erasure,
+            environment=issuing.environment(device, threads, protection),
+            models=model_records(),
+            figures=_digests(figures),
+            not_assessed=issuing.NOT_ASSESSED,
+        )
+        with progress.step("issuing the certificate", 1) as step:
+            issued = issuing.issue(partial, case, figures, signer, issued_at=issued_at)
+            step.advance()
+        issuing.write_audit(
+            partial,
+            [video.ledger for video in watched],
+            figures,
+            learning_curve=learning_curve_csv(pair.readings),
+            log=getattr(progress, "lines", []),
+            digest_key=digest_key,
+        )
+    return RunResult(case=case, out=settings.out, certificate_sha256=issued.certificate_sha256, seconds=timer.seconds)
+
+
+def _open_all(settings: RunSettings, digest_key: bytes) -> tuple[list[SourceVideo], list[SourceVideo]]:
+    """Every input decoded once, so that a bad file stops the run before any work."""
+    opened: dict[str, list[SourceVideo]] = {"subject": [], "donor": []}
+    for who, paths in (("subject", settings.subjects), ("donor", settings.donors)):
+        for number, path in enumerate(paths, start=1):
+            opened[who].append(open_video(path, label=f"{who} video {number}", digest_key=digest_key))
+    return opened["subject"], opened["donor"]
+
+
+def _render_and_watch(
+    folder: Path,
+    subject: Role,
+    pair: TrainedPair,
+    settings: RunSettings,
+    engines: Engines,
+    progress: Progress,
+    timer: _Timer,
+) -> list[Watched]:
+    """Passes 3 and 4, video by video."""
+    watched: list[Watched] = []
+    with timer.of("rendering"):
+        rendered = []
+        for number, cast in enumerate(subject.videos, start=1):
+            path = folder / f"{settings.case_id}-{number:02d}.mp4"
+            with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
+                done = render_video(
+                    cast, path, subject_average=subject.average, model=pair.model, engines=engines, step=step
+                )
+            released = open_video(path, label=f"released video {number}")
+            writer.check_same_timing(cast.source, released)
+            rendered.append((cast, done, released))
+    with timer.of("measuring"):
+        for cast, done, released in rendered:
+            observed = observe(cast, released, done, engines=engines, progress=progress)
+            watched.append(Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed))
+    return watched
+
+
+def _strangers(subject: Role, donor: Role) -> Float:
+    """Descriptors of other people in the videos: they calibrate the gallery's false match rate."""
+    rows = [
+        descriptors
+        for role in (subject, donor)
+        for video in role.videos
+        for number, descriptors in video.faces.descriptors.items()
+        if number not in video.tracks and len(descriptors) >= 5
+    ]
+    return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
+
+
+def _erasure_measurement(complete: bool) -> Measurement:
+    return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
+
+
+def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
+    return tuple(video.facts for video in videos)
+
+
+def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
+    return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
+
+
+def _stages(timer: _Timer, pair: TrainedPair, settings: RunSettings) -> tuple[StageRecord, ...]:
+    """Each stage's own sentence about itself, with what it was set to."""
+    seconds = timer.seconds
+    swap_settings = {**pair.facts, "seed": settings.seed}
+    rows: tuple[tuple[str, str, float, dict[str, str | int | float | bool | None]], ...] = (
+        ("video", writer.METHOD_TEXT, seconds["reading"], {"audio": "drop"}),
+        ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
+        ("alignment", align.METHOD_TEXT, 0.0, {}),
+        ("swap", train.METHOD_TEXT, seconds["training"], swap_settings),
+        ("render", blend.METHOD_TEXT, seconds["rendering"], {}),
+        ("identity", f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}", seconds["measuring"], {}),
+        ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
+        ("expression", expression.METHOD_TEXT, 0.0, {}),
+        ("tremor", tremor.METHOD_TEXT, 0.0, {}),
+        ("coverage", coverage.METHOD_TEXT, 0.0, {}),
+        ("residue", residue.METHOD_TEXT, 0.0, {}),
+        ("erasure", VAULT_METHOD, seconds["destroying"], {}),
+        ("policy", POLICY_METHOD, 0.0, {}),
+        ("evidence", EVIDENCE_METHOD, 0.0, {}),
+    )
+    return tuple(StageRecord(stage=n, method=m, seconds=s, settings=values) for n, m, s, values in rows)

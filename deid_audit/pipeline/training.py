@@ -1,0 +1,136 @@
+"""Pass 2: material, budget, training, and the model's way into the vault.
+
+What exists in plain (crops, probe frames, weights) is registered with the vault before it is used.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.faces.choose import neutral_weights
+from deid_audit.frames import Float
+from deid_audit.pipeline.cast import Material, Role, gather, match_colours
+from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.probe import make_probe
+from deid_audit.progress import Progress
+from deid_audit.settings import RunSettings
+from deid_audit.swap.augment import CROP_MARGIN, face_set
+from deid_audit.swap.convert import load_model, save_model, wipe_model
+from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.swap.train import ProbeReading, steps_for, train
+from deid_audit.vault import Vault
+
+DEFAULT_SECONDS = 150.0
+_MODEL = "swap model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainedPair:
+    """The model read back from the vault, the donor's descriptors, and what the statement says about training."""
+
+    model: SwapModel
+    donor_descriptors: Float
+    readings: tuple[ProbeReading, ...]
+    seconds: float
+    facts: dict[str, str | int | float | bool | None]
+
+
+def choose_preset(settings: RunSettings, device: str) -> tuple[str, str]:
+    """The preset's name and why it was chosen."""
+    if settings.preset != "auto":
+        return settings.preset, "asked for"
+    if device.startswith("cuda"):
+        return "hq128", "auto: a CUDA device"
+    return "micro64", "auto: no CUDA device, where larger presets learn too slowly"
+
+
+def train_pair(
+    subject: Role,
+    donor: Role,
+    *,
+    settings: RunSettings,
+    device: str,
+    engines: Engines,
+    vault: Vault,
+    progress: Progress,
+) -> TrainedPair:
+    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little to learn."""
+    name, why = choose_preset(settings, device)
+    preset = PRESETS[name]
+    size = round(preset.size * CROP_MARGIN)
+    material = {}
+    for who, role in (("subject", subject), ("donor", donor)):
+        found = gather(
+            role, who=who, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, probe=who == "subject"
+        )
+        _register(vault, who, found)
+        material[who] = found
+    recoloured = match_colours(material["donor"], material["subject"])
+    subject_faces = face_set(material["subject"].crops, material["subject"].attention, device)
+    donor_faces = face_set(recoloured, material["donor"].attention, device)
+    for who, faces in (("subject", subject_faces), ("donor", donor_faces)):
+        vault.register_memory(f"training tensor of the {who}", faces.planes.nbytes, faces.wipe)
+    weights = neutral_weights(material["donor"].features, material["subject"].features)
+    donor_rows = material["donor"].descriptors
+    probe = make_probe(material["subject"].probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
+    budget = settings.train_seconds or DEFAULT_SECONDS
+    steps = settings.iterations or steps_for(budget, preset, subject_faces, donor_faces, weights, device)
+    with progress.step(f"training {name}", steps) as step:
+        trained = train(
+            preset, subject_faces, donor_faces, weights,
+            steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
+        )  # fmt: skip
+    with vault.write(_MODEL) as stream:
+        save_model(trained.model, cast(io.BufferedIOBase, stream))
+    wipe_model(trained.model)
+    model = load_model(vault.read(_MODEL), device)
+    vault.register_memory("swap model in use", sum(p.nbytes for p in model.parameters()), lambda: wipe_model(model))
+    return TrainedPair(
+        model=model,
+        donor_descriptors=donor_rows,
+        readings=trained.readings,
+        seconds=trained.seconds,
+        facts={
+            "preset": name,
+            "preset_because": why,
+            "steps": trained.steps,
+            "planned_steps": trained.planned_steps,
+            "probe_every": trained.probe_every,
+            "stopped_early": trained.steps < trained.planned_steps,
+            "subject_faces": len(material["subject"].crops),
+            "donor_faces": len(material["donor"].crops),
+            "probe_faces": len(probe.frames),
+            "training_seconds": round(trained.seconds, 1),
+        },
+    )
+
+
+def _register(vault: Vault, who: str, material: Material) -> None:
+    """Crops, attention maps and probe frames are wiped with the vault."""
+    arrays: list[NDArray[np.generic]] = [face.crop_rgb for face in material.crops]
+    vault.register_memory(f"face crops of the {who}", sum(a.nbytes for a in arrays), _wiper(arrays))
+    windows: list[NDArray[np.generic]] = [frame.window_rgb for frame in material.probe]
+    if windows:
+        vault.register_memory(f"probe frames of the {who}", sum(a.nbytes for a in windows), _wiper(windows))
+
+
+def _wiper(arrays: list[NDArray[np.generic]]) -> Callable[[], None]:
+    def wipe() -> None:
+        for array in arrays:
+            array.fill(0)
+
+    return wipe
+
+
+def learning_curve_csv(readings: tuple[ProbeReading, ...]) -> str:
+    """The probe's readings as CSV text, one row a reading."""
+    if not readings:
+        return "step\n"
+    names = list(readings[0].values)
+    rows = [",".join(("step", *names, "holds"))]
+    rows += [",".join((str(r.step), *(f"{r.values[n]:.4f}" for n in names), str(r.holds).lower())) for r in readings]
+    return "\n".join(rows) + "\n"
