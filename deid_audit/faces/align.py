@@ -15,6 +15,7 @@ METHOD_TEXT = (
     "fixed layout that holds the face from forehead to jaw; the transform is not smoothed over time, so that fast "
     "head movement stays."
 )
+Points = Float | NDArray[np.float64]
 # How much of the crop's height the face outline (forehead to chin) fills in the layout.
 OVAL_SHARE = 0.86
 
@@ -50,13 +51,13 @@ def similarity(from_xy: NDArray[np.float64], to_xy: NDArray[np.float64]) -> NDAr
     return np.column_stack((scale * rotation, to_mean - scale * rotation @ from_mean))
 
 
-def apply(transform: NDArray[np.float64], points_xy: NDArray[np.floating]) -> NDArray[np.float64]:
+def apply(transform: NDArray[np.float64], points_xy: Points) -> NDArray[np.float64]:
     """Points (n, 2) through an affine transform (2, 3)."""
     return np.asarray(points_xy @ transform[:, :2].T + transform[:, 2])
 
 
 def frame_to_crop(landmarks_xy: Float, size: int, *, margin: float = 1.0) -> NDArray[np.float64]:
-    """The transform (2, 3) from frame pixels to a square crop of `size` px; `margin` 1.25 shows a quarter more around."""
+    """The transform (2, 3) from frame pixels to a square crop of `size` px; `margin` 1.25 shows a quarter more."""
     target = _LAYOUT_XY * (OVAL_SHARE * size / margin) + (size - 1) / 2
     return similarity(landmarks_xy[list(LAYOUT_INDICES)].astype(np.float64), target)
 
@@ -65,7 +66,7 @@ def _polygon(canvas: Image, points_xy: NDArray[np.float64], value: int) -> None:
     cv2.fillPoly(canvas, [np.round(points_xy * 16).astype(np.int32)], value, lineType=cv2.LINE_AA, shift=4)
 
 
-def face_mask(landmarks_xy: NDArray[np.floating], size: int) -> Float:
+def face_mask(landmarks_xy: Points, size: int) -> Float:
     """The face from forehead to jaw as float32 (size, size) in [0, 1], from landmarks in crop pixels."""
     canvas = np.zeros((size, size), np.uint8)
     outline = np.asarray(landmarks_xy, np.float64)[list(FACE_OVAL)]
@@ -74,7 +75,7 @@ def face_mask(landmarks_xy: NDArray[np.floating], size: int) -> Float:
     return canvas.astype(np.float32) / 255
 
 
-def attention_map(landmarks_xy: NDArray[np.floating], size: int) -> Float:
+def attention_map(landmarks_xy: Points, size: int) -> Float:
     """Eyes, brows and mouth, slightly grown, as float32 (size, size) in [0, 1]: where expression lives."""
     canvas = np.zeros((size, size), np.uint8)
     points = np.asarray(landmarks_xy, np.float64)

@@ -5,6 +5,7 @@ Only the face's bounding area is touched; every other pixel stays as decoded.
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
@@ -68,7 +69,7 @@ def paste(
     return result
 
 
-def _feathered(outline_xy: np.ndarray, size: tuple[int, int], feather: float) -> Float:
+def _feathered(outline_xy: NDArray[np.float64], size: tuple[int, int], feather: float) -> Float:
     """The hull of the outline as float32 (H, W) in [0, 1], its edge softened over about two `feather` px."""
     canvas = np.zeros((size[1], size[0]), np.uint8)
     hull = cv2.convexHull(outline_xy.astype(np.float32))[:, 0]

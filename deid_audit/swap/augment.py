@@ -31,9 +31,9 @@ class FaceSet:
 def face_set(faces: Sequence[AlignedFace], attention: Sequence[Float], device: str) -> FaceSet:
     """Packs crops made with CROP_MARGIN; `attention` are float32 (M, M) maps in [0, 1]."""
     stacked = [
-        np.concatenate((face.crop_rgb, (face.mask * 255).astype(np.uint8)[..., None], (look * 255).astype(np.uint8)[..., None]), axis=2)
+        np.dstack((face.crop_rgb, (face.mask * 255).astype(np.uint8), (look * 255).astype(np.uint8)))
         for face, look in zip(faces, attention, strict=True)
-    ]  # fmt: skip
+    ]
     return FaceSet(planes=torch.from_numpy(np.stack(stacked).transpose(0, 3, 1, 2).copy()).to(device))
 
 

@@ -25,30 +25,38 @@ class Preset:
     encoder: tuple[int, ...]
     code: int
     seed_channels: int  # channels of the 4x4 map the code is unfolded to
-    shared_up: int | None  # up-sampling stage before the decoders split
     decoder: tuple[int, ...]
-    kernel: int
-    residual: bool
-    prior: bool
-    batch: int  # faces of each side in a step
-    peak_rate: float
-
-
-def _preset(name: str, size: int, encoder: tuple[int, ...], code: int, seed: int, up: int | None, decoder: tuple[int, ...], *, kernel: int = 3, residual: bool = False, prior: bool = True, batch: int = 16, peak_rate: float = 1e-3) -> Preset:  # fmt: skip
-    return Preset(
-        name=name, size=size, encoder=encoder, code=code, seed_channels=seed, shared_up=up, decoder=decoder,
-        kernel=kernel, residual=residual, prior=prior, batch=batch, peak_rate=peak_rate,
-    )  # fmt: skip
+    shared_up: int | None = None  # up-sampling stage before the decoders split
+    kernel: int = 3
+    residual: bool = False
+    prior: bool = True
+    batch: int = 16  # faces of each side in a step
+    peak_rate: float = 1e-3
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        _preset("micro64", 64, (64, 128, 256), 128, 128, 128, (64, 32)),
-        _preset("lite64", 64, (64, 128, 256), 256, 256, 256, (128, 64), peak_rate=5e-4),
-        _preset("original64", 64, (128, 256, 512, 1024), 1024, 1024, 512, (256, 128, 64), kernel=5, prior=False, peak_rate=5e-5),
-        _preset("hq128", 128, (64, 128, 256, 512, 512), 256, 512, None, (512, 512, 256, 128), residual=True, batch=32, peak_rate=2e-4),
-        _preset("hq256", 256, (48, 96, 192, 384, 384, 384), 512, 384, None, (256, 256, 256, 128, 64), residual=True, batch=16, peak_rate=2e-4),
+        Preset(
+            name="micro64", size=64,
+            encoder=(64, 128, 256), code=128, seed_channels=128, shared_up=128, decoder=(64, 32),
+        ),
+        Preset(
+            name="lite64", size=64,
+            encoder=(64, 128, 256), code=256, seed_channels=256, shared_up=256, decoder=(128, 64), peak_rate=5e-4,
+        ),
+        Preset(
+            name="original64", size=64, kernel=5, prior=False, peak_rate=5e-5,
+            encoder=(128, 256, 512, 1024), code=1024, seed_channels=1024, shared_up=512, decoder=(256, 128, 64),
+        ),
+        Preset(
+            name="hq128", size=128, residual=True, batch=32, peak_rate=2e-4,
+            encoder=(64, 128, 256, 512, 512), code=256, seed_channels=512, decoder=(512, 512, 256, 128),
+        ),
+        Preset(
+            name="hq256", size=256, residual=True, batch=16, peak_rate=2e-4,
+            encoder=(48, 96, 192, 384, 384, 384), code=512, seed_channels=384, decoder=(256, 256, 256, 128, 64),
+        ),
     )
 }  # fmt: skip
 
@@ -66,7 +74,11 @@ class _Up(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, residual: bool) -> None:
         super().__init__()
         self.widen = _same_conv(inputs, outputs * 4, 3)
-        self.refine = nn.Sequential(_same_conv(outputs, outputs, 3), nn.LeakyReLU(_SLOPE), _same_conv(outputs, outputs, 3)) if residual else None  # fmt: skip
+        self.refine = None
+        if residual:
+            self.refine = nn.Sequential(
+                _same_conv(outputs, outputs, 3), nn.LeakyReLU(_SLOPE), _same_conv(outputs, outputs, 3)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pixel_shuffle(F.leaky_relu(self.widen(x), _SLOPE), 2)

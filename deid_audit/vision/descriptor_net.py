@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from deid_audit.errors import StageError
+from deid_audit.frames import Float
 
 _MEAN_RGB = (122.782, 117.001, 104.298)
 _GROUPS = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))
@@ -27,7 +28,7 @@ def _integer(data: bytes, at: int) -> tuple[int, int]:
     return (-value if head & 128 else value), at + 1 + (head & 15)
 
 
-def _tensors(data: bytes, tag: bytes, leading_integers: int) -> Iterator[np.ndarray]:
+def _tensors(data: bytes, tag: bytes, leading_integers: int) -> Iterator[Float]:
     """All float tensors that follow a layer tag: version 2, four dimensions, little-endian float32."""
     for match in re.finditer(re.escape(bytes([1, len(tag)]) + tag), data):
         at = match.end()
@@ -46,9 +47,7 @@ def _tensors(data: bytes, tag: bytes, leading_integers: int) -> Iterator[np.ndar
 class _Convolution(nn.Module):
     """Convolution with the affine layer that follows it folded in; dlib pads 1 at stride 1 (3x3) and 0 at stride 2."""
 
-    def __init__(
-        self, parameters: np.ndarray, affine: np.ndarray, inputs: int, outputs: int, size: int, stride: int
-    ) -> None:
+    def __init__(self, parameters: Float, affine: Float, inputs: int, outputs: int, size: int, stride: int) -> None:
         super().__init__()
         flat, folded = parameters.ravel(), affine.ravel()
         weight = flat[: outputs * inputs * size * size].reshape(outputs, inputs, size, size)
@@ -72,8 +71,23 @@ def _add_padded(a: Tensor, b: Tensor) -> Tensor:
     return pad(a) + pad(b)
 
 
+class _Residual(nn.Module):
+    """Two convolutions beside a shortcut, which is averaged 2x2 where the first convolution has stride 2."""
+
+    def __init__(self, first: _Convolution, second: _Convolution) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = self.second(F.relu(self.first(x)))
+        shortcut = F.avg_pool2d(x, 2, 2) if self.first.stride == 2 else x
+        return F.relu(_add_padded(branch, shortcut))
+
+
 class DescriptorNet(nn.Module):
     """Face chips float32 (n, 3, 150, 150), RGB 0 to 255, to descriptors (n, 128)."""
+
+    mean: Tensor
 
     def __init__(self, weight_file: Path) -> None:
         super().__init__()
@@ -86,22 +100,19 @@ class DescriptorNet(nn.Module):
             raise StageError("the recogniser's weight file does not hold the 29-layer network")
         pairs = iter(zip(convolutions, affines, strict=True))
         self.stem = _Convolution(*next(pairs), inputs=3, outputs=32, size=7, stride=2)
-        self.blocks = nn.ModuleList()
+        blocks: list[nn.Module] = []
         channels = 32
         for group, (count, outputs) in enumerate(_GROUPS):
             for position in range(count):
                 stride = 2 if group and not position else 1
                 first = _Convolution(*next(pairs), inputs=channels, outputs=outputs, size=3, stride=stride)
                 second = _Convolution(*next(pairs), inputs=outputs, outputs=outputs, size=3, stride=1)
-                self.blocks.append(nn.ModuleList((first, second)))
+                blocks.append(_Residual(first, second))
                 channels = outputs
+        self.blocks = nn.Sequential(*blocks)
         self.dense = nn.Parameter(torch.from_numpy(dense[0].reshape(256, 128).copy()), requires_grad=False)
         self.register_buffer("mean", torch.tensor(_MEAN_RGB).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:
         x = F.max_pool2d(F.relu(self.stem((chips - self.mean) / 256)), 3, 2)
-        for first, second in self.blocks:  # type: ignore[misc]
-            branch = second(F.relu(first(x)))
-            shortcut = F.avg_pool2d(x, 2, 2) if first.stride == 2 else x
-            x = F.relu(_add_padded(branch, shortcut))
-        return x.mean((2, 3)) @ self.dense
+        return self.blocks(x).mean((2, 3)) @ self.dense  # type: ignore[no-any-return]

@@ -49,7 +49,7 @@ def iou_matrix(first_xyxy: Float, second_xyxy: Float) -> NDArray[np.float64]:
     b = np.asarray(second_xyxy, np.float64).reshape(1, -1, 4)
     overlap = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None).prod(-1)
     union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), np.float64)
 
 
 class MediaPipeDetector:

@@ -14,14 +14,17 @@ LANDMARK_COUNT = 478
 _CROP_PX = 320
 _CROP_PER_BOX = 1.7
 # the outline from forehead over the cheeks to the chin, in drawing order
-FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+FACE_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
 # dlib's five points: outer and inner corner of the image-right eye, of the image-left eye, base of the nose
 FIVE_POINTS = (263, 362, 33, 133, 2)
 
 
 def box_of(landmarks_xy: Float) -> Float:
     """Box float32 (4,) xyxy px around landmarks (n, 2)."""
-    return np.concatenate((landmarks_xy.min(0), landmarks_xy.max(0))).astype(np.float32)
+    return np.asarray(np.concatenate((landmarks_xy.min(0), landmarks_xy.max(0))), np.float32)
 
 
 class FaceMesh:
@@ -41,7 +44,7 @@ class FaceMesh:
         )
 
     def landmarks(self, image_rgb: Image, box_xyxy: Float, *, turn_degrees: float = 0.0) -> Float | None:
-        """Landmarks float32 (478, 3): x, y in px of the image, z in px (nearer is negative); None when no face is found.
+        """Landmarks float32 (478, 3): x, y in px of the image, z in px (nearer is negative); None without a face.
 
         `turn_degrees` turns the crop before looking (a tilted head); the result is in the unturned image.
         """

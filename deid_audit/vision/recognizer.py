@@ -50,7 +50,7 @@ class Recognizer:
             found = self._hog.detect(window, upsample=upsample)
             boxes = found.boxes_xyxy / scale + np.tile(window_to_image, 2)
             if len(boxes):
-                overlaps = iou_matrix(np.float32(box_xyxy)[None], boxes)[0]
+                overlaps = iou_matrix(np.asarray(box_xyxy, np.float32)[None], boxes)[0]
                 best = int(overlaps.argmax())
                 if overlaps[best] > 0.15:
                     left, top, right, bottom = (round(float(edge)) for edge in boxes[best])
