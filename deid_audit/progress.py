@@ -5,7 +5,7 @@ Stages take the `Progress` protocol; nothing here writes to standard output, whi
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -24,17 +24,9 @@ class Step(Protocol):
 class Progress(Protocol):
     """Opens a step for a pass of `total` units (None when unknown)."""
 
-    def step(self, title: str, total: int | None) -> "StepContext": ...
+    def step(self, title: str, total: int | None) -> AbstractContextManager[Step]: ...
 
     def say(self, text: str) -> None: ...
-
-
-class StepContext(Protocol):
-    """What `with progress.step(...)` gives."""
-
-    def __enter__(self) -> Step: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _Silent:

@@ -13,7 +13,7 @@ def demo(
     ] = Path("deid-audit-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""  # fmt: skip
+    """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""
     import sys  # noqa: PLC0415
 
     from deid_audit.cli.run import run_and_report  # noqa: PLC0415

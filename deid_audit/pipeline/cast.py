@@ -98,20 +98,20 @@ def refuse_same_person(subject: Role, donor: Role) -> None:
     distance = float(np.linalg.norm(subject.average - donor.average))
     if distance < MATCH_DISTANCE:
         raise SettingsError(
-            f"the donor looks like the subject: descriptor distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
+            f"the donor looks like the subject: distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
             next_step="give videos of another donor",
         )
 
 
 def _usable(video: CastVideo) -> list[int]:
     """Frames with the person's landmarks seen (not interpolated) and the face large enough to teach something."""
-    chosen = []
-    for index in range(len(video.faces.frames)):
-        face = video.person_face(index)
-        if face is not None and face.landmarks_xy is not None and not face.filled:
-            if float(np.ptp(face.box_xyxy[[1, 3]])) >= _SMALLEST_FACE_PX:
-                chosen.append(index)
-    return chosen
+
+    def usable(face: TrackedFace | None) -> bool:
+        if face is None or face.landmarks_xy is None or face.filled:
+            return False
+        return float(np.ptp(face.box_xyxy[[1, 3]])) >= _SMALLEST_FACE_PX
+
+    return [index for index in range(len(video.faces.frames)) if usable(video.person_face(index))]
 
 
 def _landmarks(video: CastVideo, index: int) -> Float:

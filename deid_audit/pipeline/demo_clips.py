@@ -28,7 +28,10 @@ FRAME_RATE = 25
 TREMOR_HZ = 5.0
 Points = NDArray[np.float64]
 _BLINK_SECONDS = 0.36
-_UPPER_LIDS = ((246, 7), (161, 163), (160, 144), (159, 145), (158, 153), (157, 154), (173, 155), (466, 249), (388, 390), (387, 373), (386, 374), (385, 380), (384, 381), (398, 382))  # fmt: skip
+_UPPER_LIDS = (
+    *((246, 7), (161, 163), (160, 144), (159, 145), (158, 153), (157, 154), (173, 155)),
+    *((466, 249), (388, 390), (387, 373), (386, 374), (385, 380), (384, 381), (398, 382)),
+)
 _BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 _INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 _IRIS_FROM = 468
@@ -128,7 +131,9 @@ class MovingPortrait:
             rings.append(self._centre + (outline[::2, :2] - self._centre) * reach)
             depths.append(outline[::2, 2] * depth)
             follow.append(np.full(len(outline[::2]), share))
-        border = np.array([(x, y) for x in np.linspace(0, width - 1, 6) for y in (0, height - 1)] + [(x, y) for y in np.linspace(0, height - 1, 6)[1:-1] for x in (0, width - 1)])  # fmt: skip
+        top_bottom = [(x, y) for x in np.linspace(0, width - 1, 6) for y in (0, height - 1)]
+        sides = [(x, y) for y in np.linspace(0, height - 1, 6)[1:-1] for x in (0, width - 1)]
+        border = np.array(top_bottom + sides)
         ring_xy = np.concatenate(rings[1:])
         inside = ((ring_xy > 2) & (ring_xy < (width - 3, height - 3))).all(1)
         self._points = np.concatenate((face[:, :2], ring_xy[inside], border))
@@ -172,7 +177,7 @@ class MovingPortrait:
             (turned_x * np.cos(roll) - turned_y * np.sin(roll), turned_x * np.sin(roll) + turned_y * np.cos(roll)), 1
         )
         rolled[:, 0] += self._motion.shift(t) * self._unit
-        return points + self._follow[:, None] * (rolled - offset)
+        return np.asarray(points + self._follow[:, None] * (rolled - offset))
 
     def at(self, t: float) -> Image:
         """The picture at `t` seconds, uint8 of the portrait's size."""
@@ -213,7 +218,9 @@ class MovingPortrait:
             shown += (skin.astype(np.float32) - shown) * soft * min(1.0, closed * 1.3)
             lashes = np.zeros(picture.shape[:2], np.uint8)
             cv2.polylines(lashes, [np.round(edge * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, 4)
-            shown += (np.float32((58, 34, 30)) - shown) * (lashes[..., None].astype(np.float32) / 255 * closed * 0.8)
+            shown += (np.array((58, 34, 30), np.float32) - shown) * (
+                lashes[..., None].astype(np.float32) / 255 * closed * 0.8
+            )
         return np.ascontiguousarray((shown + 0.5).clip(0, 255).astype(np.uint8))
 
     def _with_open_mouth(self, picture: Image, points: Points, t: float) -> Image:

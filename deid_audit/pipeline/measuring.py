@@ -161,7 +161,7 @@ def _pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int,
     known = boxes[np.isfinite(boxes).all(1)]
     if not others or not len(known):
         return None
-    left, top, right, bottom = (*known[:, :2].min(0), *known[:, 2:].max(0))
+    (left, top), (right, bottom) = known[:, :2].min(0).tolist(), known[:, 2:].max(0).tolist()
     head = float(np.median(known[:, 2] - known[:, 0]))
     width, height = cast.source.facts.width, cast.source.facts.height
     return (

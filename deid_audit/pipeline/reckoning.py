@@ -113,7 +113,7 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
 
 
 def pictures(videos: Sequence[Watched]) -> list[Figure]:
-    """Released frames beside the masked ones: only for a release that passed, since a failed one may show the subject."""
+    """Released frames beside the masked ones: only where the verdict is PASSED: others may show the subject."""
     samples = [sample for video in videos for sample in video.observed.samples]
     if not samples:
         return []

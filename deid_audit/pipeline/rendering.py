@@ -77,10 +77,7 @@ class _Renderer:
                 swapped, reason, descriptor = self._swap(frame, subject)
             except (ValueError, RuntimeError, cv2.error) as error:
                 swapped, reason = None, f"the swap failed ({type(error).__name__})"
-            if swapped is None:
-                image = mask(image, release_box(subject.box_xyxy))
-            else:
-                image = swapped
+            image = mask(image, release_box(subject.box_xyxy)) if swapped is None else swapped
             regions.append(
                 _region(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
             )
@@ -97,28 +94,36 @@ class _Renderer:
     def _swap(self, frame: Frame, face: TrackedFace) -> tuple[Image | None, str, Float]:
         """The frame with the face swapped, or None and why not; and the original face's descriptor."""
         recognizer = self.engines.recognizer
-        chip = recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
-        original = recognizer.describe([chip])[0]
-        if face.landmarks_xy is None or face.filled:
-            return None, f"no landmarks of its own: {face.source}", original
-        if float(np.ptp(face.box_xyxy[[1, 3]])) < _SMALLEST_SWAP_PX:
-            return None, f"face under {_SMALLEST_SWAP_PX} px", original
-        if not np.linalg.norm(original - self.subject_average) < _WRONG_PERSON:
-            return None, "not surely the subject", original
-        aligned = align(frame.index, frame.image_rgb, face.landmarks_xy, self.model.preset.size)
+        original = recognizer.describe([recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)])[0]
+        landmarks_xy = face.landmarks_xy
+        if landmarks_xy is None or (why_not := self._unfit(face, original)):
+            return None, f"no landmarks: {face.source}" if landmarks_xy is None else why_not, original
+        aligned = align(frame.index, frame.image_rgb, landmarks_xy, self.model.preset.size)
         made = swap_face(self.model, aligned)
-        agreement = masks_agree(aligned, made)
-        if agreement < _LEAST_MASK_AGREEMENT:
+        pasted = paste(frame.image_rgb, landmarks_xy, aligned, made, self.colour)
+        if (agreement := masks_agree(aligned, made)) < _LEAST_MASK_AGREEMENT:
             return None, f"the net's mask fits the face by {agreement:.2f} only", original
-        pasted = paste(frame.image_rgb, face.landmarks_xy, aligned, made, self.colour)
-        points = self.mesh.landmarks(pasted, box_of(face.landmarks_xy))
+        points = self.mesh.landmarks(pasted, box_of(landmarks_xy))
         if points is None:
             return None, "no landmarks found on the swapped face", original
         rendered = recognizer.describe([recognizer.chip(pasted, face.box_xyxy, points[:, :2])])[0]
         distance = float(np.linalg.norm(rendered - original))
-        if not distance > _LEAST_DISTANCE:
-            return None, f"swapped face too near the original: {distance:.2f}", original
-        return pasted, f"distance to original {distance:.2f}", original
+        near = not distance > _LEAST_DISTANCE  # written so that NaN is near
+        return (
+            (None if near else pasted),
+            f"{'too near the original' if near else 'distance'}: {distance:.2f}",
+            original,
+        )
+
+    def _unfit(self, face: TrackedFace, original: Float) -> str:
+        """Why this face must not be swapped; empty when it may."""
+        if face.filled:
+            return f"no landmarks of its own: {face.source}"
+        if float(np.ptp(face.box_xyxy[[1, 3]])) < _SMALLEST_SWAP_PX:
+            return f"face under {_SMALLEST_SWAP_PX} px"
+        if not np.linalg.norm(original - self.subject_average) < _WRONG_PERSON:
+            return "not surely the subject"
+        return ""
 
 
 def _region(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:

@@ -3,10 +3,9 @@
 What exists in plain (crops, probe frames, weights) is registered with the vault before it is used.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ def train_pair(
     vault: Vault,
     progress: Progress,
 ) -> TrainedPair:
-    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little to learn."""
+    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little."""
     name, why = choose_preset(settings, device)
     preset = PRESETS[name]
     size = round(preset.size * CROP_MARGIN)
@@ -85,7 +84,7 @@ def train_pair(
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
         )  # fmt: skip
     with vault.write(_MODEL) as stream:
-        save_model(trained.model, cast(io.BufferedIOBase, stream))
+        save_model(trained.model, cast(BinaryIO, stream))
     wipe_model(trained.model)
     model = load_model(vault.read(_MODEL), device)
     vault.register_memory("swap model in use", sum(p.nbytes for p in model.parameters()), lambda: wipe_model(model))
