@@ -18,6 +18,7 @@ from deid_audit.errors import StageError
 from deid_audit.frames import Float
 
 _MEAN_RGB = (122.782, 117.001, 104.298)
+_REINSTALL = "install deid-audit again with its constraints.txt"
 _GROUPS = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))
 
 
@@ -40,8 +41,21 @@ def _tensors(data: bytes, tag: bytes, leading_integers: int) -> Iterator[Float]:
             size, at = _integer(data, at)
             shape.append(size)
         if version != 2:
-            raise StageError("the recogniser's weight file is of an unknown version")
+            raise StageError("the recogniser's weight file is of an unknown version", next_step=_REINSTALL)
         yield np.frombuffer(data, "<f4", count=int(np.prod(shape)), offset=at).reshape(shape)
+
+
+def _layers(data: bytes) -> tuple[Iterator[tuple[Float, Float]], Float]:
+    """All 29 (convolution, affine) pairs, input first as the file stores them, and the last, dense layer."""
+    try:
+        convolutions = list(_tensors(data, b"con_4", 0))
+        affines = list(_tensors(data, b"affine_", 0))
+        dense = list(_tensors(data, b"fc_2", 2))
+    except (IndexError, ValueError, OverflowError) as error:
+        raise StageError("the recogniser's weight file is damaged", next_step=_REINSTALL) from error
+    if (len(convolutions), len(affines), len(dense)) != (29, 29, 1):
+        raise StageError("the recogniser's weight file does not hold the 29-layer network", next_step=_REINSTALL)
+    return iter(zip(convolutions, affines, strict=True)), dense[0]
 
 
 class _Convolution(nn.Module):
@@ -91,14 +105,7 @@ class DescriptorNet(nn.Module):
 
     def __init__(self, weight_file: Path) -> None:
         super().__init__()
-        data = weight_file.read_bytes()
-        # the file stores layers input first
-        convolutions = list(_tensors(data, b"con_4", 0))
-        affines = list(_tensors(data, b"affine_", 0))
-        dense = list(_tensors(data, b"fc_2", 2))
-        if (len(convolutions), len(affines), len(dense)) != (29, 29, 1):
-            raise StageError("the recogniser's weight file does not hold the 29-layer network")
-        pairs = iter(zip(convolutions, affines, strict=True))
+        pairs, dense = _layers(weight_file.read_bytes())
         self.stem = _Convolution(*next(pairs), inputs=3, outputs=32, size=7, stride=2)
         blocks: list[nn.Module] = []
         channels = 32
@@ -110,7 +117,7 @@ class DescriptorNet(nn.Module):
                 blocks.append(_Residual(first, second))
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.dense = nn.Parameter(torch.from_numpy(dense[0].reshape(256, 128).copy()), requires_grad=False)
+        self.dense = nn.Parameter(torch.from_numpy(dense.reshape(256, 128).copy()), requires_grad=False)
         self.register_buffer("mean", torch.tensor(_MEAN_RGB).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:

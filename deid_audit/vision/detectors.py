@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid_audit.errors import StageError
 from deid_audit.frames import Float, Image
 from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, model_path
 
@@ -98,15 +99,21 @@ class CenterFaceDetector:
     family = "centerface"
 
     def __init__(self, *, min_score: float = 0.5) -> None:
-        self._net = cv2.dnn.readNetFromONNX(str(model_path(CENTERFACE)))
+        self._path = model_path(CENTERFACE)
+        self._shape: tuple[int, ...] | None = None
         self._min_score = min_score
 
     def detect(self, image_rgb: Image) -> Detections:
         height, width = image_rgb.shape[:2]
         # the network wants multiples of 32; padding keeps the scale native where a resize would not
         padded = cv2.copyMakeBorder(image_rgb, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
+        if padded.shape != self._shape:
+            # OpenCV spoils a network's weights when its input changes size: each size gets a freshly read network
+            self._net, self._shape = cv2.dnn.readNetFromONNX(str(self._path)), padded.shape
         self._net.setInput(cv2.dnn.blobFromImage(padded))
         heat, scale, offset = self._net.forward(("537", "538", "539"))
+        if not all(np.isfinite(part).all() for part in (heat, scale, offset)):
+            raise StageError("the auditing face detector gave values that are not numbers")
         rows, columns = np.nonzero(heat[0, 0] > self._min_score)
         if not len(rows):
             return _pack([], [])
