@@ -1,0 +1,75 @@
+"""Who the subject is: the one person in all videos; anything less clear is refused."""
+
+import numpy as np
+import pytest
+
+from deid_audit.errors import NotEnoughFaces
+from deid_audit.faces.subject import name_person, people
+from deid_audit.faces.track import VideoFaces
+from deid_audit.frames import Float
+
+ANNE, BERT, CARL = 0, 1, 2
+
+
+def _rows(person: int, count: int, *, jitter: float = 0.02) -> Float:
+    """Descriptors of one made person: people are 0.8 apart, frames of one about 0.2."""
+    rows = np.random.default_rng((person, count)).normal(0, jitter, (count, 128))
+    rows[:, person] += 0.8 / np.sqrt(2)
+    return rows.astype(np.float32)
+
+
+def _video(*tracks: tuple[int, int]) -> VideoFaces:
+    """A video in which track 10, 11, ... is (person, frames)."""
+    rows = {10 + number: _rows(person, count) for number, (person, count) in enumerate(tracks)}
+    described = {track: tuple(range(len(each))) for track, each in rows.items()}
+    return VideoFaces(frames=(), cleared_by=(), described=described, descriptors=rows)
+
+
+def test_the_person_in_all_videos_is_the_subject() -> None:
+    videos = [_video((BERT, 90), (ANNE, 40)), _video((ANNE, 30), (CARL, 80))]
+    found = name_person(videos, who="subject")
+    assert found.tracks == [{11}, {10}]
+    assert found.seen == [40, 30]
+    expected = np.concatenate((_rows(ANNE, 40), _rows(ANNE, 30))).mean(0)
+    np.testing.assert_allclose(found.average, expected, atol=1e-6)
+
+
+def test_tracks_of_one_person_are_joined() -> None:
+    everyone = people([_video((ANNE, 40), (BERT, 20), (ANNE, 25))])
+    assert [person.seen for person in everyone] == [[65], [20]]
+    assert everyone[0].tracks == [{10, 12}]
+
+
+def test_a_bystander_seen_little_does_not_matter() -> None:
+    assert name_person([_video((BERT, 49), (ANNE, 100))], who="subject").tracks == [{11}]
+
+
+def test_two_who_fit_are_not_guessed_between() -> None:
+    with pytest.raises(NotEnoughFaces, match="two people could be the subject: seen in 100 and 60 frames") as refused:
+        name_person([_video((ANNE, 100), (BERT, 60))], who="subject")
+    assert refused.value.exit_code == 3
+    assert "--subject" in refused.value.next_step
+
+
+def test_a_second_video_settles_it() -> None:
+    videos = [_video((ANNE, 100), (BERT, 60)), _video((BERT, 30))]
+    assert name_person(videos, who="subject").tracks == [{11}, {10}]
+
+
+def test_nobody_in_all_videos_is_refused() -> None:
+    with pytest.raises(NotEnoughFaces, match="nobody's face is in every donor video: 2 people found") as refused:
+        name_person([_video((ANNE, 50)), _video((BERT, 50))], who="donor")
+    assert refused.value.exit_code == 3
+    assert refused.value.next_step
+
+
+def test_a_video_without_faces_is_named_by_its_number() -> None:
+    with pytest.raises(NotEnoughFaces, match="no face of anyone in subject video 2"):
+        name_person([_video((ANNE, 50)), _video()], who="subject")
+
+
+def test_a_track_of_four_frames_names_nobody() -> None:
+    assert people([_video((ANNE, 4))]) == []
+    assert len(people([_video((ANNE, 5))])) == 1
+    with pytest.raises(NotEnoughFaces):
+        name_person([_video((ANNE, 4))], who="subject")
