@@ -82,7 +82,7 @@ def attention_map(landmarks_xy: Points, size: int) -> Float:
     for ring in (_RIGHT_EYE, _LEFT_EYE, _LIPS):
         _polygon(canvas, points[list(ring)], 255)
     for brow in (_RIGHT_BROW, _LEFT_BROW):
-        _polygon(canvas, points[list(brow)], 128)
+        _polygon(canvas, points[list(brow)], 255)
     grown = cv2.dilate(canvas, np.ones((3, 3), np.uint8), iterations=max(1, size // 40))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), size / 64), np.float32) / 255
 

@@ -49,6 +49,10 @@ class VideoDescriptors:
         if self.swapped.shape != (count, 128) or self.original.shape != (count, 128):
             raise ValueError("swapped and original must be (n, 128), subject_swapped (n,)")
 
+    def arrays(self) -> list[Float]:
+        """The descriptors, for whoever must overwrite them at the end."""
+        return [self.swapped, self.original]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Roc:

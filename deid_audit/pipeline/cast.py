@@ -5,6 +5,7 @@ Crops stay in memory; they and the probe's frames are registered with the vault 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,14 @@ class Role:
 
     videos: tuple[CastVideo, ...]
     average: Float  # (128,) descriptor from mesh points, over all described frames
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Descriptors and landmarks of everybody in the videos: what must not outlive the run."""
+        found: list[NDArray[Any]] = []
+        for video in self.videos:
+            found += video.faces.descriptors.values()
+            found += [f.landmarks_xy for row in video.faces.frames for f in row if f.landmarks_xy is not None]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

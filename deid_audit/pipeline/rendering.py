@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,12 @@ from deid_audit.video.writer import write_video
 from deid_audit.vision.mesh import FaceMesh, box_of
 
 _LEAST_DISTANCE = 0.605  # to the same frame's original: the audit's 0.6 and a little for the encoder
+METHOD_TEXT = (
+    "The subject's face is covered in black, not swapped, in every frame in which it has no landmarks of its own, is "
+    "too small, may be somebody else, the net's mask does not fit it, no landmarks are found on the swapped face, or "
+    f"the swapped face's descriptor lies within {_LEAST_DISTANCE} of the same frame's original before encoding (the "
+    "same recogniser as in the audit). Every other face is covered in all frames."
+)
 _WRONG_PERSON = 0.75  # the original of a frame this far from the subject's average may be somebody else
 _LEAST_MASK_AGREEMENT = 0.6
 _SMALLEST_SWAP_PX = 24
@@ -75,7 +80,9 @@ class _Renderer:
         if subject is not None:
             try:
                 swapped, reason, descriptor = self._swap(frame, subject)
-            except (ValueError, RuntimeError, cv2.error) as error:
+            except DeidAuditError:
+                raise
+            except Exception as error:  # whatever goes wrong inside a swap, the region is covered
                 swapped, reason = None, f"the swap failed ({type(error).__name__})"
             image = mask(image, release_box(subject.box_xyxy)) if swapped is None else swapped
             regions.append(

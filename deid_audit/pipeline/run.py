@@ -15,6 +15,7 @@ import numpy as np
 
 from deid_audit import __version__
 from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
 from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.faces import align, track
@@ -29,14 +30,14 @@ from deid_audit.findings import (
 )
 from deid_audit.frames import Float
 from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
-from deid_audit.pipeline import issuing
+from deid_audit.pipeline import issuing, rendering
 from deid_audit.pipeline.cast import Role, analyse, refuse_same_person
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.reckoning import Watched, finished_ledger, pictures, plots, reckon
 from deid_audit.pipeline.rendering import render_video
 from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
-from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair
+from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
@@ -46,7 +47,7 @@ from deid_audit.swap import train
 from deid_audit.swap.convert import pick_device, prepare_runtime
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.vault import Vault, protect_process
-from deid_audit.video import writer
+from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
 from deid_audit.vision import recognizer
 from deid_audit.vision.models import model_records
@@ -107,12 +108,16 @@ def run(
                 subject = analyse(subjects, who="subject", engines=engines, progress=progress)
                 donor = analyse(donors, who="donor", engines=engines, progress=progress)
                 refuse_same_person(subject, donor)
+                for who, role in (("subject", subject), ("donor", donor)):
+                    wipe_arrays_with(vault, f"tracked faces of the {who}", role.arrays())
             with timer.of("training"):
                 pair = train_pair(
                     subject, donor, settings=settings, device=device, engines=engines, vault=vault, progress=progress
                 )
             (partial / "rendered").mkdir()
             watched = _render_and_watch(partial / "rendered", subject, pair, settings, engines, progress, timer)
+            for number, video in enumerate(watched, start=1):
+                wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
             measurements = reckon(watched, pair.donor_descriptors, _strangers(subject, donor))
             drawings = plots(watched, pair.donor_descriptors)
             with timer.of("destroying"):
@@ -228,11 +233,11 @@ def _stages(timer: _Timer, pair: TrainedPair, settings: RunSettings) -> tuple[St
     seconds = timer.seconds
     swap_settings = {**pair.facts, "seed": settings.seed}
     rows: tuple[tuple[str, str, float, dict[str, str | int | float | bool | None]], ...] = (
-        ("video", writer.METHOD_TEXT, seconds["reading"], {"audio": "drop"}),
+        ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], swap_settings),
-        ("render", blend.METHOD_TEXT, seconds["rendering"], {}),
+        ("render", f"{blend.METHOD_TEXT} {rendering.METHOD_TEXT}", seconds["rendering"], {}),
         ("identity", f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}", seconds["measuring"], {}),
         ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
@@ -241,6 +246,6 @@ def _stages(timer: _Timer, pair: TrainedPair, settings: RunSettings) -> tuple[St
         ("residue", residue.METHOD_TEXT, 0.0, {}),
         ("erasure", VAULT_METHOD, seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
-        ("evidence", EVIDENCE_METHOD, 0.0, {}),
+        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
     )
     return tuple(StageRecord(stage=n, method=m, seconds=s, settings=values) for n, m, s, values in rows)

@@ -3,9 +3,9 @@
 What exists in plain (crops, probe frames, weights) is registered with the vault before it is used.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,19 +110,20 @@ def train_pair(
 
 def _register(vault: Vault, who: str, material: Material) -> None:
     """Crops, attention maps and probe frames are wiped with the vault."""
-    arrays: list[NDArray[np.generic]] = [face.crop_rgb for face in material.crops]
-    vault.register_memory(f"face crops of the {who}", sum(a.nbytes for a in arrays), _wiper(arrays))
-    windows: list[NDArray[np.generic]] = [frame.window_rgb for frame in material.probe]
-    if windows:
-        vault.register_memory(f"probe frames of the {who}", sum(a.nbytes for a in windows), _wiper(windows))
+    wipe_arrays_with(vault, f"face crops of the {who}", [face.crop_rgb for face in material.crops])
+    wipe_arrays_with(vault, f"probe frames of the {who}", [frame.window_rgb for frame in material.probe])
+    wipe_arrays_with(vault, f"training descriptors of the {who}", [material.descriptors])
 
 
-def _wiper(arrays: list[NDArray[np.generic]]) -> Callable[[], None]:
+def wipe_arrays_with(vault: Vault, kind: str, arrays: Sequence[NDArray[Any]]) -> None:
+    """Registers arrays that are overwritten with zeros when the vault is destroyed."""
+
     def wipe() -> None:
         for array in arrays:
             array.fill(0)
 
-    return wipe
+    if arrays:
+        vault.register_memory(kind, sum(array.nbytes for array in arrays), wipe)
 
 
 def learning_curve_csv(readings: tuple[ProbeReading, ...]) -> str:

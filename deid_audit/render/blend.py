@@ -57,7 +57,7 @@ def paste(
     high = np.minimum(np.ceil(outline.max(0) + 3 * feather).astype(int) + 1, (width_px, height_px))
     size = (int(high[0] - low[0]), int(high[1] - low[1]))
     if min(size) <= 0:
-        return image_rgb
+        return image_rgb.copy()
     crop_to_area = cv2.invertAffineTransform(face.frame_to_crop)
     crop_to_area[:, 2] -= low
     area = cv2.warpAffine(crop, crop_to_area, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

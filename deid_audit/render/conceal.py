@@ -54,7 +54,7 @@ def blur(image_rgb: Image, box_xyxy: Float) -> Image:
 
 
 def pixelate(image_rgb: Image, box_xyxy: Float) -> Image:
-    """A copy with the box as eight averaged tiles across: averages, so that no original pixel survives."""
+    """A copy with the box as eight averaged tiles across; in boxes from 16 px on every tile mixes several pixels."""
 
     def tiles(region: Image) -> Image:
         height, width = region.shape[:2]

@@ -20,13 +20,16 @@ def pick_device(wanted: str) -> str:
 
 
 def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
-    """The donor's face in this face's pose and expression, and the net's own mask of it."""
+    """The donor's face in this face's pose and expression, and the net's own mask of it.
+
+    A preset without a prior has no mask output; it gets the original's outline, which no check of masks can fault.
+    """
     device = next(model.parameters()).device
     pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1).copy()).to(device).float()[None] / 255
     with torch.inference_mode():
         made = model.decode(model.encoder(pixels), "donor")[0].float().cpu().numpy()
     crop = np.ascontiguousarray((made[:3].transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
-    return SwappedFace(crop_rgb=crop, mask=np.ascontiguousarray(made[3]))
+    return SwappedFace(crop_rgb=crop, mask=np.ascontiguousarray(made[3]) if model.preset.prior else face.mask)
 
 
 def save_model(model: SwapModel, stream: BinaryIO) -> None:

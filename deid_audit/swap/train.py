@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from deid_audit.progress import Step
 from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
+from deid_audit.swap.convert import wipe_model
 from deid_audit.swap.networks import Preset, SwapModel
 
 METHOD_TEXT = (
@@ -43,7 +44,7 @@ class ProbeReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trained:
-    """The averaged model and how it came about; `steps` and `probe_every` repeat the run bit for bit on a CPU."""
+    """The averaged model and how it came about; `planned_steps` repeats the run bit for bit on a CPU."""
 
     model: SwapModel
     steps: int
@@ -158,6 +159,14 @@ class _Trainer:
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
 
+    def wipe(self) -> None:
+        """Overwrites the running weights and the optimiser's state; the averaged model is the caller's."""
+        wipe_model(self.model)
+        for state in self.optimiser.state.values():
+            for value in state.values():
+                if isinstance(value, Tensor):
+                    value.zero_()
+
 
 def steps_for(
     seconds: float, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: NDArray[np.float64], device: str
@@ -171,7 +180,10 @@ def steps_for(
         trial.step(number, 13)
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    return max(20, round(seconds / ((time.perf_counter() - started) / 10)))
+    per_step = (time.perf_counter() - started) / 10
+    trial.wipe()
+    wipe_model(trial.average)
+    return max(20, round(seconds / per_step))
 
 
 def train(
@@ -193,16 +205,22 @@ def train(
     readings: list[ProbeReading] = []
     started = time.perf_counter()
     done = 0
-    for number in range(steps):
-        trainer.step(number, steps)
-        done = number + 1
-        step.advance()
-        if done % probe_every == 0 or done == steps:
-            readings.append(probe(trainer.average, done))
-            step.note(readings[-1].text)
-            held = len(readings) > 1 and readings[-1].holds and readings[-2].holds
-            if held and done >= _STOP_NOT_BEFORE * steps:
-                break
+    try:
+        for number in range(steps):
+            trainer.step(number, steps)
+            done = number + 1
+            step.advance()
+            if done % probe_every == 0 or done == steps:
+                readings.append(probe(trainer.average, done))
+                step.note(readings[-1].text)
+                held = len(readings) > 1 and readings[-1].holds and readings[-2].holds
+                if held and done >= _STOP_NOT_BEFORE * steps:
+                    break
+    except BaseException:
+        wipe_model(trainer.average)
+        raise
+    finally:
+        trainer.wipe()
     return Trained(
         model=trainer.average,
         steps=done,
