@@ -1,0 +1,181 @@
+"""Pasting: what it touches, what it leaves, and that colours do not flicker."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deid_audit.faces.align import align
+from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
+from deid_audit.render.blend import _FEATHER_SHARE, _GROW, SteadyColour, masks_agree, paste
+from deid_audit.vision.colour import ColourStats
+from deid_audit.vision.mesh import FACE_OVAL
+from tests.conftest import Portrait, Portraits
+
+SIZE = 64
+RATE = 25.0
+
+
+def _swapped(face: AlignedFace, crop_rgb: Image | None = None) -> SwappedFace:
+    return SwappedFace(crop_rgb=face.crop_rgb if crop_rgb is None else crop_rgb, mask=face.mask)
+
+
+def _donor_on(person: Portrait, donor: Portrait) -> tuple[AlignedFace, SwappedFace]:
+    """The other portrait's own crop stands for what a net would make."""
+    face = align(0, person.image_rgb, person.landmarks_xy, SIZE)
+    return face, _swapped(face, align(0, donor.image_rgb, donor.landmarks_xy, SIZE).crop_rgb)
+
+
+def _depth(person: Portrait) -> tuple[NDArray[np.float64], float]:
+    """Pixels' distance inside (positive) or outside the pasted outline, and the feather, both in px."""
+    outline = person.landmarks_xy[list(FACE_OVAL)].astype(np.float64)
+    centre = outline.mean(0)
+    hull = cv2.convexHull((centre + (outline - centre) * _GROW).astype(np.float32))
+    height, width = person.image_rgb.shape[:2]
+    depth = [[cv2.pointPolygonTest(hull, (x, y), True) for x in range(width)] for y in range(height)]
+    return np.array(depth), max(1.0, _FEATHER_SHARE * float(np.ptp(hull[:, 0, 0])))
+
+
+@pytest.mark.parametrize("which", ["hopper", "astronaut"])
+def test_only_the_face_and_its_feather_are_touched(portraits: Portraits, which: str) -> None:
+    person = getattr(portraits, which).resized(0.5)
+    other = portraits.astronaut if which == "hopper" else portraits.hopper
+    face, swapped = _donor_on(person, other)
+    before = person.image_rgb.copy()
+    result = paste(person.image_rgb, person.landmarks_xy, face, swapped, SteadyColour(RATE))
+    np.testing.assert_array_equal(person.image_rgb, before)
+    assert result.shape == before.shape
+    assert result.dtype == np.uint8
+    depth, feather = _depth(person)
+    changed = (result != before).any(-1)
+    assert not changed[depth < -3 * feather - 2].any()
+    assert changed[depth > 2 * feather].mean() > 0.9
+    assert np.abs(result.astype(int) - before)[depth > 2 * feather].mean() > 8
+
+
+def test_the_pasted_face_covers_the_original_whatever_that_was(portraits: Portraits) -> None:
+    person = portraits.hopper.resized(0.5)
+    face, swapped = _donor_on(person, portraits.astronaut)
+    depth, feather = _depth(person)
+    deep = depth > 3 * feather + 2
+    graffiti = person.image_rgb.copy()
+    graffiti[deep] = np.random.default_rng(0).integers(0, 256, (int(deep.sum()), 3), dtype=np.uint8)
+    plain, covered = (
+        paste(image, person.landmarks_xy, face, swapped, SteadyColour(RATE)) for image in (person.image_rgb, graffiti)
+    )
+    # inside the outline no original pixel shines through: two different frames give one picture
+    np.testing.assert_array_equal(plain, covered)
+
+
+def test_a_face_pasted_onto_itself_stays_where_it_was(portraits: Portraits) -> None:
+    for person in portraits:
+        small = person.resized(50 / float(np.ptp(person.box_xyxy[[1, 3]])))
+        face = align(0, small.image_rgb, small.landmarks_xy, 128)
+        result = paste(small.image_rgb, small.landmarks_xy, face, _swapped(face), SteadyColour(RATE))
+        assert np.abs(result.astype(int) - small.image_rgb).mean() < 0.5
+        assert np.abs(result.astype(int) - small.image_rgb).max() < 30
+        shifted = np.roll(small.image_rgb, 1, axis=1)
+        assert np.abs(shifted.astype(int) - small.image_rgb).max() > 60
+
+
+def test_the_pasted_face_takes_the_originals_colours(portraits: Portraits) -> None:
+    person = portraits.hopper.resized(0.5)
+    face, swapped = _donor_on(person, portraits.astronaut)
+    blue = SwappedFace(
+        crop_rgb=np.clip(swapped.crop_rgb + np.array((-60, -20, 40)), 0, 255).astype(np.uint8), mask=swapped.mask
+    )
+    result = paste(person.image_rgb, person.landmarks_xy, face, blue, SteadyColour(RATE))
+    depth, feather = _depth(person)
+    inside = depth > 3 * feather
+    np.testing.assert_allclose(result[inside].mean(0), person.image_rgb[inside].mean(0), atol=12)
+
+
+def test_a_face_at_the_border_is_pasted_as_far_as_the_frame_goes(portraits: Portraits) -> None:
+    person = portraits.astronaut.resized(0.5)
+    left = int(person.box_xyxy[:3:2].mean())
+    cut = Portrait(
+        image_rgb=np.ascontiguousarray(person.image_rgb[:, left:]),
+        landmarks_xy=person.landmarks_xy - np.float32((left, 0)),
+        box_xyxy=person.box_xyxy - np.float32((left, 0, left, 0)),
+    )
+    face, swapped = _donor_on(cut, portraits.hopper)
+    result = paste(cut.image_rgb, cut.landmarks_xy, face, swapped, SteadyColour(RATE))
+    assert (result != cut.image_rgb).any(-1)[:, :10].any()
+
+
+def test_a_face_outside_the_frame_changes_nothing_and_is_still_a_copy(portraits: Portraits) -> None:
+    person = portraits.astronaut.resized(0.5)
+    face, swapped = _donor_on(person, portraits.hopper)
+    for shift in ((5000, 0), (-5000, 0), (0, 5000)):
+        result = paste(person.image_rgb, person.landmarks_xy + np.float32(shift), face, swapped, SteadyColour(RATE))
+        np.testing.assert_array_equal(result, person.image_rgb)
+        assert not np.shares_memory(result, person.image_rgb)
+
+
+def _stats(level: float) -> ColourStats:
+    return ColourStats(mean=np.array((level, 0.0, 0.0)), spread=np.array((10.0, 1.0, 1.0)))
+
+
+def test_jittering_colours_come_out_steady() -> None:
+    rng = np.random.default_rng(0)
+    jitter = 50 + rng.normal(0, 5, 200)
+    colour = SteadyColour(RATE)
+    followed = [colour.follow(index, _stats(60), _stats(level)) for index, level in enumerate(jitter)]
+    original = np.array([first.mean[0] for first, _ in followed])
+    swapped = np.array([second.mean[0] for _, second in followed])
+    np.testing.assert_allclose(original, 60)
+    settled = swapped[50:]
+    assert settled.std() < 0.35 * jitter[50:].std()
+    assert np.abs(np.diff(settled)).mean() < 0.15 * np.abs(np.diff(jitter[50:])).mean()
+    assert settled.mean() == pytest.approx(50, abs=1)
+
+
+def test_a_lasting_change_of_light_is_followed_within_two_seconds() -> None:
+    colour = SteadyColour(RATE)
+    colour.follow(0, _stats(60), _stats(50))
+    for index in range(1, 51):
+        original, _ = colour.follow(index, _stats(30), _stats(50))
+    assert original.mean[0] == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize(("gap", "remembers"), [(1, True), (5, True), (6, False)])
+def test_a_jump_in_time_starts_anew(gap: int, remembers: bool) -> None:
+    colour = SteadyColour(RATE)
+    for index in range(20):
+        colour.follow(index, _stats(60), _stats(50))
+    original, swapped = colour.follow(19 + gap, _stats(20), _stats(80))
+    assert bool(original.mean[0] > 21) is remembers
+    assert bool(swapped.mean[0] < 79) is remembers
+
+
+def test_flickering_light_does_not_make_the_pasted_face_flicker(portraits: Portraits) -> None:
+    person = portraits.hopper.resized(0.4)
+    _, donor = _donor_on(person, portraits.astronaut)
+    gains = 1 + np.random.default_rng(1).normal(0, 0.06, 40)
+
+    def levels(*, steady: bool) -> Float:
+        colour, means = SteadyColour(RATE), []
+        for index, gain in enumerate(gains):
+            image = np.clip(person.image_rgb * gain, 0, 255).astype(np.uint8)
+            face = align(index, image, person.landmarks_xy, SIZE)
+            follower = colour if steady else SteadyColour(RATE)
+            result = paste(image, person.landmarks_xy, face, donor, follower)
+            x, y = person.landmarks_xy[1].astype(int)
+            means.append(result[y - 8 : y + 8, x - 8 : x + 8].mean())
+        return np.array(means[10:], np.float32)
+
+    assert levels(steady=True).std() < 0.4 * levels(steady=False).std()
+
+
+def _face(mask: Float) -> AlignedFace:
+    return AlignedFace(frame_index=0, crop_rgb=np.zeros((8, 8, 3), np.uint8), mask=mask, frame_to_crop=np.eye(2, 3))
+
+
+def test_masks_agree_by_hand() -> None:
+    left, middle, nothing = np.zeros((3, 8, 8), np.float32)
+    left[:, :4] = 1  # 32 px
+    middle[:, 2:6] = 1  # 32 px, 16 of them shared: 16 / 48
+    crop = np.zeros((8, 8, 3), np.uint8)
+    for made, expected in ((left, 1.0), (middle, 1 / 3), (nothing, 0.0), (left * 0.4, 0.0)):
+        assert masks_agree(_face(left), SwappedFace(crop_rgb=crop, mask=made)) == pytest.approx(expected)
+    assert masks_agree(_face(nothing), SwappedFace(crop_rgb=crop, mask=nothing)) == 0

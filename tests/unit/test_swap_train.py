@@ -1,0 +1,242 @@
+"""Training on a few crops: it learns, it repeats, it stops when the probe says so, and it never mirrors the subject."""
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+import deid_audit.swap
+from deid_audit.progress import SilentProgress
+from deid_audit.swap import train as training
+from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
+from deid_audit.swap.networks import Preset, SwapModel
+from deid_audit.swap.train import ProbeReading, Trained, learning_rate_share, steps_for, train
+from tests.conftest import Portraits
+from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, face_set_of, probe_of
+
+EVENLY = np.full(8, 1 / 8)
+Probe = Callable[[SwapModel, int], ProbeReading]
+
+
+@pytest.fixture(scope="module")
+def pair(portraits: Portraits) -> tuple[FaceSet, FaceSet]:
+    return face_set_of(portraits.hopper), face_set_of(portraits.astronaut)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Nets as small as these lose more by waiting for a second thread than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _train(
+    pair: tuple[FaceSet, FaceSet],
+    steps: int,
+    *,
+    preset: Preset = TINY,
+    seed: int = 0,
+    weights: NDArray[np.float64] = EVENLY,
+    probe: Probe | None = None,
+) -> Trained:
+    with SilentProgress().step("", steps) as step:
+        return train(preset, *pair, weights, steps=steps, seed=seed, device="cpu", probe=probe or probe_of(), step=step)
+
+
+def _error(model: SwapModel, pair: tuple[FaceSet, FaceSet]) -> float:
+    """Mean absolute error inside the face, over both sides' own faces."""
+    errors = []
+    for side, faces in (("subject", pair[0]), ("donor", pair[1])):
+        plain = plain_batch(faces, model.preset.size)
+        with torch.inference_mode():
+            made = model.decode(model.encoder(plain[:, :3]), "subject" if side == "subject" else "donor")
+        errors.append(float(((made[:, :3] - plain[:, :3]).abs() * plain[:, 3:4]).mean()))
+    return sum(errors) / 2
+
+
+def test_training_tells_faces_apart_that_the_mean_face_does_not(pair: tuple[FaceSet, FaceSet]) -> None:
+    # each side holds both portraits, so that its mean face fits none of its faces
+    first, second = (faces.planes for faces in pair)
+    mixed = tuple(FaceSet(planes=torch.cat((one[:4], other[4:]))) for one, other in ((first, second), (second, first)))
+    before, after = (_error(_train(mixed, steps, preset=MICRO).model, mixed) for steps in (0, 50))
+    assert after < 0.8 * before
+
+
+def test_the_papers_model_learns_without_a_prior(pair: tuple[FaceSet, FaceSet]) -> None:
+    preset = replace(TINY_PAPER, peak_rate=5e-3)
+    before, after = (_error(_train(pair, steps, preset=preset).model, pair) for steps in (0, 60))
+    assert after < 0.9 * before
+
+
+def test_the_same_seed_and_steps_repeat_bit_for_bit(pair: tuple[FaceSet, FaceSet]) -> None:
+    first, again, other = (_train(pair, 4, preset=MICRO, seed=seed) for seed in (5, 5, 6))
+    states = [trained.model.state_dict() for trained in (first, again, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_before_the_first_step_the_donor_is_the_weighted_mean_face(pair: tuple[FaceSet, FaceSet]) -> None:
+    plain = plain_batch(pair[1], 64)
+    for weights in (EVENLY, np.eye(8)[3]):
+        model = _train(pair, 0, weights=weights).model
+        with torch.inference_mode():
+            made = model.decode(model.encoder(torch.rand(1, 3, 64, 64)), "donor")[0]
+        mean = (plain * torch.from_numpy(weights).float().view(-1, 1, 1, 1)).sum(0)[:4].clamp(0.02, 0.98)
+        assert (made - mean).abs().max() < 1 / 255
+
+
+def test_the_result_is_the_average_ready_for_use(pair: tuple[FaceSet, FaceSet]) -> None:
+    trained = _train(pair, 3)
+    assert not trained.model.training
+    assert not any(parameter.requires_grad for parameter in trained.model.parameters())
+    assert (trained.steps, trained.planned_steps, trained.probe_every) == (3, 3, 1)
+    assert trained.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("holds", "stops_at"),
+    [
+        (lambda step: True, 10),  # not before half of the steps
+        ((12, 14, 16), 14),
+        ((8, 10), 10),  # the first of the two may lie in the first half
+        ((2, 4, 6), 20),
+        ((12, 16, 20), 20),  # never twice in a row
+        ((), 20),
+    ],
+)
+def test_training_stops_when_the_probe_holds_twice_in_the_second_half(
+    pair: tuple[FaceSet, FaceSet], holds: Callable[[int], bool] | Sequence[int], stops_at: int
+) -> None:
+    trained = _train(pair, 20, probe=probe_of(holds))
+    assert trained.steps == stops_at
+    assert trained.planned_steps == 20
+    assert [reading.step for reading in trained.readings] == list(range(2, stops_at + 1, 2))
+
+
+def test_the_last_step_is_probed_also_between_two_probes(pair: tuple[FaceSet, FaceSet]) -> None:
+    assert [reading.step for reading in _train(pair, 21).readings][-2:] == [20, 21]
+
+
+def test_a_run_given_the_recorded_steps_repeats_one_that_stopped_early(pair: tuple[FaceSet, FaceSet]) -> None:
+    stopped, repeated = (_train(pair, 20, probe=probe_of(lambda step: True)) for _ in range(2))
+    assert stopped.steps == repeated.steps == 10
+    for one, other in zip(stopped.model.parameters(), repeated.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_subject_is_never_mirrored_and_warp_ends_before_the_steps_do(
+    pair: tuple[FaceSet, FaceSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[tuple[float, bool]]] = {id(faces): [] for faces in pair}
+
+    def watched(faces: FaceSet, count: int, size: int, *, warp: float, mirror: bool, generator: torch.Generator):
+        seen[id(faces)].append((warp, mirror))
+        return draw_batch(faces, count, size, warp=warp, mirror=mirror, generator=generator)
+
+    monkeypatch.setattr(training, "draw_batch", watched)
+    _train(pair, 20)
+    subject, donor = (seen[id(faces)] for faces in pair)
+    assert len(subject) == len(donor) == 20
+    assert not any(mirror for _, mirror in subject)
+    assert all(mirror for _, mirror in donor)
+    warps = [warp for warp, _ in subject]
+    assert warps == [warp for warp, _ in donor]
+    assert warps[:14] == [1.0] * 14
+    assert warps[17:] == [0.0] * 3
+    assert all(0 < warp <= 1 for warp in warps[14:17])
+
+
+@pytest.mark.parametrize("steps", [20, 1000, 5000])
+def test_the_rate_warms_up_then_falls_to_a_fiftieth(steps: int) -> None:
+    shares = np.array([learning_rate_share(step, steps) for step in range(steps)])
+    top = int(shares.argmax())
+    assert shares[top] == pytest.approx(1)
+    assert 1 <= top + 1 <= max(1, steps // 10) + 1
+    assert (np.diff(shares[: top + 1]) > 0).all()
+    assert (np.diff(shares[top + 1 :]) < 0).all()
+    assert learning_rate_share(steps, steps) == pytest.approx(0.02)
+    for later in range(0, steps // 2, max(1, steps // 20)):  # a cosine looks the same from its other end
+        high, low = learning_rate_share(top + 1 + later, steps), learning_rate_share(steps - later, steps)
+        assert high + low == pytest.approx(1.02)
+
+
+def test_the_rate_is_sound_for_the_shortest_runs() -> None:
+    assert [learning_rate_share(0, steps) for steps in (1, 2)] == [1, 1]
+
+
+def test_a_budget_becomes_steps_by_the_clock(pair: tuple[FaceSet, FaceSet], monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter((100.0, 105.0) * 2)  # ten steps in five seconds
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
+    assert steps_for(100.0, TINY, *pair, EVENLY, "cpu") == 200
+    assert steps_for(0.001, TINY, *pair, EVENLY, "cpu") == 20
+
+
+def _made(seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A target (1, 5, 64, 64) with the face in the left half and attention in a corner of it, and a perfect output."""
+    target = torch.rand(1, 5, 64, 64, generator=torch.Generator().manual_seed(seed))
+    target[:, 3:] = 0
+    target[:, 3, :, :32] = 1
+    target[:, 4, :16, :16] = 1
+    return target, target[:, :4].clone()
+
+
+def test_a_perfect_output_has_no_loss() -> None:
+    target, output = _made()
+    for with_mask in (True, False):
+        assert float(training._loss(output, target, with_mask=with_mask)) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_lies_outside_the_face_does_not_count() -> None:
+    target, output = _made()
+    output[:, :3, :, 40:] = 0
+    assert float(training._loss(output, target, with_mask=True)) == pytest.approx(0, abs=1e-6)
+
+
+def test_eyes_and_mouth_count_more_than_cheeks() -> None:
+    target, output = _made()
+    losses = []
+    for rows in (slice(2, 12), slice(40, 50)):
+        wrong = output.clone()
+        wrong[:, :3, rows, 2:12] += 0.2
+        losses.append(float(training._loss(wrong, target, with_mask=True)))
+    assert losses[0] > 2 * losses[1] > 0
+
+
+def test_a_wrong_mask_costs_only_where_there_is_one() -> None:
+    target, output = _made()
+    output[:, 3] = 1 - output[:, 3]
+    assert float(training._loss(output, target, with_mask=True)) == pytest.approx(1, abs=1e-5)
+    assert float(training._loss(output, target, with_mask=False)) == pytest.approx(0, abs=1e-6)
+
+
+def test_dissimilarity_is_scikit_images() -> None:
+    first, second = torch.rand(2, 1, 3, 40, 50, generator=torch.Generator().manual_seed(1))
+    second = 0.7 * first + 0.3 * second
+    ours = 1 - 2 * training._dissimilarity(first, second)[0].numpy()
+    for channel in range(3):
+        _, theirs = structural_similarity(
+            first[0, channel].numpy(), second[0, channel].numpy(), win_size=7, data_range=1.0,
+            use_sample_covariance=False, full=True,
+        )  # fmt: skip
+        np.testing.assert_allclose(ours[channel, 3:-3, 3:-3], theirs[3:-3, 3:-3], atol=1e-4)
+
+
+def test_no_part_of_the_swap_knows_the_auditing_recogniser() -> None:
+    names: set[str] = set()
+    for file in Path(next(iter(deid_audit.swap.__path__))).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names.add(node.module or "")
+            elif isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+    assert "deid_audit.swap.networks" in names
+    assert not any(name.startswith(("deid_audit.vision", "deid_audit.measure", "dlib")) for name in names)
