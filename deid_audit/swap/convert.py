@@ -46,10 +46,12 @@ def load_model(stream: BinaryIO, device: str) -> SwapModel:
 
 
 def wipe_model(model: SwapModel) -> None:
-    """Overwrites every weight and prior in memory with zeros."""
+    """Overwrites every weight, gradient and prior in memory with zeros."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
+            if tensor.grad is not None:
+                tensor.grad.zero_()
 
 
 def prepare_runtime(device: str) -> int:

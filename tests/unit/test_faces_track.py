@@ -252,6 +252,13 @@ def test_a_track_lost_for_up_to_a_second_goes_on(run: Run) -> None:
     assert [_only(faces).filled for faces in found.frames] == [False] + [True] * int(RATE) + [False]
 
 
+def test_short_losses_do_not_add_up_to_a_long_one(run: Run) -> None:
+    lost = [[UNSEEN]] * (int(RATE) - 1)
+    found = run([[Shown()], *lost, [Shown()], *lost, [Shown()]])
+    assert {face.track_id for faces in found.frames for face in faces} == {0}
+    assert all(len(faces) == 1 for faces in found.frames)
+
+
 def test_a_track_lost_for_more_than_a_second_ends(run: Run) -> None:
     lost = int(RATE) + 3
     found = run([[Shown()]] + [[UNSEEN]] * lost + [[Shown()]])

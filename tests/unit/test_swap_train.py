@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +179,62 @@ def test_a_budget_becomes_steps_by_the_clock(pair: tuple[FaceSet, FaceSet], monk
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
     assert steps_for(100.0, TINY, *pair, EVENLY, "cpu") == 200
     assert steps_for(0.001, TINY, *pair, EVENLY, "cpu") == 20
+
+
+@pytest.fixture
+def trainers(monkeypatch: pytest.MonkeyPatch) -> list[training._Trainer]:
+    """All trainers that a test makes, with what they held."""
+    made: list[training._Trainer] = []
+
+    class Watched(training._Trainer):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(training, "_Trainer", Watched)
+    return made
+
+
+def _left_behind(trainer: training._Trainer) -> list[str]:
+    """What of the running model, its gradients and its optimiser is not zero."""
+    named = [(name, value) for name, value in trainer.model.state_dict().items()]
+    named += [(f"gradient of {name}", p.grad) for name, p in trainer.model.named_parameters() if p.grad is not None]
+    for state in trainer.optimiser.state.values():
+        named += [(f"optimiser's {name}", value) for name, value in state.items()]
+    return [name for name, value in named if bool(torch.as_tensor(value).any())]
+
+
+def test_after_training_only_the_averaged_model_is_left(
+    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer]
+) -> None:
+    trained = _train(pair, 3)
+    assert len(trainers) == 1
+    assert len(trainers[0].optimiser.state) > 10
+    assert not _left_behind(trainers[0])
+    assert all(parameter.isfinite().all() for parameter in trained.model.parameters())
+    assert sum(bool(parameter.any()) for parameter in trained.model.parameters()) > 10
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError])
+def test_training_that_is_stopped_leaves_nothing(
+    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer], stop: type[BaseException]
+) -> None:
+    def probe(model: SwapModel, step: int) -> ProbeReading:
+        assert any(parameter.any() for parameter in model.parameters())
+        raise stop
+
+    with pytest.raises(stop):
+        _train(pair, 3, probe=probe)
+    assert not _left_behind(trainers[0])
+    assert not any(value.any() for value in trainers[0].average.state_dict().values())
+
+
+def test_the_trial_that_times_a_step_leaves_nothing(
+    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer]
+) -> None:
+    assert steps_for(0.001, TINY, *pair, EVENLY, "cpu") == 20
+    assert not _left_behind(trainers[0])
+    assert not any(value.any() for value in trainers[0].average.state_dict().values())
 
 
 def _made(seed: int = 0) -> tuple[Tensor, Tensor]:
