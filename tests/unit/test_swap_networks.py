@@ -71,8 +71,9 @@ def test_black_and_white_in_a_mean_face_stay_finite() -> None:
     model.set_prior("donor", torch.cat((torch.zeros(2, 64, 64), torch.ones(1, 64, 64))), torch.ones(64, 64))
     made = model.decode(model.encoder(torch.rand(1, 3, 64, 64)), "donor")
     assert made.isfinite().all()
-    assert (made[0, 0] < 0.03).all()
-    assert (made[0, 2] > 0.97).all()
+    # not quite black or white, where no training could move them any more
+    assert ((made[0, 0] > 0.01) & (made[0, 0] < 0.03)).all()
+    assert ((made[0, 2] > 0.97) & (made[0, 2] < 0.99)).all()
 
 
 def test_the_papers_model_has_neither_prior_nor_mask() -> None:

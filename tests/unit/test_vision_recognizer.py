@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deid_audit.frames import Image
+from deid_audit.render.conceal import grown
 from deid_audit.vision.detectors import HogDetector
 from deid_audit.vision.recognizer import MATCH_DISTANCE, Recognizer
 from tests.conftest import Portrait, Portraits
@@ -37,8 +38,28 @@ def test_the_chip_is_of_the_face_that_was_asked_for(portraits: Portraits, recogn
     )
     alone = recognizer.describe([recognizer.chip(p.image_rgb, p.box_xyxy, None) for p in portraits])
     assert np.linalg.norm(asked - alone, axis=1).max() < 0.3
-    nowhere = np.float32((430, 500, 530, 600))
-    assert recognizer.chip(both, nowhere, None) is None
+
+
+def test_a_neighbour_in_the_window_is_not_taken_for_the_face(portraits: Portraits, recognizer: Recognizer) -> None:
+    heads, alone = [], []
+    for person in portraits:
+        small = person.resized(100 / float(np.ptp(person.box_xyxy[[1, 3]])))
+        left, top = (int(edge) for edge in (small.box_xyxy[:2] + small.box_xyxy[2:]) / 2 - 65)
+        heads.append(small.image_rgb[top : top + 130, left : left + 130])
+        alone.append(recognizer.chip(small.image_rgb, small.box_xyxy, None))
+    strip = np.ascontiguousarray(np.concatenate(heads, axis=1))
+    assert len(HogDetector().detect(strip).boxes_xyxy) == 2
+    boxes = [grown(np.float32((x, 15, x + 100, 115)), 1.8) for x in (15, 145)]
+    asked = recognizer.describe([recognizer.chip(strip, box, None) for box in boxes])
+    assert np.linalg.norm(asked - recognizer.describe(alone), axis=1).max() < 0.3
+
+
+def test_a_box_beside_the_only_face_has_no_chip(portraits: Portraits, recognizer: Recognizer) -> None:
+    wide = np.zeros((600, 1024, 3), np.uint8)
+    wide[:, :512] = portraits.hopper.image_rgb
+    beside = np.float32((390, 0, 800, 410))
+    assert len(HogDetector().detect(np.ascontiguousarray(wide[:, 144:])).boxes_xyxy) == 1  # the window that is searched
+    assert recognizer.chip(wide, beside, None) is None
 
 
 def test_the_mesh_steps_in_where_hog_sees_nothing(portraits: Portraits, recognizer: Recognizer) -> None:
