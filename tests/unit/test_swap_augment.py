@@ -1,4 +1,4 @@
-"""Augmentation: repeatable, inside its limits, and never mirroring the subject."""
+"""Augmentation: repeatable, inside its limits, and never mirrored."""
 
 import numpy as np
 import pytest
@@ -16,10 +16,8 @@ def faces(portraits: Portraits) -> FaceSet:
     return face_set_of(portraits.hopper)
 
 
-def _draw(
-    faces: FaceSet, seed: int = 0, *, warp: float = 1.0, mirror: bool = False, count: int = 12
-) -> tuple[Tensor, Tensor]:
-    return draw_batch(faces, count, 64, warp=warp, mirror=mirror, generator=Generator().manual_seed(seed))
+def _draw(faces: FaceSet, seed: int = 0, *, warp: float = 1.0, count: int = 12) -> tuple[Tensor, Tensor]:
+    return draw_batch(faces, count, 64, warp=warp, generator=Generator().manual_seed(seed))
 
 
 def _leaning() -> FaceSet:
@@ -72,9 +70,8 @@ def test_the_global_generator_is_left_alone(faces: FaceSet) -> None:
 
 
 @pytest.mark.parametrize("warp", [0.0, 0.4, 1.0])
-@pytest.mark.parametrize("mirror", [False, True])
-def test_all_values_are_in_range(faces: FaceSet, warp: float, mirror: bool) -> None:
-    inputs, targets = _draw(faces, warp=warp, mirror=mirror)
+def test_all_values_are_in_range(faces: FaceSet, warp: float) -> None:
+    inputs, targets = _draw(faces, warp=warp)
     assert inputs.shape == (12, 3, 64, 64)
     assert targets.shape == (12, 5, 64, 64)
     for values in (inputs, targets):
@@ -93,16 +90,15 @@ def test_warp_bends_the_input_and_leaves_the_target(faces: FaceSet) -> None:
     full, target_full = _draw(faces, warp=1)
     assert torch.equal(target, target_half)
     assert torch.equal(target, target_full)
-    assert 0.005 < (half - straight).abs().mean() < (full - straight).abs().mean() < 0.2
+    assert 1e-4 < (half - straight).abs().mean() < (full - straight).abs().mean() < 0.2
 
 
 def test_shift_turn_and_zoom_stay_small(faces: FaceSet) -> None:
     _, targets = _draw(faces, count=64)
-    assert (targets[:, 3] > 0.5).float().mean((1, 2)).std() > 0.001
+    assert targets[:, 3].std(0).max() > 0.1
     plain = plain_batch(faces, 64)[:, 3].mean(0) > 0.5
     overlap = [float((plain & mask).sum() / (plain | mask).sum()) for mask in targets[:, 3] > 0.5]
     assert min(overlap) > 0.75
-    assert min(overlap) < 0.97
 
 
 def _mirrored(batch: Tensor, plain: Tensor) -> Tensor:
@@ -117,21 +113,13 @@ def _mirrored(batch: Tensor, plain: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("warp", [0.0, 1.0])
-def test_without_mirror_nothing_is_ever_mirrored(warp: float) -> None:
+def test_nothing_is_ever_mirrored(warp: float) -> None:
     faces = _leaning()
     plain = plain_batch(faces, 64)[0, :3]
+    assert _mirrored(plain.flip(-1)[None], plain).all()
     for seed in range(4):
         for batch in _draw(faces, seed, warp=warp, count=64):
             assert not _mirrored(batch[:, :3], plain).any()
-
-
-def test_with_mirror_about_half_is_mirrored_input_and_target_alike() -> None:
-    faces = _leaning()
-    plain = plain_batch(faces, 64)[0, :3]
-    inputs, targets = _draw(faces, mirror=True, count=200)
-    flipped = _mirrored(targets[:, :3], plain)
-    assert 70 < flipped.sum() < 130
-    assert torch.equal(_mirrored(inputs, plain), flipped)
 
 
 def test_every_face_gets_its_turn(faces: FaceSet) -> None:

@@ -34,7 +34,9 @@ def test_each_portrait_has_one_face_where_the_mesh_has_it(kind: type[FaceDetecto
         found = detector.detect(person.image_rgb)
         assert found.boxes_xyxy.shape == (1, 4)
         assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
-        assert iou_matrix(found.boxes_xyxy, person.box_xyxy[None])[0, 0] > 0.6
+        # CenterFace, the auditor, draws its box around the face as the mesh does; the others add or cut forehead
+        least = 0.8 if kind is CenterFaceDetector else 0.6
+        assert iou_matrix(found.boxes_xyxy, person.box_xyxy[None])[0, 0] > least
 
 
 def test_detectors_agree_with_each_other(portraits: Portraits) -> None:
