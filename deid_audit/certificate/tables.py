@@ -86,7 +86,8 @@ def identity_table(values: Values, scope: str) -> Table:
     """Table 1: mean (standard deviation) of the descriptor distances, rows swapped, original, donor."""
     table = Table(head=("", *_IDENTITY_COLUMNS.values()))
     for of in _IDENTITY_ROWS:
-        cells = [_mean_sd(values, table, column, of, scope) for column in _IDENTITY_COLUMNS]
+        at = SUBJECT_SCOPE if of == "donor" else scope  # the donor belongs to no video of the subject
+        cells = [_mean_sd(values, table, column, of, at) for column in _IDENTITY_COLUMNS]
         table.rows.append((OF_WORDS[of].capitalize(), *cells))
     return table
 

@@ -71,8 +71,8 @@ def _talk(t: float, syllables_hz: float) -> float:
 SUBJECT_MOTION = Motion(
     mouth=lambda t: 0.20 * _talk(t, 2.3),
     blink=lambda t: _bumps(t, (0.9, 2.8, 4.1, 6.5), _BLINK_SECONDS),
-    brow=lambda t: 0.07 * _bumps(t, (1.8, 5.2), 1.6),
-    yaw=lambda t: 11 * np.sin(2 * np.pi * t / 5.3),
+    brow=lambda t: 0.0,  # hers are hidden behind the rim of her glasses
+    yaw=lambda t: 8 * np.sin(2 * np.pi * t / 5.3),
     pitch=lambda t: 4 * np.sin(2 * np.pi * t / 3.7 + 1),
     roll=lambda t: 2 * np.sin(2 * np.pi * t / 6.1),
     shift=lambda t: 0.030 * np.sin(2 * np.pi * TREMOR_HZ * t),

@@ -38,7 +38,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset(
-            name="micro64", size=64,
+            name="micro64", size=64, peak_rate=2.5e-3,
             encoder=(64, 128, 256), code=128, seed_channels=128, shared_up=128, decoder=(64, 32),
         ),
         Preset(
