@@ -73,7 +73,7 @@ SUBJECT_MOTION = Motion(
     blink=lambda t: _bumps(t, (0.9, 2.8, 4.1, 6.5), _BLINK_SECONDS),
     brow=lambda t: 0.0,  # hers are hidden behind the rim of her glasses
     yaw=lambda t: 8 * np.sin(2 * np.pi * t / 5.3),
-    pitch=lambda t: 4 * np.sin(2 * np.pi * t / 3.7 + 1),
+    pitch=lambda t: 1.5 * np.sin(2 * np.pi * t / 3.7 + 1),
     roll=lambda t: 2 * np.sin(2 * np.pi * t / 6.1),
     shift=lambda t: 0.030 * np.sin(2 * np.pi * TREMOR_HZ * t),
 )
