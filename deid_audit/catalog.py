@@ -232,7 +232,7 @@ def _build() -> dict[str, Metric]:
     )
     add(
         "erasure.complete",
-        "1 when every registered artefact is destroyed and every check after it holds",
+        "erasure: 1 when every artefact is destroyed and every check after it holds",
         "",
         0,
         1,

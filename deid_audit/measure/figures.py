@@ -122,7 +122,7 @@ def oks_figure(oks: Mapping[Of, Signal]) -> Figure:
         kept = 100 * float((known >= OKS_CUT).mean()) if len(known) else float("nan")
         axes.set(ylim=(0, 105), xlim=(0.47, 1.003), yticks=(0, 50, 100))
         note = f"{METHOD_NAMES[of]}: {kept:.1f} % of {len(known)} frames at {OKS_CUT} or more"
-        axes.text(0.02, 0.72, note, transform=axes.transAxes, fontsize=7.5)
+        axes.text(0.10, 0.72, note, transform=axes.transAxes, fontsize=7.5)
         lines.append(note)
         rows += [(of, low, high, share) for low, high, share in zip(edges[:-1], edges[1:], percent, strict=True)]
     panels[-1].set(xlabel="OKS of a frame (the first bar holds everything below 0.5, lost persons included)")

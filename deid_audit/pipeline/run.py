@@ -232,13 +232,14 @@ def _stages(timer: _Timer, pair: TrainedPair, settings: RunSettings) -> tuple[St
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
     swap_settings = {**pair.facts, "seed": settings.seed}
+    all_measures: dict[str, str | int | float | bool | None] = {"seconds_cover": "identity to residue, in one pass"}
     rows: tuple[tuple[str, str, float, dict[str, str | int | float | bool | None]], ...] = (
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], swap_settings),
         ("render", f"{blend.METHOD_TEXT} {rendering.METHOD_TEXT}", seconds["rendering"], {}),
-        ("identity", f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}", seconds["measuring"], {}),
+        ("identity", f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}", seconds["measuring"], all_measures),
         ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),

@@ -1,0 +1,273 @@
+"""The whole command on short made clips: refusal, release, repetition, interruption, and what must never appear.
+
+Sixty frames and a handful of training steps: enough for every stage to do its work, not for a good face. Whether a
+swap passes the release policy is shown by `make demo`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pikepdf
+import pytest
+
+from deid_audit.digests import sha256_file
+from deid_audit.pipeline.demo_clips import write_demo_clips
+from deid_audit.progress import SilentProgress
+from deid_audit.video.reader import open_video, read_frames
+
+pytestmark = pytest.mark.e2e
+FRAMES = 60
+SENTINEL = "Jane-Sentinel-Doe"
+# Everything is real but the limits: a policy that the short clips can meet.
+EASY_POLICY = """
+id = "easy"
+version = "1"
+title = "For tests: what sixty frames and a few steps can meet"
+
+[[rules]]
+metric = "identity.to_original.mean"
+of = "swapped"
+op = "above"
+limit = 0.3
+why = "a test"
+source = "a test"
+
+[[rules]]
+metric = "coverage.undecided"
+of = "swapped"
+op = "at_most"
+limit = 0.0
+why = "a test"
+source = "a test"
+
+[[rules]]
+metric = "erasure.complete"
+of = "run"
+op = "at_least"
+limit = 1.0
+why = "a test"
+source = "a test"
+"""
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "deid_audit", *map(str, arguments)]
+
+
+def deid_audit(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=400)
+
+
+def run_arguments(clips: tuple[Path, Path], out: Path, *more: object) -> tuple[object, ...]:
+    return ("run", "--subject", clips[0], "--donor", clips[1], "--out", out, "--iterations", 3, *more)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Subject and donor; the subject's file name and title carry a patient's name."""
+    folder = tmp_path_factory.mktemp("clips")
+    subject, donor = write_demo_clips(folder, SilentProgress(), seconds=FRAMES / 25)
+    named = folder / f"{SENTINEL}.mp4"
+    with av.open(str(subject)) as source, av.open(str(named), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        target.metadata["title"] = SENTINEL
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert SENTINEL.encode() in named.read_bytes()
+    return named, donor
+
+
+@pytest.fixture(scope="module")
+def released(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("released")
+    (folder / "easy.toml").write_text(EASY_POLICY)
+    done = deid_audit(
+        *run_arguments(clips, folder / "out", "--policy", folder / "easy.toml", "--case-id", "c1", "--json")
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "out", json.loads(done.stdout)
+
+
+def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None:
+    out, result = released
+    assert result["verdict"] == "PASSED"
+    assert {path.name for path in out.iterdir()} == {
+        "release",
+        "certificate.pdf",
+        "evidence.json",
+        "signer.crt",
+        "audit",
+    }
+    assert sorted(result["released"]) == sorted(path.name for path in (out / "release").iterdir())
+    check = subprocess.run(["sha256sum", "-c", "manifest-sha256.txt"], cwd=out / "release", check=False)
+    assert check.returncode == 0
+    verified = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--json")
+    assert verified.returncode == 0, verified.stdout
+    assert deid_audit("verify", out / "certificate.pdf").returncode == 1
+    assert not (out.parent / "out.partial").exists()
+
+
+def test_the_release_keeps_size_frames_and_instants(released: tuple[Path, dict], clips: tuple[Path, Path]) -> None:
+    before = open_video(clips[0], label="before")
+    after = open_video(released[0] / "release" / "c1-01.mp4", label="after")
+    assert len(after.pts) == FRAMES
+    assert (after.facts.width, after.facts.height) == (before.facts.width, before.facts.height)
+    assert after.times_s == before.times_s
+    pairs = list(zip(read_frames(before), read_frames(after), strict=True))
+    original, shown = (np.stack([pair[side].image_rgb for pair in pairs[::20]]).astype(float) for side in (0, 1))
+    assert np.abs(original - shown)[:, 700:].mean() < 3  # the body is as it was
+    assert np.abs(original - shown)[:, 130:210, 230:310].mean() > 10  # the face is not
+
+
+def test_every_frame_is_in_the_ledger(released: tuple[Path, dict]) -> None:
+    rows = (released[0] / "audit" / "frames.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[1]) for row in rows] == list(range(FRAMES))
+    assert {row.split(",")[3] for row in rows} <= {"swapped", "concealed"}
+
+
+def test_the_name_of_a_patient_is_nowhere_in_the_output(released: tuple[Path, dict]) -> None:
+    out = released[0]
+    with pikepdf.open(out / "certificate.pdf") as pdf:
+        streams = [thing.read_bytes() for thing in pdf.objects if isinstance(thing, pikepdf.Stream)]
+    contents = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
+    assert not [name for name in out.rglob("*") if SENTINEL in name.name]
+    assert not [
+        data for data in contents + streams if SENTINEL.encode() in data or SENTINEL.encode("utf-16-be") in data
+    ]
+
+
+def raster_images(certificate: Path) -> list[np.ndarray]:
+    """Every raster image of a PDF as RGB."""
+    with pikepdf.open(certificate) as pdf:
+        images = [
+            thing for thing in pdf.objects if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == "/Image"
+        ]
+        return [np.asarray(pikepdf.PdfImage(image).as_pil_image().convert("RGB")) for image in images]
+
+
+def shows_a_frame_of(picture: np.ndarray, frames: list[np.ndarray]) -> bool:
+    """Whether the picture, cut to its first cell, is one of the frames scaled down, everywhere.
+
+    Everywhere: no neighbourhood of five pixels may differ by 15 levels. A face is a small part of a frame.
+    """
+    height = picture.shape[0]
+    for frame in frames:
+        width = round(frame.shape[1] * height / frame.shape[0])
+        small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(float)
+        if picture.shape[1] < width:
+            continue
+        difference = np.abs(picture[:, :width] - small).mean(2)
+        if cv2.blur(difference, (5, 5)).max() < 15:
+            return True
+    return False
+
+
+def test_the_certificate_shows_released_pixels_only(released: tuple[Path, dict], clips: tuple[Path, Path]) -> None:
+    out = released[0]
+    shown = [frame.image_rgb for frame in read_frames(open_video(out / "release" / "c1-01.mp4", label="released"))]
+    original = [frame.image_rgb for frame in read_frames(open_video(clips[0], label="original"))]
+    pictures = raster_images(out / "certificate.pdf")
+    assert len(pictures) == 1
+    assert shows_a_frame_of(pictures[0], shown)
+    planted = cv2.resize(original[30], None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    assert not shows_a_frame_of(planted, shown), "the check must catch a planted original"
+    assert shows_a_frame_of(planted, original)
+
+
+@pytest.mark.parametrize("change", ["changed", "missing", "added"])
+def test_verify_sees_a_release_that_is_not_the_certified_one(
+    released: tuple[Path, dict], tmp_path: Path, change: str
+) -> None:
+    out = released[0]
+    copy = tmp_path / "release"
+    copy.mkdir()
+    for path in (out / "release").iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    video = copy / "c1-01.mp4"
+    if change == "changed":
+        data = bytearray(video.read_bytes())
+        data[len(data) // 2] ^= 1
+        video.write_bytes(data)
+    elif change == "missing":
+        video.unlink()
+    else:
+        (copy / "c1-02.mp4").write_bytes(b"another")
+    done = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--release", copy, "--json")
+    assert done.returncode == 1
+    assert [problem["kind"] for problem in json.loads(done.stdout)["files"]["problems"]] == [change]
+
+
+def test_a_failed_policy_withholds_and_says_why(
+    clips: tuple[Path, Path], released: tuple[Path, dict], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = deid_audit(*run_arguments(clips, out, "--policy", "release", "--case-id", "c1"))
+    assert done.returncode == 3, done.stderr
+    assert not (out / "release").exists()
+    assert [path.name for path in (out / "withheld").iterdir()] == ["c1-01.mp4"]
+    assert "FAILED" in done.stdout and "coverage.frames" in done.stdout and "deid-audit verify" in done.stdout
+    assert raster_images(out / "certificate.pdf") == [], (
+        "a failed swap may show the subject: no frame on the certificate"
+    )
+    assert deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt").returncode == 3
+    # the same steps and seed on a CPU: the same film, bit for bit
+    assert sha256_file(out / "withheld" / "c1-01.mp4") == sha256_file(released[0] / "release" / "c1-01.mp4")
+
+
+def test_what_cannot_work_is_refused_with_its_exit_status(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    same = deid_audit(*run_arguments((clips[0], clips[0]), out))
+    assert (same.returncode, out.exists()) == (2, False)
+    assert "donor looks like the subject" in same.stderr and "Traceback" not in same.stderr
+    out.mkdir()
+    (out / "mine.txt").write_text("keep")
+    for force in ((), ("--force",)):
+        assert deid_audit(*run_arguments(clips, out, *force)).returncode == 2
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    unreadable = tmp_path / "broken.mp4"
+    unreadable.write_bytes(b"no film")
+    broken = deid_audit(*run_arguments((unreadable, clips[1]), tmp_path / "out2"))
+    assert broken.returncode == 1 and "subject video 1" in broken.stderr and "Traceback" not in broken.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.mp4", "out"]
+
+
+def test_a_video_without_a_face_ends_with_status_3(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    with av.open(str(empty), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for shade in range(12):
+            picture = np.full((240, 320, 3), 10 * shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    done = deid_audit(*run_arguments((empty, clips[1]), tmp_path / "out"))
+    assert done.returncode == 3, done.stderr
+    assert "face" in done.stderr and "next:" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.mp4"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_leaves_nothing(clips: tuple[Path, Path], tmp_path: Path, number: int, status: int) -> None:
+    out = tmp_path / "out"
+    arguments = [argument for argument in run_arguments(clips, out) if argument not in ("--iterations", 3)]
+    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "out.partial" / "work").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (tmp_path / "out.partial" / "work").exists()
+        time.sleep(3)
+        os.kill(running.pid, number)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == status, said
+    assert list(tmp_path.iterdir()) == []
+    assert "nothing was released" in said and "Traceback" not in said
