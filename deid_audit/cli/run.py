@@ -125,7 +125,7 @@ def print_result(result: "RunResult") -> None:
     from deid_audit.policy import OPERATOR_WORDS  # noqa: PLC0415
 
     case = result.case
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, justify in (("outcome", "left"), ("rule", "left"), ("observed", "right"), ("limit", "left")):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
