@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -211,6 +212,15 @@ def test_a_full_disk_is_worded(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["an artefact could not be encrypted to storage: File too large", "True"]
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests were started in the background and inherited "ignore"."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_a_second_interrupt_waits_until_the_destruction_is_done(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), new_vault(tmp_path) as vault:
         vault.register_memory("crops", 1, lambda: os.kill(os.getpid(), signal.SIGINT))
