@@ -17,6 +17,7 @@ METHOD_TEXT = (
     "swap fails any check is covered with black instead."
 )
 _GROW = 1.03  # the mask reaches a little beyond the outline, so that no rim of the original stays
+_EXTEND_SHARE = 0.06  # of the crop: how far the blur looks that continues the skin
 _FEATHER_SHARE = 0.02  # of the face's width
 
 
@@ -46,7 +47,7 @@ def paste(
     original_stats = colour_stats(face.crop_rgb, face.mask)
     swapped_stats = colour_stats(swapped.crop_rgb, np.minimum(face.mask, swapped.mask))
     target, source = colour.follow(face.frame_index, original_stats, swapped_stats)
-    crop = recolour(swapped.crop_rgb, source, target)
+    crop = recolour(_extended(swapped), source, target)
     outline = landmarks_xy[list(FACE_OVAL)].astype(np.float64)
     centre = outline.mean(0)
     outline = centre + (outline - centre) * _GROW
@@ -75,6 +76,19 @@ def _feathered(outline_xy: NDArray[np.float64], size: tuple[int, int], feather: 
     hull = cv2.convexHull(outline_xy.astype(np.float32))[:, 0]
     cv2.fillPoly(canvas, [np.round(hull * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
     return np.asarray(cv2.GaussianBlur(canvas, (0, 0), feather), np.float32) / 255
+
+
+def _extended(swapped: SwappedFace) -> Image:
+    """The net's face with its own skin continued beyond its own mask: a narrow donor shall not show its background."""
+    # where the mask is undecided, the colour is half background already
+    inside = np.clip(2 * swapped.mask - 1, 0, 1)[..., None]
+    pixels = swapped.crop_rgb.astype(np.float32)
+    reach = _EXTEND_SHARE * swapped.crop_rgb.shape[0]
+    average = (pixels * inside).sum((0, 1)) / (inside.sum() + 1e-6)
+    weight = cv2.GaussianBlur(inside, (0, 0), reach)[..., None]
+    # far from the face, where the blur sees none of it, its average stands in
+    continued = (cv2.GaussianBlur(pixels * inside, (0, 0), reach) + 0.01 * average) / (weight + 0.01)
+    return np.asarray((inside * pixels + (1 - inside) * continued + 0.5).clip(0, 255).astype(np.uint8))
 
 
 def masks_agree(face: AlignedFace, swapped: SwappedFace) -> float:

@@ -71,7 +71,8 @@ def test_a_face_pasted_onto_itself_stays_where_it_was(portraits: Portraits) -> N
     for person in portraits:
         small = person.resized(50 / float(np.ptp(person.box_xyxy[[1, 3]])))
         face = align(0, small.image_rgb, small.landmarks_xy, 128)
-        result = paste(small.image_rgb, small.landmarks_xy, face, _swapped(face), SteadyColour(RATE))
+        whole = SwappedFace(crop_rgb=face.crop_rgb, mask=np.ones_like(face.mask))  # nothing to continue beyond it
+        result = paste(small.image_rgb, small.landmarks_xy, face, whole, SteadyColour(RATE))
         assert np.abs(result.astype(int) - small.image_rgb).mean() < 0.5
         assert np.abs(result.astype(int) - small.image_rgb).max() < 30
         shifted = np.roll(small.image_rgb, 1, axis=1)
@@ -179,3 +180,23 @@ def test_masks_agree_by_hand() -> None:
     for made, expected in ((left, 1.0), (middle, 1 / 3), (nothing, 0.0), (left * 0.4, 0.0)):
         assert masks_agree(_face(left), SwappedFace(crop_rgb=crop, mask=made)) == pytest.approx(expected)
     assert masks_agree(_face(nothing), SwappedFace(crop_rgb=crop, mask=nothing)) == 0
+
+
+def test_a_donor_narrower_than_the_subject_does_not_show_what_is_behind_the_donor(portraits: Portraits) -> None:
+    person = portraits.hopper
+    face = align(0, person.image_rgb, person.landmarks_xy, 64)
+    narrow = face.mask.copy()
+    narrow[:, :20] = narrow[:, -20:] = 0
+    crop = np.full_like(face.crop_rgb, (180, 130, 110))
+    crop[narrow < 0.5] = (0, 255, 0)  # a green wall behind the donor
+
+    depth, feather = _depth(person)
+    deep = depth > 3 * feather + 2
+
+    def patchiness(mask: np.ndarray) -> float:
+        swapped = SwappedFace(crop_rgb=crop, mask=mask)
+        result = paste(person.image_rgb, person.landmarks_xy, face, swapped, SteadyColour(RATE))
+        return float(result[deep].std(0).max())
+
+    assert patchiness(narrow) < 3, "one skin from ear to ear"
+    assert patchiness(np.ones_like(narrow)) > 20, "the wall is there to be seen"
