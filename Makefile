@@ -52,7 +52,8 @@ ASSERT_INSTALLED = $(BIN)/python -c 'import deid_audit, sys; sys.exit("site-pack
 $(DEPENDENCIES): pyproject.toml constraints.txt scripts/system_packages.sh scripts/find_python.sh
 	sh scripts/system_packages.sh
 	python=$$(sh scripts/find_python.sh) && "$$python" -m venv $(VENV)
-	$(PIP) -c constraints.txt hatchling
+	# setuptools builds face_recognition_models, which comes as source only; a new venv's own is too old to.
+	$(PIP) -c constraints.txt hatchling setuptools
 	$(PIP) -c constraints.txt --no-build-isolation ".[dev]"
 	$(BIN)/python -m pip --disable-pip-version-check check
 	touch $@
