@@ -15,6 +15,8 @@ from deid_audit.catalog import METRICS
 
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
+JobKind = Literal["swap", "audit"]
+"""Who made the released videos: this tool, or another one whose output was judged."""
 SUBJECT_SCOPE = "subject"
 
 
@@ -252,6 +254,7 @@ class SignerInfo(Strict):
 class CaseRecord(Strict):
     """Everything a statement says about one case, before it becomes bytes."""
 
+    kind: JobKind
     case_id: str
     tool_version: str
     issued_at: str

@@ -227,6 +227,7 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
     written = VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=())
     numbers = range(1, videos + 1)
     fields: dict[str, Any] = {
+        "kind": "swap",
         "case_id": case_id,
         "tool_version": "0.1.0",
         "issued_at": "2026-01-02T03:10:05Z",

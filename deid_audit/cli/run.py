@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from deid_audit.pipeline.run import RunResult
+    from deid_audit.pipeline.concluding import JobResult
     from deid_audit.settings import RunSettings
 
 SCHEMA = "deid-audit/run/v1"
@@ -93,13 +93,13 @@ def run_and_report(settings: "RunSettings", *, as_json: bool) -> int:
     return 0 if result.case.outputs_folder == "release" else 3
 
 
-def verify_command(result: "RunResult") -> str:
+def verify_command(result: "JobResult") -> str:
     """What to type to check the certificate."""
     certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
     return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}"
 
 
-def document(result: "RunResult") -> dict[str, Any]:
+def document(result: "JobResult") -> dict[str, Any]:
     """The result as one JSON document."""
     case = result.case
     return {
@@ -117,7 +117,7 @@ def document(result: "RunResult") -> dict[str, Any]:
     }
 
 
-def print_result(result: "RunResult") -> None:
+def print_result(result: "JobResult") -> None:
     """The verdict, each rule with value and limit, where things are, and the verify command."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415

@@ -6,7 +6,6 @@ Everything written here carries the case id and digests only.
 import importlib.metadata
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement, manifest_text
-from deid_audit.findings import CaseRecord, Figure, Outcome, OutputFile, Verdict
+from deid_audit.findings import CaseRecord, Figure, JobKind, Outcome, OutputFile, Verdict
 from deid_audit.ledger import LedgerFrame, to_csv
 
 MANIFEST, README, CERTIFICATE, STATEMENT = "manifest-sha256.txt", "README.txt", "certificate.pdf", "evidence.json"
@@ -26,7 +25,7 @@ _PACKAGES = (
     *("pyhanko", "scipy", "torch", "weasyprint"),
 )
 
-NOT_ASSESSED = (
+_NOT_ASSESSED = (
     "Voice and sound: removed, so neither protected otherwise nor measured.",
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
     "as they were and can identify a person.",
@@ -40,12 +39,21 @@ NOT_ASSESSED = (
     "Copies of originals or intermediate files made outside this tool.",
     "Whether a clinician would rate the released video as the original; no person rated it.",
 )
+_NOT_ASSESSED_OF_OTHERS = (
+    "How the released video was made: with which tool, by whom, and on which machine.",
+    "Whether the tool that made it kept a model, crops, logs or other copies that could bring the face back.",
+)
 
+_MADE_BY: dict[JobKind, str] = {
+    "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
+model trained for this pair; where no good replacement was possible the face is covered in black.
+Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.""",
+    "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
+them with the originals and judged the result. The files are byte for byte those it was given.""",
+}
 _README_TEXT = """deid-audit release, case {case_id}
 
-The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
-model trained for this pair; where no good replacement was possible the face is covered in black.
-Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.
+{made_by}
 
 This reduces the risk that the subject is recognised. It does not make the videos anonymous:
 hair, body, movement, clothing and surroundings are as they were.
@@ -56,15 +64,14 @@ Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signe
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """What stands in the output folder at the end."""
-
-    case: CaseRecord
-    certificate_sha256: str
+def not_assessed(kind: JobKind) -> tuple[str, ...]:
+    """What no certificate of this kind says anything about."""
+    return _NOT_ASSESSED if kind == "swap" else _NOT_ASSESSED_OF_OTHERS + _NOT_ASSESSED
 
 
-def write_outputs(partial: Path, rendered: Sequence[Path], *, case_id: str, passed: bool) -> tuple[OutputFile, ...]:
+def write_outputs(
+    partial: Path, rendered: Sequence[Path], *, case_id: str, kind: JobKind, passed: bool
+) -> tuple[OutputFile, ...]:
     """Moves the rendered videos to release/ or withheld/ and writes README and manifest beside them."""
     folder = partial / ("release" if passed else "withheld")
     folder.mkdir()
@@ -74,7 +81,7 @@ def write_outputs(partial: Path, rendered: Sequence[Path], *, case_id: str, pass
         video.rename(target)
         outputs.append(_described(target, "video"))
     if passed:
-        (folder / README).write_text(_README_TEXT.format(case_id=case_id), encoding="utf-8")
+        (folder / README).write_text(_README_TEXT.format(case_id=case_id, made_by=_MADE_BY[kind]), encoding="utf-8")
         outputs.append(_described(folder / README, "readme"))
         (folder / MANIFEST).write_text(manifest_text(outputs), encoding="utf-8")
         outputs.append(_described(folder / MANIFEST, "manifest"))
@@ -101,8 +108,11 @@ def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[
     }
 
 
-def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Signer, *, issued_at: datetime) -> Issued:
-    """Writes evidence.json, certificate.pdf and signer.crt; EvidenceError when a file changed since it was hashed."""
+def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Signer, *, issued_at: datetime) -> str:
+    """Writes evidence.json, certificate.pdf and signer.crt, and gives the certificate's sha256.
+
+    EvidenceError when a file changed since it was hashed.
+    """
     folder = partial / case.outputs_folder
     for output in case.outputs:
         if sha256_file(folder / output.name) != output.sha256:
@@ -113,7 +123,7 @@ def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Si
     (partial / STATEMENT).write_bytes(statement)
     (partial / CERTIFICATE).write_bytes(signed)
     (partial / "signer.crt").write_bytes(signer.certificate_pem)
-    return Issued(case=case, certificate_sha256=sha256_bytes(signed))
+    return sha256_bytes(signed)
 
 
 def write_audit(
@@ -121,7 +131,7 @@ def write_audit(
     ledgers: Sequence[Sequence[LedgerFrame]],
     figures: Sequence[Figure],
     *,
-    learning_curve: str,
+    learning_curve: str | None,
     log: Sequence[str],
     digest_key: bytes,
 ) -> None:
@@ -129,7 +139,8 @@ def write_audit(
     audit = partial / "audit"
     (audit / "figures").mkdir(parents=True)
     (audit / "frames.csv").write_text(to_csv(ledgers), encoding="utf-8")
-    (audit / "training.csv").write_text(learning_curve, encoding="utf-8")
+    if learning_curve is not None:
+        (audit / "training.csv").write_text(learning_curve, encoding="utf-8")
     for figure in figures:
         suffix = "svg" if figure.media_type == "image/svg+xml" else "png"
         (audit / "figures" / f"{figure.name}.{suffix}").write_bytes(figure.data)

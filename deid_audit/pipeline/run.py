@@ -4,85 +4,39 @@ The one file that shows the whole flow. Every exit, also by error and signal, de
 """
 
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from deid_audit import __version__
 from deid_audit.certificate.keys import Signer, ephemeral_signer
-from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
-from deid_audit.digests import sha256_bytes
-from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.faces import align, track
-from deid_audit.findings import (
-    CaseRecord,
-    Figure,
-    FigureDigest,
-    Measurement,
-    StageRecord,
-    VideoFacts,
-    measured,
-)
+from deid_audit.findings import Measurement, measured
 from deid_audit.frames import Float
-from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
 from deid_audit.pipeline import issuing, rendering
 from deid_audit.pipeline.cast import Role, analyse, refuse_same_person
+from deid_audit.pipeline.concluding import Examined, Job, JobResult, StageRow, Timer, conclude, now
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.measuring import observe
-from deid_audit.pipeline.reckoning import Watched, finished_ledger, pictures, plots, reckon
+from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
 from deid_audit.pipeline.rendering import render_video
 from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
-from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
-from deid_audit.policy import judge, load_policy
+from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
 from deid_audit.swap import train
 from deid_audit.swap.convert import pick_device, prepare_runtime
-from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.vault import Vault, protect_process
 from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
-from deid_audit.vision import recognizer
-from deid_audit.vision.models import model_records
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """A finished run: the case as certified, where its folder is, and how long each pass took."""
-
-    case: CaseRecord
-    out: Path
-    certificate_sha256: str
-    seconds: dict[str, float]
-
-
-@dataclass(slots=True)
-class _Timer:
-    """Seconds a pass, for the statement and for the person waiting."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 1)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def run(
-    settings: RunSettings, *, signer: Signer | None, progress: Progress, clock: Callable[[], datetime] = _now
-) -> RunResult:
+    settings: RunSettings, *, signer: Signer | None, progress: Progress, clock: Callable[[], datetime] = now
+) -> JobResult:
     """The whole job.
 
     0. Refuse what cannot work: policy, output folder, device, unreadable videos.  1. Find faces, name the subject.
@@ -91,7 +45,7 @@ def run(
     Raises:
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
     """
-    timer = _Timer()
+    timer = Timer()
     policy = load_policy(settings.policy)
     refuse_existing(settings.out, force=settings.force)
     device = pick_device(settings.device)
@@ -123,47 +77,31 @@ def run(
             with timer.of("destroying"):
                 erasure = vault.destroy()
         measurements.append(_erasure_measurement(erasure.complete))
-        verdict = judge(measurements, policy)
-        passed = issuing.passed(verdict)
-        rendered = [video.released for video in watched]
-        outputs = issuing.write_outputs(
-            partial, [video.path for video in rendered], case_id=settings.case_id, passed=passed
-        )
-        (partial / "rendered").rmdir()
-        figures = drawings + (pictures(watched) if passed else [])
-        issued_at = clock()
-        case = CaseRecord(
-            case_id=settings.case_id,
-            tool_version=__version__,
-            issued_at=issued_at.isoformat(),
-            signer=signer.info,
-            policy=policy,
-            verdict=verdict,
-            outputs_folder="release" if passed else "withheld",
-            outputs=outputs,
-            originals=_facts(subjects),
-            donors=_facts(donors),
-            rendered=_facts(rendered),
-            measurements=tuple(measurements),
-            stages=_stages(timer, pair, settings),
-            erasure=erasure,
-            environment=issuing.environment(device, threads, protection),
-            models=model_records(),
-            figures=_digests(figures),
-            not_assessed=issuing.NOT_ASSESSED,
-        )
-        with progress.step("issuing the certificate", 1) as step:
-            issued = issuing.issue(partial, case, figures, signer, issued_at=issued_at)
-            step.advance()
-        issuing.write_audit(
+        return conclude(
             partial,
-            [video.ledger for video in watched],
-            figures,
+            Job(
+                kind="swap",
+                case_id=settings.case_id,
+                out=settings.out,
+                policy=policy,
+                signer=signer,
+                clock=clock,
+                digest_key=digest_key,
+                progress=progress,
+            ),
+            Examined(
+                originals=subjects,
+                donors=donors,
+                watched=watched,
+                measurements=measurements,
+                plots=drawings,
+                erasure=erasure,
+            ),
+            making=_stages(timer, pair, settings),
+            environment=issuing.environment(device, threads, protection),
+            timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
-            log=getattr(progress, "lines", []),
-            digest_key=digest_key,
         )
-    return RunResult(case=case, out=settings.out, certificate_sha256=issued.certificate_sha256, seconds=timer.seconds)
 
 
 def _open_all(settings: RunSettings, digest_key: bytes) -> tuple[list[SourceVideo], list[SourceVideo]]:
@@ -182,7 +120,7 @@ def _render_and_watch(
     settings: RunSettings,
     engines: Engines,
     progress: Progress,
-    timer: _Timer,
+    timer: Timer,
 ) -> list[Watched]:
     """Passes 3 and 4, video by video."""
     watched: list[Watched] = []
@@ -220,33 +158,13 @@ def _erasure_measurement(complete: bool) -> Measurement:
     return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
 
 
-def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
-    return tuple(video.facts for video in videos)
-
-
-def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
-    return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
-
-
-def _stages(timer: _Timer, pair: TrainedPair, settings: RunSettings) -> tuple[StageRecord, ...]:
-    """Each stage's own sentence about itself, with what it was set to."""
+def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings) -> list[StageRow]:
+    """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
-    swap_settings = {**pair.facts, "seed": settings.seed}
-    all_measures: dict[str, str | int | float | bool | None] = {"seconds_cover": "identity to residue, in one pass"}
-    rows: tuple[tuple[str, str, float, dict[str, str | int | float | bool | None]], ...] = (
+    return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
-        ("swap", train.METHOD_TEXT, seconds["training"], swap_settings),
+        ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
         ("render", f"{blend.METHOD_TEXT} {rendering.METHOD_TEXT}", seconds["rendering"], {}),
-        ("identity", f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}", seconds["measuring"], all_measures),
-        ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
-        ("expression", expression.METHOD_TEXT, 0.0, {}),
-        ("tremor", tremor.METHOD_TEXT, 0.0, {}),
-        ("coverage", coverage.METHOD_TEXT, 0.0, {}),
-        ("residue", residue.METHOD_TEXT, 0.0, {}),
-        ("erasure", VAULT_METHOD, seconds["destroying"], {}),
-        ("policy", POLICY_METHOD, 0.0, {}),
-        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
-    )
-    return tuple(StageRecord(stage=n, method=m, seconds=s, settings=values) for n, m, s, values in rows)
+    ]

@@ -177,7 +177,7 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
     for passed in (True, False):
         video = tmp_path / "CASE-01.mp4"
         video.write_bytes(b"video")
-        issuing.write_outputs(tmp_path / "OUT" if not passed else _made(tmp_path / "OUT"), [video], case_id="CASE",
+        issuing.write_outputs(tmp_path / "OUT" if not passed else _made(tmp_path / "OUT"), [video], case_id="CASE", kind="swap",
                               passed=passed)  # fmt: skip
     ledger = [LedgerFrame(index=0, time_s=0.0, regions=(), cleared_by=("a", "b"))]
     issuing.write_audit(

@@ -1,0 +1,184 @@
+"""The last part of every job that ends in a verdict: judge, write the files, the statement, the certificate, the audit.
+
+Comes after the measurements; what made the videos, and how they were watched, is the caller's.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deid_audit import __version__
+from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
+from deid_audit.digests import sha256_bytes
+from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
+from deid_audit.findings import (
+    CaseRecord,
+    ErasureRecord,
+    Figure,
+    FigureDigest,
+    JobKind,
+    Measurement,
+    Policy,
+    StageRecord,
+    VideoFacts,
+)
+from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
+from deid_audit.pipeline import issuing
+from deid_audit.pipeline.reckoning import Watched, pictures
+from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
+from deid_audit.policy import judge
+from deid_audit.progress import Progress
+from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
+from deid_audit.video.reader import SourceVideo
+from deid_audit.vision import recognizer
+from deid_audit.vision.models import model_records
+
+StageSettings = Mapping[str, str | int | float | bool | None]
+StageRow = tuple[str, str, float, StageSettings]
+
+
+@dataclass(slots=True)
+class Timer:
+    """Seconds a pass, for the statement and for the person waiting."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 1)
+
+
+def now() -> datetime:
+    """The clock of a job, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals."""
+
+    kind: JobKind
+    case_id: str
+    out: Path
+    policy: Policy
+    signer: Signer
+    clock: Callable[[], datetime]
+    digest_key: bytes
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Examined:
+    """What was measured, on which files: `watched[i]` is the released side of `originals[i]`."""
+
+    originals: Sequence[SourceVideo]
+    donors: Sequence[SourceVideo]
+    watched: Sequence[Watched]
+    measurements: Sequence[Measurement]
+    plots: Sequence[Figure]
+    erasure: ErasureRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """A finished job: the case as certified, where its folder is, and how long each pass took."""
+
+    case: CaseRecord
+    out: Path
+    certificate_sha256: str
+    seconds: dict[str, float]
+
+
+def conclude(
+    partial: Path,
+    job: Job,
+    examined: Examined,
+    *,
+    making: Sequence[StageRow],
+    environment: dict[str, str],
+    timer: Timer,
+    learning_curve: str | None = None,
+) -> JobResult:
+    """Judges, then fills `partial` with everything that the job leaves behind.
+
+    `making` are the stages before the measures, as (name, method, seconds, settings).
+    """
+    verdict = judge(examined.measurements, job.policy)
+    passed = issuing.passed(verdict)
+    released = [video.released for video in examined.watched]
+    outputs = issuing.write_outputs(
+        partial, [video.path for video in released], case_id=job.case_id, kind=job.kind, passed=passed
+    )
+    released[0].path.parent.rmdir()
+    figures = [*examined.plots, *(pictures(examined.watched) if passed else [])]
+    issued_at = job.clock()
+    case = CaseRecord(
+        kind=job.kind,
+        case_id=job.case_id,
+        tool_version=__version__,
+        issued_at=issued_at.isoformat(),
+        signer=job.signer.info,
+        policy=job.policy,
+        verdict=verdict,
+        outputs_folder="release" if passed else "withheld",
+        outputs=outputs,
+        originals=_facts(examined.originals),
+        donors=_facts(examined.donors),
+        rendered=_facts(released),
+        measurements=tuple(examined.measurements),
+        stages=_stages(timer, making),
+        erasure=examined.erasure,
+        environment=environment,
+        models=model_records(),
+        figures=_digests(figures),
+        not_assessed=issuing.not_assessed(job.kind),
+    )
+    with job.progress.step("issuing the certificate", 1) as step:
+        certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
+        step.advance()
+    issuing.write_audit(
+        partial,
+        [video.ledger for video in examined.watched],
+        figures,
+        learning_curve=learning_curve,
+        log=getattr(job.progress, "lines", []),
+        digest_key=job.digest_key,
+    )
+    return JobResult(case=case, out=job.out, certificate_sha256=certificate_sha256, seconds=timer.seconds)
+
+
+def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
+    return tuple(video.facts for video in videos)
+
+
+def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
+    return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
+
+
+def _stages(timer: Timer, making: Sequence[StageRow]) -> tuple[StageRecord, ...]:
+    """Each stage's own sentence about itself, with what it was set to."""
+    seconds = timer.seconds
+    rows: tuple[StageRow, ...] = (
+        *making,
+        (
+            "identity",
+            f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}",
+            seconds["measuring"],
+            {"seconds_cover": "identity to residue, in one pass"},
+        ),
+        ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
+        ("expression", expression.METHOD_TEXT, 0.0, {}),
+        ("tremor", tremor.METHOD_TEXT, 0.0, {}),
+        ("coverage", coverage.METHOD_TEXT, 0.0, {}),
+        ("residue", residue.METHOD_TEXT, 0.0, {}),
+        ("erasure", VAULT_METHOD, seconds["destroying"], {}),
+        ("policy", POLICY_METHOD, 0.0, {}),
+        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
+    )
+    return tuple(StageRecord(stage=n, method=m, seconds=s, settings=dict(values)) for n, m, s, values in rows)
