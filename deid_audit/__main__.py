@@ -5,7 +5,7 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import demo, keys, policy, run, verify
+from deid_audit.cli import audit, conceal, demo, keys, policy, run, verify
 from deid_audit.cli.frame import make_app
 
 
@@ -13,6 +13,8 @@ def build_app() -> typer.Typer:
     """The application with all its commands: the one place where a command is registered."""
     app = make_app()
     app.command("run")(run.run)
+    app.command("audit")(audit.audit)
+    app.command("conceal")(conceal.conceal)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.add_typer(policy.app, name="policy")

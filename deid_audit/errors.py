@@ -6,6 +6,7 @@
     +-- VideoError (1)          a video that cannot be read or written
     +-- StageError (1)          a stage that could not do its work
     |   +-- NotEnoughFaces (3)  the videos do not carry what the stage needs
+    |   +-- NotCovered (3)      a face was left over, so nothing is given out
     +-- VaultError (1)          encryption or destruction of artefacts
     +-- EvidenceError (1)       a statement that does not hold
     +-- SignatureError (1)      a key, certificate or signature that does not hold
@@ -53,6 +54,12 @@ class StageError(DeidAuditError):
 
 class NotEnoughFaces(StageError):
     """The videos do not carry enough of the subject's or the donor's face; nothing can be released."""
+
+    exit_code = 3
+
+
+class NotCovered(StageError):
+    """A written video still shows a face; it is not given out."""
 
     exit_code = 3
 

@@ -15,8 +15,8 @@ from deid_audit.catalog import METRICS
 
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
-JobKind = Literal["swap", "audit"]
-"""Who made the released videos: this tool, or another one whose output was judged."""
+JobKind = Literal["swap", "conceal", "audit"]
+"""What made the released videos: this tool's swap, this tool's covering, or another tool whose output was judged."""
 SUBJECT_SCOPE = "subject"
 
 
@@ -157,6 +157,56 @@ class Verdict(Strict):
         if Outcome.PASSED not in outcomes or Outcome.INDETERMINATE in outcomes:
             return Outcome.INDETERMINATE
         return Outcome.PASSED
+
+
+class Stretch(Strict):
+    """A part of released video number `video` (from 1), in seconds from its first frame."""
+
+    video: int
+    from_s: float
+    to_s: float
+
+
+class Moment(Strict):
+    """One frame of released video number `video` (from 1)."""
+
+    video: int
+    frame: int
+    time_s: float
+
+
+class Explanation(Strict):
+    """Why a rule is not met, for the steward: where in the videos, what stands behind it, and what to do next.
+
+    `stretches` are the worst of `stretch_count`; `placeless` says why there are none. `also` is what the other
+    videos that do not meet the rule came to. `picture` names a file of the steward's folder.
+    """
+
+    finding: Finding
+    also: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    stretch_count: int = 0
+    placeless: str = ""
+    worst: Moment | None = None
+    picture: str | None = None
+    next_steps: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _place_or_reason(self) -> "Explanation":
+        if bool(self.stretches) == bool(self.placeless):
+            raise ValueError(f"{self.finding.rule.metric}: exactly one of stretches and placeless")
+        return self
+
+    @property
+    def where(self) -> str:
+        """`video 1: 3.2-4.1 s, 7.0-7.4 s (and 3 more)`, or why there is no such place."""
+        by_video: dict[int, list[str]] = {}
+        for one in self.stretches:
+            by_video.setdefault(one.video, []).append(f"{one.from_s:.1f}-{one.to_s:.1f} s")
+        more = self.stretch_count - len(self.stretches)
+        places = "; ".join(f"{video_scope(number)}: {', '.join(times)}" for number, times in by_video.items())
+        return (places or self.placeless) + (f" (and {more} more)" if more else "")
 
 
 class VideoInventory(Strict):

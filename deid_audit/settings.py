@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,6 +10,7 @@ from deid_audit.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["auto", "micro64", "lite64", "original64", "hq128", "hq256"]
+_Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -33,19 +34,77 @@ class RunSettings(BaseModel):
     force: bool = False
 
 
+class AuditSettings(BaseModel):
+    """What `deid-audit audit` was asked to do; `released[i]` was made from `originals[i]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    originals: tuple[Path, ...] = Field(min_length=1)
+    released: tuple[Path, ...] = Field(min_length=1)
+    donors: tuple[Path, ...] = ()
+    policy: str
+    out: Path
+    case_id: str
+    signer: Path | None = None
+    passphrase_file: Path | None = None
+    device: Device = "auto"
+    align: bool = False
+    force: bool = False
+
+
+class ConcealSettings(BaseModel):
+    """What `deid-audit conceal` was asked to do; `certificate` is the folder of the audit, when one is wanted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    video: Path
+    method: Literal["mask", "blur", "pixelate"] = "mask"
+    out: Path
+    certificate: Path | None = None
+    policy: str
+    case_id: str
+    signer: Path | None = None
+    passphrase_file: Path | None = None
+    device: Device = "auto"
+    force: bool = False
+
+
 def make_settings(**values: object) -> RunSettings:
     """RunSettings from the command line's values; raises SettingsError in the user's words."""
+    if values.get("train_seconds") is not None and values.get("iterations") is not None:
+        raise SettingsError("--train-seconds and --iterations exclude each other", next_step="give one of them")
+    return _checked(RunSettings, values)
+
+
+def make_audit_settings(**values: object) -> AuditSettings:
+    """AuditSettings from the command line's values; raises SettingsError in the user's words."""
+    settings = _checked(AuditSettings, values)
+    if len(settings.originals) != len(settings.released):
+        raise SettingsError(
+            f"{len(settings.originals)} originals and {len(settings.released)} released videos were given",
+            next_step="give one --released for each --original, in the same order",
+        )
+    return settings
+
+
+def make_conceal_settings(**values: object) -> ConcealSettings:
+    """ConcealSettings from the command line's values; raises SettingsError in the user's words."""
+    settings = _checked(ConcealSettings, values)
+    if settings.out.suffix.lower() != ".mp4":
+        raise SettingsError("--out must end in .mp4: that is what is written", next_step="name the file FILE.mp4")
+    return settings
+
+
+def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     case_id = values.get("case_id")
     if not isinstance(case_id, str) or not CASE_ID_PATTERN.fullmatch(case_id) or case_id.startswith("."):
         raise SettingsError(
             "--case-id must be 1 to 64 letters, digits, dots, underscores or hyphens, and not start with a dot",
             next_step="leave --case-id out to get a random one",
         )
-    if values.get("train_seconds") is not None and values.get("iterations") is not None:
-        raise SettingsError("--train-seconds and --iterations exclude each other", next_step="give one of them")
     try:
-        return RunSettings.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise SettingsError(f"{option}: {first['msg']}", next_step="see deid-audit run --help") from None
+        raise SettingsError(f"{option}: {first['msg']}", next_step="see the command with --help") from None

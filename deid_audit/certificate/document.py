@@ -89,6 +89,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "statement_name": STATEMENT_NAME,
         "statement_sha256": sha256_bytes(statement),
         "statement_size": wording.size(len(statement)),
+        "kind": wording.KIND_WORDS[case.kind],
         "verdict": wording.VERDICT_WORDS[case.verdict.outcome],
         "outcome": case.verdict.outcome.value.lower(),
         "tally": [(outcomes.count(one), words) for one, words in wording.TALLY_WORDS.items() if one in outcomes],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deid_audit.catalog import METRICS
-from deid_audit.findings import Finding, Measurement, Operator, Outcome, Rule
+from deid_audit.findings import Finding, JobKind, Measurement, Operator, Outcome, Rule
 
 _DIGITS = {"distance": 3, "": 3, "% of inter-ocular": 2, "degrees": 2, "s": 2, "Hz": 2}
 _MOST_DIGITS = 12
@@ -74,6 +74,39 @@ VERDICT_WORDS = {
         "At least one rule of the policy could not be judged on these videos, and that is not a pass. "
         "The videos are withheld: not released.",
         "Files withheld: not released",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KindWords:
+    """What a certificate of a kind calls itself and its parts."""
+
+    title: str
+    destruction: str
+    destruction_means: str
+    method: str
+
+
+KIND_WORDS: dict[JobKind, KindWords] = {
+    "swap": KindWords(
+        "Certificate of a face swap and of what it did to identity and movement",
+        "Destruction of the model and of intermediate data",
+        "Destroying the trained weights closes one route back to the original face, not all of them.",
+        "How it was made",
+    ),
+    "conceal": KindWords(
+        "Certificate of covered faces and of what that did to identity and movement",
+        "Destruction of intermediate data",
+        "No model was trained. A mask keeps nothing of the face; a blur or tiles this strong can be re-identified.",
+        "How it was made",
+    ),
+    "audit": KindWords(
+        "Certificate of an audit: what another tool did to identity and movement",
+        "Destruction of what this audit itself kept",
+        "This is about the audit's own data only. Another tool made the videos: whether it trained a model, and kept "
+        "or destroyed it, is not known.",
+        "How it was judged",
     ),
 }
 

@@ -17,20 +17,14 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""
-    import sys  # noqa: PLC0415
-
-    from deid_audit.cli.run import run_and_report  # noqa: PLC0415
+    from deid_audit.cli.run import progress_on_stderr, run_and_report  # noqa: PLC0415
     from deid_audit.pipeline.demo_clips import write_demo_clips  # noqa: PLC0415
     from deid_audit.pipeline.staging import refuse_existing  # noqa: PLC0415
-    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
     from deid_audit.settings import make_settings  # noqa: PLC0415
-    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
 
     refuse_existing(out, force=True)
-    silence_native_stderr()
     with tempfile.TemporaryDirectory(prefix="deid-audit-demo-") as folder:
-        progress = TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
-        subject, donor = write_demo_clips(Path(folder), progress)
+        subject, donor = write_demo_clips(Path(folder), progress_on_stderr())
         settings = make_settings(
             subjects=(subject,),
             donors=(donor,),

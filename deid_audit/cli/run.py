@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from deid_audit.pipeline.concluding import JobResult
-    from deid_audit.settings import RunSettings
+from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
 
-SCHEMA = "deid-audit/run/v1"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deid_audit.certificate.keys import Signer
+    from deid_audit.pipeline.concluding import JobResult
+    from deid_audit.progress import Progress
+    from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
+
+SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
 
 
 def run(
@@ -22,23 +28,14 @@ def run(
         typer.Option("--subject", metavar="VIDEO", help="A video of the subject; repeatable, all of one person."),
     ],
     donor: Annotated[list[Path], typer.Option("--donor", metavar="VIDEO", help="A video of the donor; repeatable.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result appears; must not exist.")],
+    out: OutFolder,
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "release",
-    case_id: Annotated[
-        str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")
-    ] = None,
-    signer: Annotated[
-        Path | None, typer.Option("--signer", metavar="P12|PEM", help="Who signs; without it a key made on the spot.")
-    ] = None,
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--passphrase-file", metavar="FILE", help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")] = "auto",
+    case_id: CaseId = None,
+    signer: SignerFile = None,
+    passphrase_file: PassphraseFile = None,
+    device: Device = "auto",
     preset: Annotated[
         str,
         typer.Option("--preset", metavar="auto|micro64|lite64|original64|hq128|hq256", help="Size of the swap model."),
@@ -52,8 +49,8 @@ def run(
         typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Swap the subject's face to the donor's, measure, judge, and issue a signed certificate.
 
@@ -70,27 +67,42 @@ def run(
 
 
 def run_and_report(settings: "RunSettings", *, as_json: bool) -> int:
-    """Runs, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
-    from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
+    """The main job, reported; the exit status."""
     from deid_audit.pipeline.run import run as run_pipeline  # noqa: PLC0415
-    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
-    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
 
-    signer = None
-    if settings.signer is not None:
-        passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
-        signer = load_signer(settings.signer, passphrase, datetime.now(UTC))
-    silence_native_stderr()
-    progress = TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
-    result = run_pipeline(settings, signer=signer, progress=progress)
+    return perform(run_pipeline, settings, as_json=as_json)
+
+
+def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSettings", *, as_json: bool) -> int:
+    """Does the job, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
+    result = job(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
     if as_json:
         typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_result(result)
     return 0 if result.case.outputs_folder == "release" else 3
+
+
+def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") -> "Signer | None":
+    """The signer whose key file was named; asks for the passphrase where it is not given."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
+    from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
+
+    if settings.signer is None:
+        return None
+    passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
+    return load_signer(settings.signer, passphrase, datetime.now(UTC))
+
+
+def progress_on_stderr() -> "Progress":
+    """Moving bars on a terminal, else a line a pass; libraries' own chatter is kept off."""
+    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
+    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
+
+    silence_native_stderr()
+    return TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
 
 
 def verify_command(result: "JobResult") -> str:
@@ -103,7 +115,7 @@ def document(result: "JobResult") -> dict[str, Any]:
     """The result as one JSON document."""
     case = result.case
     return {
-        "schema": SCHEMA,
+        "schema": SCHEMAS[case.kind],
         "case_id": case.case_id,
         "verdict": case.verdict.outcome.value,
         "out": str(result.out),
@@ -111,7 +123,7 @@ def document(result: "JobResult") -> dict[str, Any]:
         "certificate_sha256": result.certificate_sha256,
         "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
-        "training": next(stage.settings for stage in case.stages if stage.stage == "swap"),
+        "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
         "seconds": result.seconds,
         "verify": verify_command(result),
     }

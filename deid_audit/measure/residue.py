@@ -23,6 +23,7 @@ METHOD_TEXT = (
     "in the subject's swapped region whose descriptor is nearer than 0.6 to the original of that frame. What "
     "CenterFace does not see is not counted."
 )
+_SHOWN = (State.SWAPPED, State.UNDECIDED)  # a face of the subject that is found to match is undecided
 _METHOD = f"CenterFace on the written file; centre in box +{ENLARGED_BY:.0%} or IoU >= {MIN_IOU}"
 _INVENTORY = "inventory of the written file"
 
@@ -72,6 +73,18 @@ def belongs(box_xyxy: Float, region: Region) -> bool:
     return union > 0 and shared / union >= MIN_IOU
 
 
+def unaccounted_boxes(boxes_xyxy: Float, frame: LedgerFrame) -> list[Float]:
+    """The detected faces (k, 4) of one frame that belong to no swapped or concealed region."""
+    covered = [region for region in frame.regions if region.state in (State.SWAPPED, State.CONCEALED)]
+    return [box for box in boxes_xyxy if not any(belongs(box, region) for region in covered)]
+
+
+def shows_subject(boxes_xyxy: Float, frame: LedgerFrame) -> bool:
+    """Whether a detected face lies where the subject's face is shown, whosever it is now."""
+    shown = [region for region in frame.regions if region.is_subject and region.state in _SHOWN]
+    return any(belongs(box, region) for box in boxes_xyxy for region in shown)
+
+
 def _faces(
     scope: str,
     detections: Sequence[Float] | None,
@@ -90,11 +103,9 @@ def _faces(
 
     found = unaccounted = matching = undescribed = 0
     for boxes, frame, distance in zip(detections, frames, distances, strict=True):
-        covered = [region for region in frame.regions if region.state in (State.SWAPPED, State.CONCEALED)]
-        swapped = [region for region in covered if region.is_subject and region.state is State.SWAPPED]
         found += len(boxes)
-        unaccounted += sum(not any(belongs(box, region) for region in covered) for box in boxes)
-        if any(belongs(box, region) for box in boxes for region in swapped):
+        unaccounted += len(unaccounted_boxes(boxes, frame))
+        if shows_subject(boxes, frame):
             matching += bool(distance < MATCH_CUT)
             undescribed += bool(np.isnan(distance))
     count = len(frames)

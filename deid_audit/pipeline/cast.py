@@ -174,6 +174,34 @@ def gather(
     )
 
 
+def describe_person(role: Role, *, engines: Engines, progress: Progress) -> Float:
+    """Descriptors (n, 128) of the person on frames spread over all their videos, as the audit makes them."""
+    usable = [(v, index) for v, video in enumerate(role.videos) for index in _usable(video)]
+    every = -(-len(usable) // _TRAINING_FACES) or 1
+    wanted = set(usable[::every])
+    chips: list[Image | None] = []
+    for v, video in enumerate(role.videos):
+        with progress.step(f"describing, {video.source.label}", video.source.facts.frame_count) as step:
+            for frame in read_frames(video.source):
+                if (v, frame.index) in wanted:
+                    points = _landmarks(video, frame.index)
+                    chips.append(engines.recognizer.chip(frame.image_rgb, _box(video, frame.index), points))
+                step.advance()
+    return engines.recognizer.describe(chips)
+
+
+def strangers(*roles: Role) -> Float:
+    """Descriptors (n, 128) of other people in the videos: they calibrate the gallery's false match rate."""
+    rows = [
+        descriptors
+        for role in roles
+        for video in role.videos
+        for number, descriptors in video.faces.descriptors.items()
+        if number not in video.tracks and len(descriptors) >= 5
+    ]
+    return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
+
+
 def _box(video: CastVideo, index: int) -> Float:
     face = video.person_face(index)
     assert face is not None

@@ -5,7 +5,7 @@ Everything written here carries the case id and digests only.
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -48,6 +48,8 @@ _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
 model trained for this pair; where no good replacement was possible the face is covered in black.
 Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.""",
+    "conceal": """Every face that was found in these videos is covered. Sound, subtitles and descriptive tags
+were removed. Nothing else in the picture was changed.""",
     "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
 them with the originals and judged the result. The files are byte for byte those it was given.""",
 }
@@ -66,7 +68,7 @@ Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signe
 
 def not_assessed(kind: JobKind) -> tuple[str, ...]:
     """What no certificate of this kind says anything about."""
-    return _NOT_ASSESSED if kind == "swap" else _NOT_ASSESSED_OF_OTHERS + _NOT_ASSESSED
+    return (_NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()) + _NOT_ASSESSED
 
 
 def write_outputs(
@@ -131,11 +133,16 @@ def write_audit(
     ledgers: Sequence[Sequence[LedgerFrame]],
     figures: Sequence[Figure],
     *,
+    why: str | None,
+    why_pictures: Mapping[str, bytes],
     learning_curve: str | None,
     log: Sequence[str],
     digest_key: bytes,
 ) -> None:
-    """The steward's folder: ledger, figures with their data, learning curve, run log, the key of the keyed digests."""
+    """The steward's folder: ledger, figures with their data, learning curve, run log, the key of the keyed digests.
+
+    Where the verdict is not PASSED, also why: a text, and frames of the withheld videos.
+    """
     audit = partial / "audit"
     (audit / "figures").mkdir(parents=True)
     (audit / "frames.csv").write_text(to_csv(ledgers), encoding="utf-8")
@@ -146,6 +153,11 @@ def write_audit(
         (audit / "figures" / f"{figure.name}.{suffix}").write_bytes(figure.data)
         if figure.csv is not None:
             (audit / "figures" / f"{figure.name}.csv").write_text(figure.csv, encoding="utf-8")
+    if why is not None:
+        (audit / "why").mkdir()
+        (audit / "why.txt").write_text(why, encoding="utf-8")
+        for name, picture in why_pictures.items():
+            (audit / "why" / name).write_bytes(picture)
     (audit / "run.log").write_text("\n".join(log) + "\n", encoding="utf-8")
     key_file = audit / "originals.key"
     key_file.touch(mode=0o600)

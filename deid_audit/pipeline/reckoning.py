@@ -19,7 +19,7 @@ from deid_audit.measure.figures import (
     roc_figure,
     sample_frames,
 )
-from deid_audit.measure.identity import distances_to_original, measure_identity, roc
+from deid_audit.measure.identity import MATCH_CUT, distances_to_original, measure_identity, roc
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.residue import measure_residue
 from deid_audit.measure.tremor import measure_tremor
@@ -41,13 +41,20 @@ class Watched:
 
 
 def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[LedgerFrame, ...]:
-    """The ledger after the audit: a swapped face that the written file does not let describe is `undecided`."""
-    undescribed = observed.compared & ~np.isfinite(observed.descriptors.swapped).all(1)
-    reason = "the swapped face could not be described in the written file"
+    """The ledger after the audit of the written file.
+
+    A shown face of the subject becomes `undecided` when it cannot be compared with the same frame's original, or
+    matches it.
+    """
+    distances = distances_to_original(observed.descriptors)
 
     def judged(frame: LedgerFrame) -> LedgerFrame:
-        if not undescribed[frame.index]:
+        distance = float(distances[frame.index])
+        if not observed.compared[frame.index] or distance >= MATCH_CUT:
             return frame
+        reason = "the face in the written file could not be compared with the original"
+        if distance < MATCH_CUT:
+            reason = f"the face in the written file matches the original: {distance:.2f}"
         regions = tuple(
             replace(region, state=State.UNDECIDED, reason=reason)
             if region.is_subject and region.state is State.SWAPPED

@@ -86,7 +86,7 @@ class _Renderer:
                 swapped, reason = None, f"the swap failed ({type(error).__name__})"
             image = mask(image, release_box(subject.box_xyxy)) if swapped is None else swapped
             regions.append(
-                _region(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
+                region_of(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
             )
         for face in self.cast.faces.frames[frame.index]:
             if face is subject:
@@ -94,7 +94,7 @@ class _Renderer:
             image = mask(image, release_box(face.box_xyxy))
             mine = face.track_id in self.cast.tracks
             regions.append(
-                _region(face, State.CONCEALED, "not the subject" if not mine else "second sighting", is_subject=mine)
+                region_of(face, State.CONCEALED, "not the subject" if not mine else "second sighting", is_subject=mine)
             )
         return image, regions, descriptor
 
@@ -133,7 +133,8 @@ class _Renderer:
         return ""
 
 
-def _region(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:
+def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:
+    """The ledger's entry of one tracked face."""
     left, top, right, bottom = (float(edge) for edge in face.box_xyxy)
     return Region(
         track_id=face.track_id,

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
-from deid_audit.frames import Float
+from deid_audit.measure.identity import frame_distances
 from deid_audit.pipeline import issuing, rendering
-from deid_audit.pipeline.cast import Role, analyse, refuse_same_person
+from deid_audit.pipeline.cast import Role, analyse, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, Job, JobResult, StageRow, Timer, conclude, now
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.measuring import observe
@@ -72,8 +70,9 @@ def run(
             watched = _render_and_watch(partial / "rendered", subject, pair, settings, engines, progress, timer)
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
-            measurements = reckon(watched, pair.donor_descriptors, _strangers(subject, donor))
+            measurements = reckon(watched, pair.donor_descriptors, strangers(subject, donor))
             drawings = plots(watched, pair.donor_descriptors)
+            distances = frame_distances([video.observed.descriptors for video in watched], pair.donor_descriptors)
             with timer.of("destroying"):
                 erasure = vault.destroy()
         measurements.append(_erasure_measurement(erasure.complete))
@@ -93,6 +92,7 @@ def run(
                 originals=subjects,
                 donors=donors,
                 watched=watched,
+                distances=distances,
                 measurements=measurements,
                 plots=drawings,
                 erasure=erasure,
@@ -140,18 +140,6 @@ def _render_and_watch(
             observed = observe(cast, released, done, engines=engines, progress=progress)
             watched.append(Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed))
     return watched
-
-
-def _strangers(subject: Role, donor: Role) -> Float:
-    """Descriptors of other people in the videos: they calibrate the gallery's false match rate."""
-    rows = [
-        descriptors
-        for role in (subject, donor)
-        for video in role.videos
-        for number, descriptors in video.faces.descriptors.items()
-        if number not in video.tracks and len(descriptors) >= 5
-    ]
-    return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
 
 
 def _erasure_measurement(complete: bool) -> Measurement:

@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -35,11 +36,15 @@ def interruptible() -> Iterator[None]:
 
 def refuse_existing(out: Path, *, force: bool) -> None:
     """SettingsError when OUT exists, unless `force` and it is empty or an earlier output of this tool."""
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise SettingsError("--out exists and is not a folder", next_step="choose another --out")
-    if not out.exists():
-        return
-    names = {entry.name for entry in out.iterdir()}
+    try:
+        if out.is_symlink() or (out.exists() and not out.is_dir()):
+            raise SettingsError("--out exists and is not a folder", next_step="choose another --out")
+        if not out.exists():
+            return
+        names = {entry.name for entry in out.iterdir()}
+    except OSError as error:  # a folder on the way that may not be entered, a name that is too long
+        why = error.strerror or "input/output error"
+        raise SettingsError(f"--out cannot be used: {why}", next_step="choose another --out") from None
     if not force:
         raise SettingsError("--out exists already", next_step="choose another --out, or add --force to replace it")
     if names and not names >= _OWN_FILES:
@@ -57,16 +62,7 @@ def staged(out: Path, *, force: bool) -> Iterator[Path]:
         StageError: the disk is full or not writable.
     """
     refuse_existing(out, force=force)
-    partial = out.with_name(f"{out.name}.partial")
-    if partial.exists():
-        if not (partial / _MARKER).exists():
-            raise SettingsError(
-                f"{partial.name} exists and is not ours", next_step="move it away or choose another --out"
-            )
-        shutil.rmtree(partial)
-    try:
-        partial.mkdir(parents=True)
-        (partial / _MARKER).touch()
+    with _partial_of(out) as partial:
         yield partial
         (partial / _MARKER).unlink()
         _sync_tree(partial)
@@ -74,14 +70,83 @@ def staged(out: Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(out)
         partial.rename(out)
         _sync(out.parent)
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """One file under way at `path`; it takes its place when the work ends well, unless `keep` was set to False."""
+
+    path: Path
+    keep: bool = True
+
+
+@contextmanager
+def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
+    """Like `staged`, for a single file."""
+    if out.is_symlink() or (out.exists() and not out.is_file()):
+        raise SettingsError("--out exists and is not a file", next_step="choose another --out")
+    if out.exists() and not force:
+        raise SettingsError("--out exists already", next_step="choose another --out, or add --force to replace it")
+    with _partial_of(out) as partial:
+        unfinished = Unfinished(partial / out.name)
+        yield unfinished
+        if unfinished.keep:
+            _sync(unfinished.path)
+            unfinished.path.replace(out)
+            _sync(out.parent)
+
+
+@contextmanager
+def _partial_of(out: Path) -> Iterator[Path]:
+    """OUT.partial with our marker in it; gone at the end, however that comes, and so are folders made on the way."""
+    partial = out.with_name(f"{out.name}.partial")
+    missing: list[Path] = []
+    try:
+        missing += [folder for folder in out.parents if not folder.exists()]
+        _clear_leftover(partial)
+        partial.mkdir(parents=True)
+        try:
+            (partial / _MARKER).touch()
+            yield partial
+        finally:
+            _remove(partial)
     except OSError as error:
         raise StageError(
             f"the output could not be written: {error.strerror or type(error).__name__}",
             next_step="check space and permissions where --out stands, and run again",
         ) from error
     finally:
-        if partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
+        for folder in missing:
+            with suppress(OSError):  # it holds OUT, or was never made
+                folder.rmdir()
+
+
+def _clear_leftover(partial: Path) -> None:
+    """Takes away what a killed run left; SettingsError when it is somebody else's."""
+    if not (partial.is_symlink() or partial.exists()):
+        return
+    if not _is_ours(partial):
+        raise SettingsError(f"{partial.name} exists and is not ours", next_step="move it away or choose another --out")
+    _remove(partial)
+
+
+def _is_ours(partial: Path) -> bool:
+    """By its marker; a run killed before it stood there leaves an empty folder, one killed after a complete output."""
+    if partial.is_symlink() or not partial.is_dir():
+        return False
+    names = {entry.name for entry in partial.iterdir()}
+    return _MARKER in names or not names or names >= _OWN_FILES
+
+
+def _remove(partial: Path) -> None:
+    """The marker last: a removal that is cut off leaves a folder that the next run still knows as ours."""
+    with suppress(OSError):  # renamed already, or what remains is seen by the next run
+        for entry in partial.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != _MARKER:
+                entry.unlink()
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Covers a region: the black box that protects where no swap is good enough, and the paper's three controls.
 
-The controls (mask, blur, pixelation) are for comparison and never become a file; only `mask` conceals a release:
-a blur of this strength can be re-identified.
+In the main job the controls (mask, blur, pixelation) are for comparison and never become a file; only `mask` conceals a
+release: a blur of this strength can be re-identified. `deid-audit conceal` writes what it is asked for.
 """
 
 from collections.abc import Callable
@@ -66,4 +66,5 @@ def pixelate(image_rgb: Image, box_xyxy: Float) -> Image:
     return _covered(image_rgb, box_xyxy, tiles)
 
 
+METHODS: dict[str, Callable[[Image, Float], Image]] = {"mask": mask, "blur": blur, "pixelate": pixelate}
 CONTROLS: dict[str, Callable[[Image, Float], Image]] = {"masked": mask, "blurred": blur, "pixelated": pixelate}

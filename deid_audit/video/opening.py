@@ -22,6 +22,9 @@ REMUX = "play the file to see whether it is damaged; copying it again or `ffmpeg
 _MAX_DECODE_THREADS = 8
 _PLAYLISTS = frozenset({"concat", "hls", "dash", "imf"})
 _MAX_EARLY_END_S = 0.5
+# H.264's largest picture (level 6.2, 139264 blocks of 16x16 pixels; 8192x4320 fits): a larger one could not be written
+# back at its size, and would take gigabytes to look at.
+LARGEST_PIXELS = 139_264 * 16 * 16
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def opened(path: Path, label: str) -> Iterator[tuple[InputContainer, VideoStream
             mode="r",
             container_options={"protocol_whitelist": "file"},
             metadata_errors="replace",
+            options={"max_pixels": str(LARGEST_PIXELS)},
         )
     except (av.error.FFmpegError, OSError, ValueError):
         raise VideoError(f"{label} is not a video that FFmpeg can read, or it is cut off", next_step=REMUX) from None
@@ -47,6 +51,9 @@ def opened(path: Path, label: str) -> Iterator[tuple[InputContainer, VideoStream
             kinds = ", ".join(sorted({str(s.type) for s in container.streams})) or "nothing"
             raise VideoError(f"{label} holds no video stream, only {kinds}", next_step="give a file with pictures")
         stream = max(pictures, key=lambda s: (s.width * s.height, -s.index))
+        if stream.width * stream.height > LARGEST_PIXELS:
+            raise _too_large(stream, label)
+        stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(len(os.sched_getaffinity(0)), _MAX_DECODE_THREADS)
         yield container, stream
@@ -104,6 +111,14 @@ def _ends_early(container: InputContainer, stream: VideoStream, packets: int, en
 
 def still_image(label: str) -> VideoError:
     return VideoError(f"{label} is a still image, not a video", next_step="give the video itself")
+
+
+def _too_large(stream: VideoStream, label: str) -> VideoError:
+    return VideoError(
+        f"{label} announces pictures of {stream.width}x{stream.height} pixels; "
+        f"at most {LARGEST_PIXELS / 1e6:.1f} million pixels can be read and written",
+        next_step="look whether the file is damaged; if not, make it smaller: `ffmpeg -i IN -vf scale=1920:-2 OUT.mp4`",
+    )
 
 
 def _damaged(label: str) -> VideoError:

@@ -34,7 +34,8 @@ _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif",
 class SourceVideo:
     """A video that was decoded once from end to end; `pts` holds every frame's timestamp in `time_base` units.
 
-    `sample_aspect_ratio` is of the upright picture; `colour` is what the stream declares.
+    `sample_aspect_ratio` is of the upright picture; `colour` is what the stream declares, `stamp` the
+    file's size and time of change. A view shows frame `picks[i]` of `view_of` as its frame i, at its own instants.
     """
 
     path: Path
@@ -44,6 +45,9 @@ class SourceVideo:
     pts: tuple[int, ...]
     sample_aspect_ratio: Fraction = Fraction(1)
     colour: ColourTags = field(default_factory=ColourTags)
+    stamp: tuple[int, int] | None = None
+    view_of: "SourceVideo | None" = None
+    picks: tuple[int, ...] = ()
 
     @property
     def times_s(self) -> tuple[float, ...]:
@@ -63,6 +67,7 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
     pts: list[int] = []
     first: VideoFrame | None = None
     with opened(path, label) as (container, stream):
+        stamp = _stamp(path, label)
         for frame in decode_all(container, stream, label):
             pts.append(_checked_pts(frame, pts[-1] if pts else None, label))
             if first is None:
@@ -91,6 +96,8 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
             codec=stream.codec_context.name,
             inventory=_inventory(container, stream),
         )
+        if _stamp(path, label) != stamp:
+            raise _changed(label)
         ratio = stream.sample_aspect_ratio or Fraction(1)
         return SourceVideo(
             path=path,
@@ -100,6 +107,7 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
             pts=tuple(pts),
             sample_aspect_ratio=1 / ratio if orientation.swap_axes else ratio,
             colour=tags_of(first),
+            stamp=stamp,
         )
 
 
@@ -107,10 +115,15 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
     """Streams the video's frames: RGB, upright, contiguous; holds a few frames at a time.
 
     Raises:
-        VideoError: the frames are not those of `open_video`, so the file changed in between.
+        VideoError: the file, or its frames, are not those of `open_video`: it changed in between.
     """
+    if video.view_of is not None:
+        yield from _picked(video, video.view_of)
+        return
     position = 0
     with opened(video.path, video.label) as (container, stream):
+        if video.stamp not in (None, _stamp(video.path, video.label)):
+            raise _changed(video.label)
         for frame in decode_all(container, stream, video.label):
             orientation = _orientation(frame, video.label)
             size = _upright_size(frame, orientation)
@@ -119,8 +132,17 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
                 raise _changed(video.label)
             yield Frame(index=position, pts=video.pts[position], image_rgb=orientation.upright(to_rgb(frame)))
             position += 1
-    if position != len(video.pts):
+    if position != len(video.pts) or video.stamp not in (None, _stamp(video.path, video.label)):
         raise _changed(video.label)
+
+
+def _picked(view: SourceVideo, source: SourceVideo) -> Iterator[Frame]:
+    """The frames of a view; its picks rise, so one pass over the source gives them all."""
+    position = 0
+    for frame in read_frames(source):
+        while position < len(view.picks) and view.picks[position] == frame.index:
+            yield Frame(index=position, pts=view.pts[position], image_rgb=frame.image_rgb)
+            position += 1
 
 
 def _checked_pts(frame: VideoFrame, before: int | None, label: str) -> int:
@@ -167,6 +189,15 @@ def _is_variable(pts: list[int], time_base: Fraction) -> bool:
     return bool(steps) and max(steps) - min(steps) > max(1, math.ceil(Fraction(1, 2000) / time_base))
 
 
+def _stamp(path: Path, label: str) -> tuple[int, int]:
+    """Size and time of change: a file exchanged for one with the same instants has other pictures."""
+    try:
+        status = path.stat()
+    except OSError:
+        raise _changed(label) from None
+    return status.st_size, status.st_mtime_ns
+
+
 def _digest(path: Path, label: str, key: bytes | None) -> str:
     try:
         return keyed_digest_file(path, key) if key is not None else ""
@@ -189,6 +220,6 @@ def _inventory(container: InputContainer, stream: VideoStream) -> VideoInventory
 
 def _changed(label: str) -> VideoError:
     return VideoError(
-        f"{label} changed while it was being read: its frames are not those of the first pass",
+        f"{label} changed while it was being read: it is not the file of the first pass",
         next_step="keep the file unchanged during the run and start again",
     )

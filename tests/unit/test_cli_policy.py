@@ -39,7 +39,9 @@ def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 def test_list_names_every_shipped_policy() -> None:
     result = runner.invoke(build_app(), ["policy", "list"])
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["aies2020", "release", "release-face"]
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [
+        *("aies2020", "concealment", "external", "release", "release-face")
+    ]
     result = runner.invoke(build_app(), ["policy", "list", "--json"])
     document = json.loads(result.stdout)
     assert document["schema"] == "deid-audit/policy-list/v1"

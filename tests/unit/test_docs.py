@@ -177,8 +177,8 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
     for passed in (True, False):
         video = tmp_path / "CASE-01.mp4"
         video.write_bytes(b"video")
-        issuing.write_outputs(tmp_path / "OUT" if not passed else _made(tmp_path / "OUT"), [video], case_id="CASE", kind="swap",
-                              passed=passed)  # fmt: skip
+        out = _made(tmp_path / "OUT") if passed else tmp_path / "OUT"
+        issuing.write_outputs(out, [video], case_id="CASE", kind="swap", passed=passed)
     ledger = [LedgerFrame(index=0, time_s=0.0, regions=(), cleared_by=("a", "b"))]
     issuing.write_audit(
         tmp_path / "OUT", [ledger], figures(), learning_curve="step\n", log=["line"], digest_key=bytes(32)
@@ -349,7 +349,7 @@ def test_every_policy_number_and_its_reason_stand_in_the_changelog() -> None:
 def test_a_changed_number_and_a_missing_reason_are_noticed() -> None:
     text = DOCUMENTS["CHANGELOG.md"]
     reason = "the same cut, counted over all frames"
-    row = f"| release | `keypoints.oks_ge_95` of swapped | at least 0.95 | 50 | – | {reason} |"
+    row = f"| release, external | `keypoints.oks_ge_95` of swapped | at least 0.95 | 50 | – | {reason} |"
     assert row in text
     assert stated_rules(text.replace(row, row.replace("0.95", "0.9"))) != shipped_rules()
     assert stated_rules(text.replace(row, "")) != shipped_rules()

@@ -112,3 +112,8 @@ def test_streams_and_keys_are_counted_and_keys_are_not_printed() -> None:
 )
 def test_the_matching_rule(box: tuple[float, float, float, float], inside: bool) -> None:
     assert belongs(np.array(box, np.float32), region()) is inside
+
+
+def test_a_face_of_the_subject_found_to_match_counts_also_when_its_frame_became_undecided() -> None:
+    rows = residue([boxes(BOX), boxes(BOX)], [(region(State.UNDECIDED),), (region(),)], [0.1, 0.7])
+    assert (rows["subject_faces"].value, rows["unaccounted_faces"].value) == (1, 1)

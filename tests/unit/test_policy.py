@@ -107,7 +107,9 @@ def test_a_folder_a_missing_file_and_an_unknown_name_are_refused(tmp_path: Path)
         with pytest.raises(PolicyFileError, match=f"^{name}: ") as caught:
             load_policy(str(tmp_path / name))
         assert str(tmp_path) not in str(caught.value)
-    with pytest.raises(PolicyFileError, match=r"no policy 'nope'; shipped are aies2020, release, release-face"):
+    with pytest.raises(
+        PolicyFileError, match=r"no policy 'nope'; shipped are aies2020, concealment, external, release, release-face"
+    ):
         load_policy("nope")
 
 
@@ -137,7 +139,20 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("residue.metadata_keys", "at_most", 0),
     ("erasure.complete", "at_least", 1),
 }
+COVERED = {
+    ("coverage.swapped", "at_most", 0),
+    ("coverage.undecided", "at_most", 0),
+    ("coverage.frames", "at_least", 1),
+    ("residue.subject_faces", "at_most", 0),
+    ("residue.unaccounted_faces", "at_most", 0),
+    ("residue.audio_streams", "at_most", 0),
+    ("residue.metadata_keys", "at_most", 0),
+}
 SHIPPED = {
+    # what only the tool that made a video can meet: nearness to a donor, and the destruction of the model
+    "external": (RELEASE_FACE | KEYPOINTS)
+    - {("identity.to_donor.mean", "below", 0.5), ("erasure.complete", "at_least", 1)},
+    "concealment": COVERED,
     "release": RELEASE_FACE | KEYPOINTS,
     "release-face": RELEASE_FACE,
     "aies2020": PAPER_IDENTITY
@@ -285,7 +300,8 @@ def test_no_measurements_never_pass(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_a_good_case_passes_and_each_missing_measurement_undoes_it(name: str) -> None:
-    policy, rows = load_policy(name), make_measurements(videos=2)
+    policy = load_policy(name)
+    rows = make_measurements(videos=2, swapped={"coverage.swapped": 0} if name == "concealment" else {})
     assert judge(rows, policy).outcome is P
     for rule in policy.rules:
         kept = [row for row in rows if (row.metric, row.of) != (rule.metric, rule.of)]

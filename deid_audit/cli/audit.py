@@ -1,0 +1,53 @@
+"""`deid-audit audit`: judges what another tool made of a video, with the measures and evidence of the main job."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
+
+
+def audit(
+    original: Annotated[
+        list[Path],
+        typer.Option("--original", metavar="VIDEO", help="A video of the subject, unchanged; repeatable, one person."),
+    ],
+    released: Annotated[
+        list[Path],
+        typer.Option("--released", metavar="VIDEO", help="What a tool made of it; one for each --original, in order."),
+    ],
+    out: OutFolder,
+    donor: Annotated[
+        list[Path] | None,
+        typer.Option("--donor", metavar="VIDEO", help="A video of the face put on, if known; repeatable."),
+    ] = None,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
+    ] = "external",
+    case_id: CaseId = None,
+    signer: SignerFile = None,
+    passphrase_file: PassphraseFile = None,
+    device: Device = "auto",
+    align: Annotated[
+        bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Judge the output of any tool against the original: a face swap, a blurred copy, a mask.
+
+    The same measures and evidence as the main job. How the video was made, and what that tool kept, is not known and
+    not assessed. Exit status 0 when the policy passed; 3 when everything was done and it did not.
+    """
+    from deid_audit.cli.run import perform  # noqa: PLC0415
+    from deid_audit.pipeline.auditing import audit as audit_pipeline  # noqa: PLC0415  (heavy)
+    from deid_audit.settings import make_audit_settings  # noqa: PLC0415
+
+    settings = make_audit_settings(
+        originals=tuple(original), released=tuple(released), donors=tuple(donor or ()), policy=policy, out=out,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        device=device, align=align, force=force,
+    )  # fmt: skip
+    raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

@@ -1,0 +1,86 @@
+"""`deid-audit conceal`: every face of a video covered, without a swap, and no file when one was missed."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile
+
+if TYPE_CHECKING:
+    from deid_audit.pipeline.concealing import Concealed
+
+SCHEMA = "deid-audit/conceal/v1"
+
+
+def conceal(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The video whose faces are to be covered.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.mp4", help="The covered video; must not exist.")],
+    method: Annotated[
+        str, typer.Option("--method", metavar="mask|blur|pixelate", help="How; only the black mask keeps nothing.")
+    ] = "mask",
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="DIR", help="Audit the result, and put the certificate here."),
+    ] = None,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME|FILE", help="What the audit must show; only with --certificate.")
+    ] = "concealment",
+    case_id: CaseId = None,
+    signer: SignerFile = None,
+    passphrase_file: PassphraseFile = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Cover every face of a video, whoever it is: for those who want no swap.
+
+    The written file is searched again by another family of detectors; if a face is left, no file is given out and the
+    exit status is 3. A blur or tiles of this strength can be re-identified; the black mask is the default.
+    """
+    from deid_audit.cli.run import load_signer_of, progress_on_stderr  # noqa: PLC0415
+    from deid_audit.pipeline.concealing import conceal as conceal_pipeline  # noqa: PLC0415  (heavy)
+    from deid_audit.settings import make_conceal_settings  # noqa: PLC0415
+
+    settings = make_conceal_settings(
+        video=video, method=method, out=out, certificate=certificate, policy=policy,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        device=device, force=force,
+    )  # fmt: skip
+    result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
+    if as_json:
+        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_result(result)
+    raise typer.Exit(0 if result.written else 3)
+
+
+def document(result: "Concealed") -> dict[str, Any]:
+    """The result as one JSON document; `audit` is that of `deid-audit audit`, or null."""
+    from deid_audit.cli.run import document as audit_document  # noqa: PLC0415
+
+    return {
+        "schema": SCHEMA,
+        "out": str(result.out) if result.written else None,
+        "method": result.method,
+        "frames": {state.value: count for state, count in result.states.items()},
+        "audit": None if result.certified is None else audit_document(result.certified),
+    }
+
+
+def print_result(result: "Concealed") -> None:
+    """Frames by state, the audit when there was one, and where the file is."""
+    from deid_audit.cli.run import print_result as print_audit  # noqa: PLC0415
+
+    counts = ", ".join(f"{count} {state.value}" for state, count in result.states.items() if count)
+    typer.echo(f"frames        {counts}")
+    if result.certified is not None:
+        print_audit(result.certified)
+    if not result.written:
+        typer.echo("The audit did not pass: no covered video was given out.")
+        return
+    typer.echo(f"covered video {result.out}")
+    if result.method != "mask":
+        typer.echo("A blur or tiles of this strength can be re-identified; the mask cannot.", err=True)

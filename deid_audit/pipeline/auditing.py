@@ -1,0 +1,174 @@
+"""Judging what another tool made: originals and released videos in, a certificate or a refusal with reasons out.
+
+The same measures, policy and evidence as the main job; nothing is swapped, and what that tool did or kept is not known.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.errors import VideoError
+from deid_audit.faces import track
+from deid_audit.findings import not_measured
+from deid_audit.measure.identity import frame_distances
+from deid_audit.pipeline import comparing, issuing
+from deid_audit.pipeline.cast import Role, analyse, describe_person, refuse_same_person, strangers
+from deid_audit.pipeline.comparing import compare_videos
+from deid_audit.pipeline.concluding import Examined, Job, JobResult, StageRow, Timer, conclude, now
+from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.measuring import observe
+from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
+from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
+from deid_audit.pipeline.training import wipe_arrays_with
+from deid_audit.policy import load_policy
+from deid_audit.progress import Progress
+from deid_audit.settings import AuditSettings
+from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.vault import Vault, protect_process
+from deid_audit.video import pairing, reader
+from deid_audit.video.pairing import align_frames, left_out, pair_frames
+from deid_audit.video.reader import SourceVideo, open_video
+
+_KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"})
+
+
+def audit(
+    settings: AuditSettings,
+    *,
+    signer: Signer | None,
+    progress: Progress,
+    clock: Callable[[], datetime] = now,
+    made_with: str | None = None,
+) -> JobResult:
+    """The whole audit; `made_with` says how the videos were made, when it was this tool that covered the faces.
+
+    0. Refuse what cannot work; copy the released files, so that what is judged is what is certified.  1. Find the faces
+    of the originals, name the subject.  2. Compare, frame by frame.  3. Measure.  4. Judge.  5. Issue.
+
+    Raises:
+        VideoError: a file cannot be read, or its frames are not those of its original.
+        DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
+    """
+    timer = Timer()
+    policy = load_policy(settings.policy)
+    refuse_existing(settings.out, force=settings.force)
+    device = pick_device(settings.device)
+    signer = signer or ephemeral_signer(clock())
+    protection = protect_process()
+    digest_key = secrets.token_bytes(32)
+    with interruptible(), staged(settings.out, force=settings.force) as partial:
+        with timer.of("reading"):
+            originals, released, paired = _open_pairs(settings, partial / "rendered", digest_key)
+            donors = [
+                open_video(path, label=f"donor video {number}", digest_key=digest_key)
+                for number, path in enumerate(settings.donors, start=1)
+            ]
+        threads = prepare_runtime(device)
+        engines = load_engines(device)
+        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+            with timer.of("finding faces"):
+                subject = analyse(paired, who="subject", engines=engines, progress=progress)
+                wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
+                donor = [analyse(donors, who="donor", engines=engines, progress=progress)] if donors else []
+                donor_descriptors = np.zeros((0, 128), np.float32)
+                for role in donor:
+                    refuse_same_person(subject, role)
+                    donor_descriptors = describe_person(role, engines=engines, progress=progress)
+                    wipe_arrays_with(vault, "tracked faces of the donor", [*role.arrays(), donor_descriptors])
+            with timer.of("measuring"):
+                watched = _compare_and_watch(subject, released, engines, progress)
+                for number, video in enumerate(watched, start=1):
+                    wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
+            measurements = reckon(watched, donor_descriptors, strangers(subject, *donor))
+            drawings = plots(watched, donor_descriptors)
+            distances = frame_distances([video.observed.descriptors for video in watched], donor_descriptors)
+            with timer.of("destroying"):
+                erasure = vault.destroy()
+        why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
+        measurements.append(not_measured("erasure.complete", "run", "run", why_not))
+        return conclude(
+            partial,
+            Job(
+                kind="conceal" if made_with else "audit",
+                case_id=settings.case_id,
+                out=settings.out,
+                policy=policy,
+                signer=signer,
+                clock=clock,
+                digest_key=digest_key,
+                progress=progress,
+            ),
+            Examined(
+                originals=originals,
+                donors=donors,
+                watched=watched,
+                distances=distances,
+                measurements=measurements,
+                plots=drawings,
+                erasure=erasure,
+            ),
+            making=_stages(timer, paired, made_with, aligned=settings.align),
+            environment=issuing.environment(device, threads, protection),
+            timer=timer,
+        )
+
+
+def _open_pairs(
+    settings: AuditSettings, folder: Path, digest_key: bytes
+) -> tuple[list[SourceVideo], list[SourceVideo], list[SourceVideo]]:
+    """Originals, released videos (copied to `folder` under the case's name), and the originals frame for frame."""
+    folder.mkdir()
+    originals, released, paired = [], [], []
+    for number, (before, after) in enumerate(zip(settings.originals, settings.released, strict=True), start=1):
+        original = open_video(before, label=f"original video {number}", digest_key=digest_key)
+        label = f"released video {number}"
+        open_video(after, label=label)  # what cannot be read is refused by name, before it is copied
+        suffix = after.suffix.lower() if after.suffix.lower() in _KNOWN_SUFFIXES else ".video"
+        copy = folder / f"{settings.case_id}-{number:02d}{suffix}"
+        _copy(after, copy, label)
+        shown = open_video(copy, label=label)
+        originals.append(original)
+        released.append(shown)
+        paired.append((align_frames if settings.align else pair_frames)(original, shown))
+    return originals, released, paired
+
+
+def _copy(source: Path, target: Path, label: str) -> None:
+    try:
+        with source.open("rb") as stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out)
+    except OSError as error:
+        raise VideoError(
+            f"{label} could not be copied: {error.strerror or 'input/output error'}",
+            next_step="check the free space where --out stands",
+        ) from None
+
+
+def _compare_and_watch(
+    subject: Role, released: Sequence[SourceVideo], engines: Engines, progress: Progress
+) -> list[Watched]:
+    watched: list[Watched] = []
+    for cast, shown in zip(subject.videos, released, strict=True):
+        with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
+            done = compare_videos(cast, shown, engines=engines, step=step)
+        observed = observe(cast, shown, done, engines=engines, progress=progress)
+        watched.append(Watched(released=shown, ledger=finished_ledger(done.ledger, observed), observed=observed))
+    return watched
+
+
+def _stages(timer: Timer, paired: Sequence[SourceVideo], made_with: str | None, *, aligned: bool) -> list[StageRow]:
+    seconds = timer.seconds
+    method = pairing.ALIGNED_METHOD_TEXT if aligned else pairing.METHOD_TEXT
+    not_compared = sum(left_out(video) for video in paired)
+    return [
+        *([("covering", made_with, 0.0, {})] if made_with else []),
+        ("video", reader.METHOD_TEXT, seconds["reading"], {}),
+        ("pairing", method, 0.0, {"align": aligned, "original_frames_not_compared": not_compared}),
+        ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
+        ("comparison", comparing.METHOD_TEXT, 0.0, {}),
+    ]

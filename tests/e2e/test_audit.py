@@ -1,0 +1,150 @@
+"""Other tools' output judged by the whole command, and covering without a swap: what passes, what fails, and why.
+
+The other tools are played by code: a copy that only encodes again, one at half the rate, one at another size.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from deid_audit.pipeline.demo_clips import write_demo_clips
+from deid_audit.progress import SilentProgress
+from deid_audit.video.reader import open_video, read_frames
+
+pytestmark = pytest.mark.e2e
+FRAMES = 30
+
+
+def deid_audit(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deid_audit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_demo_clips(tmp_path_factory.mktemp("clips"), SilentProgress(), seconds=FRAMES / 25)
+
+
+def pictures(path: Path, *, every: int = 1) -> Iterator[np.ndarray]:
+    for frame in read_frames(open_video(path, label="clip")):
+        if frame.index % every == 0:
+            yield frame.image_rgb
+
+
+def encode(path: Path, images: Iterator[np.ndarray], *, rate: int = 25) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "ultrafast"})
+        for image in images:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = image.shape[:2]
+                stream.pix_fmt = "yuv420p"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def covered(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A covered video with its certificate."""
+    folder = tmp_path_factory.mktemp("covered")
+    done = deid_audit(
+        *("conceal", clips[0], "--out", folder / "covered.mp4", "--certificate", folder / "case"),
+        *("--case-id", "c1", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_every_face_is_covered_and_the_certificate_says_by_whom(
+    covered: tuple[Path, dict], clips: tuple[Path, Path]
+) -> None:
+    folder, result = covered
+    assert result["frames"]["concealed"] == FRAMES
+    assert result["audit"]["verdict"] == "PASSED"
+    assert sorted(path.name for path in folder.iterdir()) == ["case", "covered.mp4"]
+    assert (folder / "case" / "release" / "c1-01.mp4").read_bytes() == (folder / "covered.mp4").read_bytes()
+    assert "Every face that was found" in (folder / "case" / "release" / "README.txt").read_text()
+    statement = json.loads((folder / "case" / "evidence.json").read_text())["predicate"]
+    assert statement["kind"] == "conceal"
+    assert statement["stages"][0]["stage"] == "covering" and "mask" in statement["stages"][0]["method"]
+    before, after = (np.stack(list(pictures(path, every=10))) for path in (clips[0], folder / "covered.mp4"))
+    assert after[:, 150:200, 240:300].max() < 40  # the face is black
+    assert np.abs(before.astype(int) - after)[:, 700:].mean() < 3  # the body is as it was
+    certificate = folder / "case" / "certificate.pdf"
+    assert deid_audit("verify", certificate, "--trust", folder / "case" / "signer.crt").returncode == 0
+
+
+def test_the_audit_of_a_covered_video_by_the_release_policy_withholds_it(
+    covered: tuple[Path, dict], clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = deid_audit(
+        *("audit", "--original", clips[0], "--released", covered[0] / "covered.mp4", "--donor", clips[1]),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    assert done.returncode == 3, done.stderr
+    result = json.loads(done.stdout)
+    assert result["schema"] == "deid-audit/audit/v1" and result["released"] == []
+    outcomes = {finding["rule"]["metric"]: finding["outcome"] for finding in result["findings"]}
+    assert outcomes["coverage.concealed_share"] == "FAILED"
+    assert outcomes["residue.subject_faces"] == "PASSED" == outcomes["coverage.undecided"]
+    assert outcomes["identity.to_original.mean"] == "INDETERMINATE"
+    statement = json.loads((tmp_path / "out" / "evidence.json").read_text())["predicate"]
+    assert statement["kind"] == "audit" and "not known" in str(statement["measurements"])
+    assert any("How the released video was made" in line for line in statement["not_assessed"])
+    assert len(statement["donors"]) == 1
+
+
+def test_a_copy_that_protects_nobody_fails_by_every_frame(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    copy = encode(tmp_path / "copy.mp4", pictures(clips[0]))
+    done = deid_audit("audit", "--original", clips[0], "--released", copy, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 3, done.stderr
+    findings = {finding["rule"]["metric"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["coverage.undecided"]["observed"] == FRAMES
+    assert findings["residue.subject_faces"]["observed"] == FRAMES
+    assert findings["identity.to_original.mean"]["observed"] < 0.3
+    ledger = (tmp_path / "out" / "audit" / "frames.csv").read_text()
+    assert ledger.count("matches the original") == FRAMES
+
+
+def test_frames_that_do_not_pair_up_are_an_error_that_says_what_differs(
+    clips: tuple[Path, Path], covered: tuple[Path, dict], tmp_path: Path
+) -> None:
+    half = encode(tmp_path / "half.mp4", pictures(covered[0] / "covered.mp4", every=2), rate=12)
+    asked = ("audit", "--original", clips[0], "--released", half, "--policy", "concealment")
+    refused = deid_audit(*asked, "--out", tmp_path / "out")
+    assert refused.returncode == 1
+    assert f"has {FRAMES // 2} frames" in refused.stderr and "--align" in refused.stderr
+    small = encode(tmp_path / "small.mp4", (cv2.resize(image, (270, 480)) for image in pictures(clips[0])))
+    wrong = deid_audit("audit", "--original", clips[0], "--released", small, "--out", tmp_path / "out")
+    assert wrong.returncode == 1 and "is 270x480" in wrong.stderr and "Traceback" not in wrong.stderr
+    fewer = deid_audit("audit", "--original", clips[0], *asked[3:], "--original", clips[1], "--out", tmp_path / "out")
+    assert fewer.returncode == 2 and "2 originals and 1 released" in fewer.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["half.mp4", "small.mp4"]
+    # 12 frames a second are not quite half of 25, so pairing by time leaves out a frame here and there
+    aligned = deid_audit(*asked, "--align", "--out", tmp_path / "out", "--json")
+    assert aligned.returncode == 0, aligned.stderr
+    statement = json.loads((tmp_path / "out" / "evidence.json").read_text())["predicate"]
+    pairing = next(stage for stage in statement["stages"] if stage["stage"] == "pairing")
+    assert pairing["settings"]["align"] is True
+    assert pairing["settings"]["original_frames_not_compared"] == FRAMES // 2
+
+
+def test_a_video_without_a_face_is_not_called_covered(tmp_path: Path) -> None:
+    grey = encode(tmp_path / "grey.mp4", (np.full((240, 320, 3), 9 * shade, np.uint8) for shade in range(12)))
+    done = deid_audit("conceal", grey, "--out", tmp_path / "out.mp4")
+    assert done.returncode == 3 and "no face was found" in done.stderr
+    for arguments, words in (
+        (("--out", tmp_path / "out.avi"), "must end in .mp4"),
+        (("--out", grey), "exists already"),
+        (("--out", tmp_path / "out.mp4", "--method", "smear"), "--method"),
+    ):
+        refused = deid_audit("conceal", grey, *arguments)
+        assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["grey.mp4"]

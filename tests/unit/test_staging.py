@@ -1,0 +1,45 @@
+"""A single file under way: it appears when the work ends well, and nothing is left when it does not."""
+
+from pathlib import Path
+
+import pytest
+
+from deid_audit.errors import SettingsError, StageError
+from deid_audit.pipeline.staging import staged_file
+
+
+def test_the_file_appears_at_the_end_and_nothing_else_is_left(tmp_path: Path) -> None:
+    out = tmp_path / "covered.mp4"
+    with staged_file(out, force=False) as unfinished:
+        unfinished.path.write_bytes(b"film")
+        assert not out.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["covered.mp4"]
+
+
+def test_a_file_that_is_held_back_or_fails_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "covered.mp4"
+    with staged_file(out, force=False) as unfinished:
+        unfinished.path.write_bytes(b"film")
+        unfinished.keep = False
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(RuntimeError), staged_file(out, force=False) as unfinished:
+        unfinished.path.write_bytes(b"film")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(StageError, match="No space left"), staged_file(out, force=False):
+        raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_stands_there_is_replaced_only_on_request_and_only_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "covered.mp4"
+    out.write_bytes(b"old")
+    with pytest.raises(SettingsError, match="exists already"), staged_file(out, force=False):
+        pass
+    with staged_file(out, force=True) as unfinished:
+        unfinished.path.write_bytes(b"new")
+    assert out.read_bytes() == b"new"
+    out.unlink()
+    out.mkdir()
+    with pytest.raises(SettingsError, match="not a file"), staged_file(out, force=True):
+        pass
