@@ -12,9 +12,12 @@ import typer
 from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from rich.console import RenderableType
 
     from deid_audit.certificate.keys import Signer
+    from deid_audit.findings import Explanation
     from deid_audit.pipeline.concluding import JobResult
     from deid_audit.progress import Progress
     from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
@@ -123,14 +126,53 @@ def document(result: "JobResult") -> dict[str, Any]:
         "certificate_sha256": result.certificate_sha256,
         "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
+        "explanations": [_explanation(one) for one in result.explanations],
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
         "seconds": result.seconds,
         "verify": verify_command(result),
     }
 
 
+def _explanation(one: "Explanation") -> dict[str, Any]:
+    """One explanation; its rule is named as in `findings`, where its limit and reason stand too."""
+    rule = one.finding.rule
+    return {
+        "metric": rule.metric,
+        "of": rule.of,
+        "op": rule.op,
+        "outcome": one.finding.outcome.value,
+        "reason": one.finding.reason,
+        **one.model_dump(mode="json", exclude={"finding"}),
+    }
+
+
+def _explained(explanations: "Sequence[Explanation]") -> "RenderableType":
+    """Each rule that is not met: what was found, where in the videos, what to do; a step said once is not repeated."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    said: dict[str, str] = {}
+    for one in explanations:
+        rule = one.finding.rule
+        fresh = [step for step in one.next_steps if step not in said]
+        again = dict.fromkeys(said[step] for step in one.next_steps if step in said)
+        said |= dict.fromkeys(fresh, rule.metric)
+        grid.add_row(Text(one.finding.outcome.value, style="bold"), Text(f"{rule.metric} of {rule.of}", style="bold"))
+        rows = [("found", text) for text in (one.finding.reason, *one.also, *one.noticed)]
+        rows += [("where", one.where), *(("next", step) for step in fresh)]
+        rows += [("next", f"as for {', '.join(again)}")] if again else []
+        before = ""
+        for label, text in rows:
+            grid.add_row(f"  {label}" if label != before else "", Text(text))
+            before = label
+    return grid
+
+
 def print_result(result: "JobResult") -> None:
-    """The verdict, each rule with value and limit, where things are, and the verify command."""
+    """The verdict, each rule with value and limit, why rules are not met, where things are, the verify command."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -148,9 +190,9 @@ def print_result(result: "JobResult") -> None:
             finding.outcome.value, f"{rule.metric} of {rule.of}", observed, f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}"
         )
     console.print(table)
-    unmet = [finding for finding in case.verdict.findings if finding.outcome.value in ("FAILED", "INDETERMINATE")]
-    for finding in unmet:
-        console.print(f"  {finding.rule.metric}: {finding.reason}", soft_wrap=True)
+    if result.explanations:
+        console.print()
+        console.print(_explained(result.explanations))
     console.print()
     passed = case.outputs_folder == "release"
     meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"
@@ -161,6 +203,8 @@ def print_result(result: "JobResult") -> None:
     console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
     console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
     console.print(f"for you only  {result.out / 'audit'}", soft_wrap=True)
+    if result.explanations:
+        console.print(f"why, in full  {result.out / 'audit' / 'why.txt'}, pictures beside it in why/", soft_wrap=True)
     if not case.signer.verified_issuer:
         console.print("signed by a key made on the spot: the issuer is not verified (see: deid-audit keys new)")
     console.print(f"check it with {verify_command(result)}", soft_wrap=True)

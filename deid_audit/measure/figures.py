@@ -1,7 +1,8 @@
 """The pictures of the certificate: plots of measured numbers, and samples of the released file beside a black mask.
 
-The only maker of images for the paper side. `sample_frames` is called with frames decoded from the *released* file
-and nothing else; every other function takes numbers, so no original pixel can pass through here.
+The only maker of images for the paper side. `sample_frames`, and `pointed_frame` for the steward's folder, are called
+with frames decoded from the *released* file and nothing else; every other function takes numbers, so no original pixel
+can pass through here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,10 @@ from deid_audit.measure.plotting import (
 
 SAMPLE_COUNT = 3
 SAMPLE_MAX_PX = 360
+POINTED_MAX_HEIGHT_PX = 640
 _GUTTER_PX = 6
 _MASK_RGB = 0
+_POINTER_RGB = (255, 210, 0)
 
 Signal = NDArray[np.float64]
 
@@ -227,17 +230,38 @@ def sample_frames(released_rgb: Sequence[Image], boxes_xyxy: Sequence[Float]) ->
         cells.append(_beside([_small(frame), _small(masked)]))
     upright = released_rgb[0].shape[0] > released_rgb[0].shape[1]
     sheet = _beside(cells) if upright else _below(cells)
-    written, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    if not written:
-        raise StageError("the sample frames could not be written as PNG")
     return Figure(
         name="sample-frames",
         media_type="image/png",
-        data=data.tobytes(),
+        data=_png(sheet),
         kind="released frame",
         caption="Sample frames of the released video, each beside the same frame with a black mask over the face.",
         alt=f"{len(pairs)} pairs of pictures: a released frame, and that frame with its face under a black rectangle.",
     )
+
+
+def pointed_frame(released_rgb: Image, boxes_xyxy: Float) -> bytes:
+    """A released frame as PNG, at most 640 px high, with a thin frame around each box (k, 4) px: for the steward only.
+
+    The picture must come from the released file, never from an original. It may show the subject, so it is no `Figure`
+    and cannot be handed to a certificate.
+    """
+    scale = min(1.0, POINTED_MAX_HEIGHT_PX / released_rgb.shape[0])
+    size = (max(1, round(released_rgb.shape[1] * scale)), max(1, round(released_rgb.shape[0] * scale)))
+    picture = np.asarray(cv2.resize(released_rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    for x0, y0, x1, y1 in np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4) * scale:
+        left, top, right, bottom = (round(edge) for edge in (x0, y0, x1, y1))
+        # Light inside dark: seen on skin, on black and on white.
+        cv2.rectangle(picture, (left - 1, top - 1), (right + 1, bottom + 1), (0, 0, 0), 1)
+        cv2.rectangle(picture, (left, top), (right, bottom), _POINTER_RGB, 1)
+    return _png(picture)
+
+
+def _png(image_rgb: Image) -> bytes:
+    written, data = cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+    if not written:
+        raise StageError("a picture could not be written as PNG")
+    return data.tobytes()
 
 
 def _plot(name: str, data: bytes, caption: str, alt: str, csv: str) -> Figure:

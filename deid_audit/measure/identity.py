@@ -64,6 +64,46 @@ class Roc:
     auc: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrameDistances:
+    """How far each frame of one video stands from both people, (n,); NaN where not swapped or nothing to compare with.
+
+    Numbers that may be kept when the descriptors are destroyed.
+    """
+
+    to_original: _Distances
+    to_gallery: _Distances
+    to_average_original: _Distances
+    to_donor: _Distances
+
+
+def frame_distances(videos: Sequence[VideoDescriptors], donor: Float) -> list[FrameDistances]:
+    """The distances behind Table 1, frame by frame, for each video; `donor` float32 (m, 128)."""
+    gallery, donors = _original_rows(videos), _described(donor)
+    out = []
+    for video in videos:
+        shown = video.subject_swapped & np.isfinite(video.swapped).all(axis=1)
+        rows = video.swapped[shown]
+        nearest = nearest_distance(rows, gallery) if len(gallery) else np.empty(0)
+        out.append(
+            FrameDistances(
+                to_original=distances_to_original(video),
+                to_gallery=_at(shown, nearest),
+                to_average_original=_at(shown, _to_average(rows, gallery)),
+                to_donor=_at(shown, _to_average(rows, donors)),
+            )
+        )
+    return out
+
+
+def _at(frames: NDArray[np.bool_], values: _Distances) -> _Distances:
+    """`values` at the marked frames, NaN elsewhere; all NaN when there are no values."""
+    column = np.full(len(frames), np.nan)
+    if len(values):
+        column[frames] = values
+    return column
+
+
 def distances_to_original(video: VideoDescriptors) -> _Distances:
     """Distance of each swapped frame to its own original; (n,), NaN where not swapped or not described."""
     distance = np.linalg.norm(video.swapped.astype(np.float64) - video.original, axis=1)

@@ -6,7 +6,7 @@ Comes after the measurements; what made the videos, and how they were watched, i
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.findings import (
     CaseRecord,
     ErasureRecord,
+    Explanation,
     Figure,
     FigureDigest,
     JobKind,
@@ -27,7 +28,10 @@ from deid_audit.findings import (
     VideoFacts,
 )
 from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
+from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import issuing
+from deid_audit.pipeline.explaining import explain, take_pictures, why_text
+from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
@@ -75,11 +79,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examined:
-    """What was measured, on which files: `watched[i]` is the released side of `originals[i]`."""
+    """What was measured, on which files: `watched[i]` is the released side of `originals[i]`.
+
+    `distances[i]` is of `watched[i]`, taken before its descriptors were destroyed.
+    """
 
     originals: Sequence[SourceVideo]
     donors: Sequence[SourceVideo]
     watched: Sequence[Watched]
+    distances: Sequence[FrameDistances]
     measurements: Sequence[Measurement]
     plots: Sequence[Figure]
     erasure: ErasureRecord
@@ -87,12 +95,13 @@ class Examined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """A finished job: the case as certified, where its folder is, and how long each pass took."""
+    """A finished job: the case as certified, where its folder is, how long each pass took, and why it is not PASSED."""
 
     case: CaseRecord
     out: Path
     certificate_sha256: str
     seconds: dict[str, float]
+    explanations: tuple[Explanation, ...]
 
 
 def conclude(
@@ -142,15 +151,34 @@ def conclude(
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
         step.advance()
+    seen = _where_they_are_now(partial / case.outputs_folder, examined)
+    explanations = explain(case, seen)
     issuing.write_audit(
         partial,
         [video.ledger for video in examined.watched],
         figures,
+        why=why_text(case, explanations) if explanations else None,
+        why_pictures=take_pictures(explanations, seen),
         learning_curve=learning_curve,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )
-    return JobResult(case=case, out=job.out, certificate_sha256=certificate_sha256, seconds=timer.seconds)
+    return JobResult(
+        case=case,
+        out=job.out,
+        certificate_sha256=certificate_sha256,
+        seconds=timer.seconds,
+        explanations=explanations,
+    )
+
+
+def _where_they_are_now(folder: Path, examined: Examined) -> list[SeenVideo]:
+    """The watched videos, each at the place its file was moved to."""
+    seen = []
+    for number, (video, distances) in enumerate(zip(examined.watched, examined.distances, strict=True), start=1):
+        moved = replace(video.released, path=folder / video.released.path.name)
+        seen.append(SeenVideo(number=number, watched=replace(video, released=moved), distances=distances))
+    return seen
 
 
 def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:

@@ -181,14 +181,21 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
         issuing.write_outputs(out, [video], case_id="CASE", kind="swap", passed=passed)
     ledger = [LedgerFrame(index=0, time_s=0.0, regions=(), cleared_by=("a", "b"))]
     issuing.write_audit(
-        tmp_path / "OUT", [ledger], figures(), learning_curve="step\n", log=["line"], digest_key=bytes(32)
+        tmp_path / "OUT",
+        [ledger],
+        figures(),
+        why="why\n",
+        why_pictures={"frame.png": b"picture"},
+        learning_curve="step\n",
+        log=["line"],
+        digest_key=bytes(32),
     )
     for name in (issuing.CERTIFICATE, issuing.STATEMENT, "signer.crt"):
         (tmp_path / "OUT" / name).touch()
     written = {
         str(path.relative_to(tmp_path)) + ("/" if path.is_dir() else "")
         for path in (tmp_path / "OUT").rglob("*")
-        if path.parent.name not in ("figures", "withheld")
+        if path.parent.name not in ("figures", "why", "withheld")
     }
     drawn = next(block for block in fenced(README) if block.startswith("OUT/\n"))
     assert _tree(drawn) - {"OUT/"} == written

@@ -13,7 +13,7 @@ from deid_audit.__main__ import build_app
 from deid_audit.cli.run import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem
-from deid_audit.findings import Measurement
+from deid_audit.findings import Explanation, Measurement, Moment, Stretch
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from tests.fakes import make_case
 
@@ -33,8 +33,25 @@ def shape(value: Any) -> Any:
 
 
 def run_result() -> Any:
-    """What `document` reads of a RunResult, without the pipeline's heavy imports."""
-    return SimpleNamespace(case=make_case(), out=Path("OUT"), certificate_sha256="ab" * 32, seconds={"training": 150.0})
+    """What `document` reads of a JobResult, without the pipeline's heavy imports."""
+    case = make_case()
+    explanation = Explanation(
+        finding=case.verdict.findings[0],
+        also=("video 2: 0.58 is not above 0.6",),
+        noticed=("4 of 200 frames are nearer than 0.6",),
+        stretches=(Stretch(video=1, from_s=3.2, to_s=4.1),),
+        stretch_count=1,
+        worst=Moment(video=1, frame=93, time_s=3.72),
+        picture="video-01-frame-000093.png",
+        next_steps=("Train longer.",),
+    )
+    return SimpleNamespace(
+        case=case,
+        out=Path("OUT"),
+        certificate_sha256="ab" * 32,
+        seconds={"training": 150.0},
+        explanations=(explanation,),
+    )
 
 
 def verify_report() -> VerifyReport:

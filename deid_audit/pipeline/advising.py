@@ -1,0 +1,387 @@
+"""What stands behind a rule that is not met, as far as ledger and measurements show it, and what to do next, in words.
+
+One function for each family of metrics. Advice is for the steward and reaches no certificate.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deid_audit.findings import ErasureRecord, Finding, JobKind, Measurement, Of
+from deid_audit.ledger import LedgerFrame, State
+from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, VISIBLE, keypoint_similarity
+from deid_audit.pipeline.causes import CAUSES, GENERAL_CAUSE
+from deid_audit.pipeline.locating import Fault, SeenVideo, head_found
+
+_NEAR_DONOR = 0.75  # a donor whose own face stands this near leaves a swap little room above 0.6
+_LITTLE_MOVEMENT = {"mouth": 5.0, "eye": 3.0, "brow": 2.0, "yaw": 5.0}  # 5th to 95th percentile, % or degrees
+_FLATTENED, _RESTLESS = 0.6, 1.5  # released range over original range
+_HIPS, _SHOULDERS = (11, 12), (5, 6)
+_FACE_POINTS = 5  # nose, eyes and ears lead COCO's list
+
+Words = tuple[list[str], list[str]]
+"""What was noticed, and the next steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """One rule that is not met: by which videos, in what kind of job, and the measurement's own details.
+
+    `training` is what the statement says about training; empty where this tool trained nothing.
+    """
+
+    finding: Finding
+    fault: Fault
+    videos: Sequence[SeenVideo]
+    measurements: Sequence[Measurement]
+    kind: JobKind
+    training: Mapping[str, str | int | float | bool | None]
+    erasure: ErasureRecord
+
+    @property
+    def name(self) -> str:
+        """The metric without its family."""
+        return self.finding.rule.metric.partition(".")[2]
+
+    @property
+    def detail(self) -> Mapping[str, float]:
+        """The numbers that came with the value that was judged."""
+        return self.detail_of(self.finding.rule.metric, self.finding.rule.of)
+
+    def detail_of(self, metric: str, of: Of) -> Mapping[str, float]:
+        """The numbers that came with a metric in the same scope; empty where it was not measured."""
+        scope = self.finding.scope
+        rows = [row for row in self.measurements if (row.metric, row.of, row.scope) == (metric, of, scope)]
+        return rows[0].detail if rows else {}
+
+
+def advise(case: Case) -> Words:
+    """What was noticed about a rule that is not met, and at least one next step."""
+    family = case.finding.rule.metric.partition(".")[0]
+    needs_swap = family in ("identity", "expression", "motion") and case.finding.rule.of == "swapped"
+    if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
+        return _nothing_swapped(case)
+    if case.fault is Fault.SMALL:
+        return _too_few(case)
+    if case.fault is Fault.NOISE:
+        return _too_noisy(case, family)
+    return _FAMILIES[family](case)
+
+
+# -- what holds for every family -------------------------------------------------------------------------------------
+
+
+def _nothing_swapped(case: Case) -> Words:
+    noticed = ["no frame shows a face of the subject that was changed into another one"]
+    if case.kind == "swap":
+        counted, steps = _causes(case, State.CONCEALED)
+        return noticed + counted, steps
+    return noticed, ["If every face was meant to be covered, judge the video with --policy concealment."]
+
+
+def _too_few(case: Case) -> Words:
+    finding = case.finding
+    frames = max((len(seen.watched.ledger) for seen in case.videos), default=0)
+    needed = finding.rule.min_sample_size
+    noticed = [f"{finding.sample_size} of the video's {frames} frames count"]
+    if frames < needed:
+        return noticed, [f"Give a longer clip: the rule asks for at least {needed} frames that can be compared."]
+    counted, steps = _causes(case, State.CONCEALED)
+    undecided, more = _causes(case, State.UNDECIDED)
+    longer = f"Or give a longer clip: at least {needed} frames must be comparable."
+    return noticed + counted + undecided, [*dict.fromkeys(steps + more), longer][:3]
+
+
+def _too_noisy(case: Case, family: str) -> Words:
+    noticed = ["the measuring model wavers by more than the limit when the original is only encoded again"]
+    if family == "keypoints" and _is_close_up(case):
+        return noticed + _body_in_view(case), [_face_policy(case)]
+    return noticed, [
+        "Training or another donor cannot mend this. Give a clip that is sharper, brighter or less compressed, "
+        "with the subject larger and whole in the picture.",
+        "Where no such clip can be had, a policy file of your own without this rule is a choice to defend before the "
+        "board.",
+    ]
+
+
+def _train_longer(case: Case) -> str:
+    if case.kind != "swap":
+        return "Train the tool that made the video longer, or use another tool."
+    steps, seconds = case.training.get("steps", 0), float(case.training.get("training_seconds") or 0)
+    if case.training.get("stopped_early"):
+        return (
+            f"Training stopped by itself after {steps} steps, because the held-out frames were good enough: more "
+            "footage helps here, longer training does not."
+        )
+    wanted = max(300, round(3 * seconds / 60) * 60)
+    return f"Train longer: --train-seconds {wanted} (this run made {steps} steps in {seconds:.0f} s)."
+
+
+def _causes(case: Case, state: State) -> Words:
+    """The ledger's reasons for a state of the subject's face, counted in frames, and what mends the commonest two."""
+    return _counted(case, lambda frame: [r.reason for r in frame.regions if r.is_subject and r.state is state])
+
+
+def _counted(case: Case, reasons_of: Callable[[LedgerFrame], Sequence[str]]) -> Words:
+    counts = Counter(
+        next((cause for cause in CAUSES if cause.fits(reason)), GENERAL_CAUSE)
+        for seen in case.videos
+        for frame in seen.watched.ledger
+        for reason in reasons_of(frame)[:1]
+    )
+    common = counts.most_common()
+    noticed = [f"{count} frame{'s' * (count > 1)}: {cause.words}" for cause, count in common]
+    steps = [cause.ours if case.kind == "swap" else cause.theirs for cause, _ in common[:2]]
+    if any(cause.training for cause, _ in common[:2]):
+        steps.append(_train_longer(case))
+    return noticed, list(dict.fromkeys(steps)) or [GENERAL_CAUSE.ours]
+
+
+# -- families --------------------------------------------------------------------------------------------------------
+
+
+def _identity(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        return _identity_missing(case)
+    noticed = []
+    if below := round(case.detail.get("frames_below", 0)):
+        noticed.append(f"{below} of {case.finding.sample_size} frames are nearer than {case.detail['cut']:g}")
+    if lost := round(case.detail.get("frames_without_pair", 0)):
+        noticed.append(f"{lost} swapped frames could not be described")
+    if case.name.startswith(("to_donor", "roc_auc", "intra_subset")) or case.name.endswith(".sd"):
+        if case.kind != "swap":
+            return noticed, ["Make sure that --donor shows the person whose face was put on.", _train_longer(case)]
+        more = "Give donor footage with the head turns, expressions and light of the subject's videos."
+        return noticed, [_train_longer(case), more]
+    near = case.detail_of("identity.to_average_original.mean", "swapped").get("donor_before_swap_mean")
+    donor = "If that is not enough, take another donor, who looks less like the subject."
+    if near is not None and near < _NEAR_DONOR:
+        noticed.append(f"the donor's own face is only {near:.2f} from the subject's average")
+        return noticed, ["Take another donor, who looks less like the subject.", _train_longer(case)]
+    if case.kind != "swap":
+        return noticed, [_train_longer(case), "Or cover the face in these stretches: there it is still the subject's."]
+    return noticed, [_train_longer(case), f"Give donor footage with the pose and light of these stretches. {donor}"]
+
+
+def _identity_missing(case: Case) -> Words:
+    if "donor" in (case.finding.reason.rpartition(":")[2]):
+        return [], ["Name the donor's videos with --donor, with a face that is at least 40 px high and well lit."]
+    if "calibrate" in case.finding.reason:
+        return [], ["Name the donor's videos with --donor: the cut is calibrated on other people's faces."]
+    return [], ["Give the videos at full size and well lit: the recogniser found no face to describe in them."]
+
+
+def _keypoints(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        step = "The pose model finds nobody in the original: give a clip that shows more of the body."
+        return [], [step, _face_policy(case)]
+    noticed = _body_in_view(case)
+    if lost := round(case.detail.get("frames_lost", 0)):
+        noticed.append(f"the pose model lost the person in {lost} frames")
+    moved = _moved_points(case)
+    if moved:
+        noticed.append("moved most: " + ", ".join(f"{KEYPOINT_NAMES[at]} ({value:.2f})" for at, value in moved))
+    if _is_close_up(case):
+        return noticed, [_face_policy(case)]
+    if moved and moved[0][0] < _FACE_POINTS:
+        look = "Look in the picture whether eyes, nose and ears sit where the head has them."
+        return noticed, [look, _train_longer(case)]
+    return noticed, [
+        "The body itself was not changed, so the pose model wavers: give a clip in which the whole body is brighter, "
+        "larger or less hidden.",
+        "Look in the picture whether the changed face reaches beyond the head.",
+    ]
+
+
+def _face_policy(case: Case) -> str:
+    if case.kind == "swap":
+        return "For a close-up choose --policy release-face, which reports keypoints and does not judge by them."
+    return "For a close-up give a policy file of your own without the keypoint rules, and tell the board why."
+
+
+def _visible(case: Case, points: tuple[int, int]) -> float:
+    """Share of frames in which one of two keypoints is seen in the original."""
+    seen = [video.watched.observed.poses["original"].keypoints[:, points, 2] >= VISIBLE for video in case.videos]
+    return float(np.concatenate(seen).any(axis=1).mean()) if seen else 0.0
+
+
+def _is_close_up(case: Case) -> bool:
+    return _visible(case, _HIPS) < 0.5
+
+
+def _body_in_view(case: Case) -> list[str]:
+    hips, shoulders = _visible(case, _HIPS), _visible(case, _SHOULDERS)
+    if hips >= 0.5:
+        return []
+    return [f"little of the body is in view: hips in {hips:.0%} of the frames, shoulders in {shoulders:.0%}"]
+
+
+def _moved_points(case: Case) -> list[tuple[int, float]]:
+    """The three keypoints that are least like the original's on average, below the cut of the OKS."""
+    of = case.finding.rule.of
+    rows = [
+        keypoint_similarity(poses["original"], poses[of])
+        for poses in (video.watched.observed.poses for video in case.videos)
+        if of in poses
+    ]
+    if not rows:
+        return []
+    table = np.concatenate(rows)
+    seen = [at for at in range(table.shape[1]) if np.isfinite(table[:, at]).any()]
+    means = sorted((float(np.nanmean(table[:, at])), at) for at in seen)
+    return [(at, mean) for mean, at in means[:3] if mean < OKS_CUT]
+
+
+_DONOR_SHOULD = {
+    "mouth": "Give donor footage that speaks, shows the teeth and opens the mouth as wide as the subject does.",
+    "eye": "Give donor footage that blinks and closes the eyes for a moment.",
+    "brow": "Give donor footage that raises and knits the brows, with no hair over them.",
+    "yaw": "Give donor footage with the head turned as far to both sides as the subject's.",
+}
+
+
+def _expression(case: Case) -> Words:
+    part, _, statistic = case.name.partition("_")
+    if case.fault is Fault.MISSING:
+        if "moves by" in case.finding.reason:
+            step = f"The subject hardly moves here: give a clip in which the {_MOVES[part]}."
+            return [], [step, 'In a policy file of your own, if_absent = "skip" lets such a rule rest.']
+        counted, _ = _causes(case, State.CONCEALED)
+        first = "Look in the picture why no landmarks are found: a hand or mask, a turned head, or a face badly made."
+        return counted, [first, _train_longer(case)]
+    noticed, before = [], case.detail.get("original_range")
+    after = case.detail.get("released_range")
+    unit = "degrees" if part == "yaw" else "%"
+    if before and after:
+        noticed.append(f"range of the {part}: {before:.1f} {unit} in the original, {after:.1f} {unit} released")
+    if lost := round(case.detail.get("frames_lost", 0)):
+        noticed.append(f"{lost} frames lost their landmarks")
+    steps = []
+    if part == "eye":
+        steps.append(
+            "Look in the picture whether subject or donor wears glasses: eyelids are hard to measure behind them."
+        )
+    if before and statistic == "r" and before < _LITTLE_MOVEMENT[part]:
+        steps.append(f"The subject moves little here: a clip in which the {_MOVES[part]} is a fairer test.")
+    if before and after and after > _RESTLESS * before and part != "yaw":
+        steps.append("The released face is restless: give a clip with a larger or sharper face, and more footage.")
+    if case.kind == "swap":
+        steps.append(_DONOR_SHOULD[part])
+    return noticed, [*steps, _train_longer(case)]
+
+
+_MOVES = {
+    "mouth": "subject speaks or opens the mouth",
+    "eye": "subject blinks several times",
+    "brow": "subject raises the brows",
+    "yaw": "subject turns the head",
+}
+
+
+def _motion(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        return _motion_missing(case)
+    noticed = []
+    if "peak_hz" in case.detail:
+        before, after = case.detail["original_amplitude_px"], case.detail["released_amplitude_px"]
+        noticed.append(f"at {case.detail['peak_hz']:.1f} Hz: {before:.2f} px in the original, {after:.2f} px released")
+    weaker = (case.finding.observed or 0) < 1 and case.name == "head_tremor_ratio"
+    what = "weakens" if weaker else "changes" if case.name.endswith("error") else "adds to"
+    larger = "a larger --preset (lite64, hq128), " if case.kind == "swap" else ""
+    return noticed, [
+        f"The changed face {what} the tremor: try {larger}a clip with a larger face, or more footage of both people.",
+        _train_longer(case),
+    ]
+
+
+def _motion_missing(case: Case) -> Words:
+    if "frames a second" in case.finding.reason:
+        return [], ["Give the clip as it was filmed, with 25 frames a second or more."]
+    if "no peak" in case.finding.reason or "moves by" in case.finding.reason:
+        return [], ['The original has no tremor to compare; if_absent = "skip" in a policy file lets such a rule rest.']
+    found = [head_found(seen) for seen in case.videos]
+    share = float(np.concatenate(found).mean()) if found else 0.0
+    noticed = [f"the head is found in {share:.0%} of the frames"]
+    if share > 0.95:
+        return noticed, [
+            "Gaps between the frames' times, or a clip under 3 s, leave no 3 s in one piece: give a longer clip, with "
+            "an even frame rate.",
+        ]
+    counted, _ = _causes(case, State.CONCEALED)
+    step = (
+        "Give a clip with at least 3 s in one piece in which the face is in view and neither covered nor turned away."
+    )
+    return noticed + counted, [step]
+
+
+def _coverage(case: Case) -> Words:
+    if case.name == "frames":
+        needed = case.finding.rule.limit
+        return [], [f"Give a longer clip: at least {needed:g} frames ({needed / 25:g} s at 25 frames a second)."]
+    if case.name in ("concealed_share", "longest_concealed_s"):
+        return _causes(case, State.CONCEALED)
+    if case.name in (State.CONCEALED, State.UNDECIDED) and case.fault is Fault.LIMIT:
+        state = State(case.name)
+        return _counted(case, lambda frame: _reasons_of_frame(frame, state))
+    if case.name == State.SWAPPED and case.finding.rule.op in ("below", "at_most"):
+        return [], [
+            "This policy allows no face to be shown, not even another one: cover these frames as well "
+            "(deid-audit conceal), or judge the video by a policy for swapped faces."
+        ]
+    return [], ["Look at these frames in audit/frames.csv: it says for each what was decided and why."]
+
+
+def _reasons_of_frame(frame: LedgerFrame, state: State) -> list[str]:
+    if frame.state is not state:
+        return []
+    return [region.reason for region in frame.regions if region.state is state] or ["no face, one detector only"]
+
+
+_REMUX = "ffmpeg -i IN.mp4 -map 0:v:0 -map_metadata -1 -map_chapters -1 -c copy OUT.mp4"
+
+
+def _residue(case: Case) -> Words:
+    if case.name == "unaccounted_faces":
+        if case.kind == "audit":
+            first = "Look at the box in the picture: a face that the other tool left as it was must be covered there."
+        else:
+            first = "Look at the box in the picture: another person, a mirror, a screen, a poster, or no face at all."
+        return [], [
+            first,
+            "Give a clip without the bystander, or cut that part of the picture away: "
+            "ffmpeg -i IN.mp4 -vf crop=W:H:X:Y OUT.mp4",
+        ]
+    if case.name == "subject_faces":
+        if case.fault is Fault.MISSING:
+            return _causes(case, State.UNDECIDED)
+        donor = "take a donor who looks less like the subject, " if case.kind == "swap" else ""
+        return [], [
+            _train_longer(case),
+            f"If that is not enough, {donor}or cut these stretches out: there the subject is still recognised.",
+        ]
+    if case.kind == "audit":
+        return [], [f"Take them out of the released file and audit it again: {_REMUX}"]
+    return [], ["A file that deid-audit wrote should hold none: please report this with the certificate."]
+
+
+def _erasure(case: Case) -> Words:
+    if case.kind != "swap":
+        return [], ["Whether another tool destroyed its model cannot be known: choose --policy external."]
+    failed = [f"{check.check}: {check.observed}" for check in case.erasure.checks if not check.holds]
+    return failed, [
+        "The videos are not the fault: run again, on a machine without swap and with no other program reading this "
+        "process's memory; if it fails again, report the check that did not hold."
+    ]
+
+
+_FAMILIES: dict[str, Callable[[Case], Words]] = {
+    "identity": _identity,
+    "keypoints": _keypoints,
+    "expression": _expression,
+    "motion": _motion,
+    "coverage": _coverage,
+    "residue": _residue,
+    "erasure": _erasure,
+}

@@ -1,0 +1,124 @@
+"""The ledger's reasons in the steward's words: why a face was covered or stayed undecided, and what mends it.
+
+A reason is known by words of the module that writes it; one that is not in the table is counted as "another reason".
+"""
+
+from dataclasses import dataclass
+
+_CUT_OUT = "cut these stretches out of the clip before the run, or film again with the face in view."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Words of a ledger's reason, what they mean, and the next step for this tool's swap and for other jobs.
+
+    `training` marks what longer training may mend.
+    """
+
+    says: str
+    words: str
+    ours: str
+    theirs: str = "Look at these stretches of the released video and mend them in the tool that made it."
+    training: bool = False
+
+    def fits(self, reason: str) -> bool:
+        """Whether this cause is the reason's."""
+        return self.says in reason
+
+
+CAUSES = (
+    Cause(
+        says="no landmarks found on the swapped face",
+        words="the swapped face came out so badly that no landmarks were found on it",
+        ours="Give more footage of both people with the head as it is in these stretches.",
+        training=True,
+    ),
+    Cause(
+        says="no landmarks",
+        words="no landmarks on the subject's face: turned away, cut off by the edge, or hidden by a hand or object",
+        ours=f"The face cannot be swapped where it is hidden or turned away: {_CUT_OUT}",
+    ),
+    Cause(
+        says="face under",
+        words="the face is too small",
+        ours="Give the video at its full size, or a clip in which the subject is nearer to the camera.",
+    ),
+    Cause(
+        says="not surely the subject",
+        words="the face may be somebody else's",
+        ours="Look who is seen there. Cut another person out; if it is the subject in other light or turned, give a "
+        "subject video that shows more of that.",
+    ),
+    Cause(
+        says="the net's mask fits",
+        words="the model's face does not fit the head",
+        ours="Give more footage of both people with the head as it is in these stretches.",
+        training=True,
+    ),
+    Cause(
+        says="too near the original",
+        words="the swapped face was too near the original",
+        ours="If the swapped face stays near the original, take a donor who looks less like the subject.",
+        training=True,
+    ),
+    Cause(
+        says="the swap failed",
+        words="the numeric libraries failed while the face was swapped",
+        ours="Run again; if it stays, report the reason that stands in audit/frames.csv.",
+    ),
+    Cause(
+        says="second sighting",
+        words="the subject is seen twice: a mirror, a screen or a picture",
+        ours="Cut the mirror or screen out of the picture: ffmpeg -i IN.mp4 -vf crop=W:H:X:Y OUT.mp4",
+        theirs="Cover the second sighting too: a mirror, a screen or a picture.",
+    ),
+    Cause(
+        says="not the subject",
+        words="another person's face is covered",
+        ours="Give a clip without the bystander, or cut that part of the picture away: "
+        "ffmpeg -i IN.mp4 -vf crop=W:H:X:Y OUT.mp4",
+    ),
+    Cause(
+        says="could not be compared with the original",
+        words="the released face could not be compared with the original",
+        ours="Give a clip in which the face is larger, sharper or less turned away in these stretches.",
+        training=True,
+    ),
+    Cause(
+        says="matches the original",
+        words="the released face still matches the subject's",
+        ours="If it still matches after that, take a donor who looks less like the subject.",
+        theirs="Change or cover the face in these stretches: it is still recognised.",
+        training=True,
+    ),
+    Cause(
+        says="shown as in the original",
+        words="another person is shown as in the original",
+        ours="Give a clip without the bystander.",
+        theirs="Cover the bystander as well.",
+    ),
+    Cause(
+        says="neither covered nor to be compared",
+        words="what is shown is neither surely covered nor a face that can be compared",
+        ours="Look at these stretches in the released video.",
+        theirs="Cover the face more strongly in these stretches: a plain mask leaves no doubt.",
+    ),
+    Cause(
+        says="of the fine picture left",
+        words="the face is covered",
+        ours="Look at these stretches in the released video.",
+        theirs="Where the other tool covers instead of swapping, nothing of the expression is left. If every face is "
+        "meant to be covered, judge by --policy concealment.",
+    ),
+    Cause(
+        says="one detector only",
+        words="no face was found, but the detectors do not agree on that",
+        ours="Look at these frames in the original: cut them out, or give a clip in which the face is in view.",
+    ),
+)
+GENERAL_CAUSE = Cause(
+    says="",
+    words="another reason, see audit/frames.csv",
+    ours="Look at these frames in audit/frames.csv: it says for each what was decided and why.",
+    theirs="Look at these frames in audit/frames.csv: it says for each what was decided and why.",
+)
