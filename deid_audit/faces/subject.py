@@ -13,6 +13,7 @@ from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float
 
 _SAME_PERSON = 0.5  # distance of two tracks' average descriptors
+_LEAST_FRAMES = 5  # described frames of a track; fewer say nothing about who it is
 _RIVAL_SHARE = 0.5  # a second person seen this much of the first one's time makes the choice ambiguous
 
 
@@ -30,7 +31,8 @@ class Person:
 def people(videos: Sequence[VideoFaces]) -> list[Person]:
     """All people of the videos, most seen first; tracks shorter than five described frames join nobody."""
     found: list[Person] = []
-    tracks = [(v, t, rows) for v, video in enumerate(videos) for t, rows in video.descriptors.items() if len(rows) >= 5]
+    every = [(v, t, rows) for v, video in enumerate(videos) for t, rows in video.descriptors.items()]
+    tracks = [track for track in every if len(track[2]) >= _LEAST_FRAMES]
     for video, track, rows in sorted(tracks, key=lambda item: -len(item[2])):
         centre = rows.mean(0)
         distances = [float(np.linalg.norm(person.average - centre)) for person in found]
@@ -56,9 +58,15 @@ def name_person(videos: Sequence[VideoFaces], *, who: str) -> Person:
     candidates = [person for person in everyone if all(person.seen)]
     if not candidates:
         without = [str(number + 1) for number, video in enumerate(videos) if not video.descriptors]
-        detail = (
-            f"no face of anyone in {who} video {', '.join(without)}" if without else f"{len(everyone)} people found"
-        )
+        longest = max((len(rows) for video in videos for rows in video.descriptors.values()), default=0)
+        if without:
+            detail = f"no face of anyone in {who} video {', '.join(without)}"
+        elif not everyone:
+            detail = (
+                f"the face seen longest is in {longest} frames, at least {_LEAST_FRAMES} are needed to know it again"
+            )
+        else:
+            detail = f"{len(everyone)} people found"
         raise NotEnoughFaces(
             f"nobody's face is in every {who} video: {detail}",
             next_step=f"give only videos in which the {who}'s face can be seen",

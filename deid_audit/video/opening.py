@@ -37,7 +37,7 @@ def opened(path: Path, label: str) -> Iterator[tuple[InputContainer, VideoStream
             mode="r",
             container_options={"protocol_whitelist": "file"},
             metadata_errors="replace",
-            options={"max_pixels": str(LARGEST_PIXELS)},
+            options=_decoder_limits(),
         )
     except (av.error.FFmpegError, OSError, ValueError):
         raise VideoError(f"{label} is not a video that FFmpeg can read, or it is cut off", next_step=REMUX) from None
@@ -48,12 +48,18 @@ def opened(path: Path, label: str) -> Iterator[tuple[InputContainer, VideoStream
             raise VideoError(f"{label} is a playlist of other files, not a video", next_step="give the video itself")
         pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not pictures:
-            kinds = ", ".join(sorted({str(s.type) for s in container.streams})) or "nothing"
-            raise VideoError(f"{label} holds no video stream, only {kinds}", next_step="give a file with pictures")
+            kinds = ", ".join(sorted({str(s.type) for s in container.streams}))
+            only = f", only {kinds}" if kinds else ""
+            raise VideoError(f"{label} holds no video stream{only}", next_step="give a file with pictures")
+        if any(s.codec_context is None for s in pictures):  # no decoder, so not even a size
+            raise VideoError(
+                f"{label} is in a format that FFmpeg cannot decode",
+                next_step="convert it with the program that made it, to H.264 in MP4 for example",
+            )
         stream = max(pictures, key=lambda s: (s.width * s.height, -s.index))
         if stream.width * stream.height > LARGEST_PIXELS:
             raise _too_large(stream, label)
-        stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}
+        stream.codec_context.options = _decoder_limits()
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(len(os.sched_getaffinity(0)), _MAX_DECODE_THREADS)
         yield container, stream
@@ -74,7 +80,7 @@ def decode_all(container: InputContainer, stream: VideoStream, label: str) -> It
                     raise _damaged(label)
                 yield frame
     except (av.error.FFmpegError, OSError):
-        raise _damaged(label) from None
+        raise (_damaged(label) if stream.width else _no_size(label)) from None
     if _ends_early(container, stream, packets, end):
         raise VideoError(f"{label} is cut off: the file announces more than it holds", next_step=REMUX)
 
@@ -113,11 +119,24 @@ def still_image(label: str) -> VideoError:
     return VideoError(f"{label} is a still image, not a video", next_step="give the video itself")
 
 
+def _decoder_limits() -> dict[str, str]:
+    """For pictures larger than their header says; FFmpeg counts rows as long as it stores them, hence the factor."""
+    return {"max_pixels": str(2 * LARGEST_PIXELS)}
+
+
 def _too_large(stream: VideoStream, label: str) -> VideoError:
     return VideoError(
         f"{label} announces pictures of {stream.width}x{stream.height} pixels; "
-        f"at most {LARGEST_PIXELS / 1e6:.1f} million pixels can be read and written",
+        f"at most {LARGEST_PIXELS:,} pixels can be read and written",
         next_step="look whether the file is damaged; if not, make it smaller: `ffmpeg -i IN -vf scale=1920:-2 OUT.mp4`",
+    )
+
+
+def _no_size(label: str) -> VideoError:
+    """Some decoders give up on a size that is beyond the limit without telling it."""
+    return VideoError(
+        f"{label} holds pictures of more than {LARGEST_PIXELS:,} pixels, or damaged data: FFmpeg could not decode it",
+        next_step=REMUX,
     )
 
 

@@ -71,5 +71,5 @@ def test_a_video_without_faces_is_named_by_its_number() -> None:
 def test_a_track_of_four_frames_names_nobody() -> None:
     assert people([_video((ANNE, 4))]) == []
     assert len(people([_video((ANNE, 5))])) == 1
-    with pytest.raises(NotEnoughFaces):
+    with pytest.raises(NotEnoughFaces, match="seen longest is in 4 frames, at least 5 are needed"):
         name_person([_video((ANNE, 4))], who="subject")

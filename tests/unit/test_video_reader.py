@@ -11,7 +11,7 @@ import pytest
 
 from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import VideoError
-from deid_audit.video import reader
+from deid_audit.video import opening, reader
 from deid_audit.video.orientation import Orientation, _from_matrix
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from tests.sample_clips import sample
@@ -287,7 +287,7 @@ def test_timestamps_that_do_not_rise_are_refused(tmp_path: Path, monkeypatch: py
         opened(path)
 
 
-@pytest.mark.parametrize("change", ["shorter", "longer", "other times", "other size", "gone"])
+@pytest.mark.parametrize("change", ["shorter", "longer", "other times", "other size", "other pictures", "gone"])
 def test_a_file_that_changes_between_the_passes_is_an_error(tmp_path: Path, change: str) -> None:
     path = make_video(tmp_path / "v.mp4", range(0, 400, 40))
     video = opened(path)
@@ -296,10 +296,46 @@ def test_a_file_that_changes_between_the_passes_is_an_error(tmp_path: Path, chan
         path.unlink()
     elif change == "other size":
         make_video(path, range(0, 400, 40), size=(98, 64))
+    elif change == "other pictures":  # at the same instants and of the same size
+        make_video(path, range(0, 400, 40), options={"movflags": "+faststart"})
     else:
         make_video(path, stamps[change])
     with pytest.raises(VideoError, match="does not exist" if change == "gone" else "changed while it was being read"):
         list(read_frames(video))
+
+
+def test_a_picture_may_be_as_large_as_h264_allows_and_no_larger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 8192 * 4320 <= opening.LARGEST_PIXELS < 8192 * 4368
+    path = make_video(tmp_path / "v.mp4", range(0, 400, 40), size=(96, 64))
+    monkeypatch.setattr(opening, "LARGEST_PIXELS", 96 * 64)
+    assert opened(path).facts.frame_count == 10
+    monkeypatch.setattr(opening, "LARGEST_PIXELS", 96 * 64 - 1)
+    with pytest.raises(VideoError, match="subject video 2 announces pictures of 96x64 pixels"):
+        opened(path)
+
+
+@pytest.mark.parametrize("when", ["first pass", "second pass"])
+def test_a_file_that_grows_while_it_is_read_is_an_error(tmp_path: Path, when: str) -> None:
+    """Bytes behind the last frame change no frame, so only the file itself tells."""
+    path = make_video(tmp_path / "v.mp4", range(0, 400, 40))
+    video = opened(path)
+
+    def grow() -> None:
+        with path.open("ab") as stream:
+            stream.write(bytes(8))
+
+    if when == "second pass":
+        frames = read_frames(video)
+        next(frames)
+        grow()
+        with pytest.raises(VideoError, match="changed while it was being read"):
+            list(frames)
+        return
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(VideoError, match="changed while it was being read"):
+        patch.setattr(reader, "_is_variable", lambda *_: bool(grow()))
+        opened(path)
 
 
 def test_a_playlist_of_other_files_is_refused(tmp_path: Path) -> None:

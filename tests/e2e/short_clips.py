@@ -1,0 +1,59 @@
+"""Clips for whole commands that must be over soon: the demo's people at half size, and videos without a face."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from deid_audit.frames import Image
+from deid_audit.pipeline.demo_clips import write_demo_clips
+from deid_audit.progress import SilentProgress
+
+FRAMES = 48
+RUN = ("--iterations", 3)
+
+
+def pictures_of(path: Path) -> list[Image]:
+    """All frames of a file as RGB."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def write_pictures(path: Path, pictures: list[Image], *, codec: str = "libx264", rate: int = 25) -> Path:
+    """The pictures as a video, `rate` a second; the container is what the name ends with."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def short_clips(folder: Path) -> tuple[Path, Path]:
+    """Subject and donor, 270x480 pixels, 48 frames: enough for every stage to do its work."""
+    found = []
+    for path in write_demo_clips(folder, SilentProgress(), seconds=FRAMES / 25):
+        pictures = [cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in pictures_of(path)]
+        found.append(write_pictures(folder / f"short-{path.name}", pictures))
+    return found[0], found[1]
+
+
+def side_by_side(path: Path, left: Path, right: Path) -> Path:
+    """Two people in one picture, each half of the time of neither."""
+    pairs = zip(pictures_of(left), pictures_of(right), strict=True)
+    return write_pictures(path, [np.concatenate(_same_height(*pair), axis=1) for pair in pairs])
+
+
+def _same_height(left: Image, right: Image) -> tuple[Image, Image]:
+    height = min(left.shape[0], right.shape[0])
+    return left[:height], right[:height]
+
+
+def edited(source: Path, path: Path, edit: Callable[[bytes], bytes]) -> Path:
+    """A copy of the file whose bytes went through `edit`."""
+    path.write_bytes(edit(source.read_bytes()))
+    return path
