@@ -1,0 +1,113 @@
+"""Advice: every rule of every policy and every metric has some, and it follows the cause."""
+
+import inspect
+
+import pytest
+
+from deid_audit.catalog import METRICS
+from deid_audit.findings import Explanation, Outcome, Rule, measured
+from deid_audit.ledger import State
+from deid_audit.pipeline import advising, causes, comparing, reckoning, rendering
+from deid_audit.pipeline.explaining import explain
+from deid_audit.pipeline.locating import Fault
+from deid_audit.policy import list_policies
+from tests.fakes import make_case, make_rule
+from tests.unit.explaining_cases import N, bumped, case_of, explained, ledger, pose, seen, unmet
+
+ALL_RULES = {(policy.id, rule.metric, rule.op): rule for policy in list_policies() for rule in policy.rules}
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("rule", ALL_RULES.values(), ids=["-".join(key) for key in ALL_RULES])
+def test_every_rule_of_every_shipped_policy_is_explained(rule: Rule, fault: Fault) -> None:
+    if fault is Fault.SMALL and rule.min_sample_size < 2:
+        return
+    kinds = ("swap", "conceal", "audit")
+    for kind in kinds:
+        one = explained(
+            rule, seen(ledger=ledger(State.CONCEALED, "too near the original: 0.58")), fault=fault, kind=kind
+        )
+        assert one.finding.outcome is (Outcome.FAILED if fault is Fault.LIMIT else Outcome.INDETERMINATE)
+        assert 1 <= len(one.next_steps) <= 4
+        assert all(step.endswith((".", "mp4")) and 20 < len(step) < 260 for step in one.next_steps), one.next_steps
+        assert one.where
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_of_the_catalogue_has_advice(metric: str) -> None:
+    for op in ("at_least", "at_most"):
+        rule = make_rule(metric, op, METRICS[metric].low, of="run" if metric.startswith("erasure") else "swapped")
+        assert explained(rule).next_steps
+
+
+def test_a_metric_without_advice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "gait.speed", METRICS["coverage.frames"])
+    with pytest.raises(KeyError):
+        explained(make_rule("gait.speed"))
+
+
+def steps(one: Explanation) -> str:
+    return " ".join(one.next_steps)
+
+
+def test_covered_stretches_are_told_apart_by_their_reason() -> None:
+    rule = make_rule("coverage.concealed_share", "at_most", 0.05)
+    reasons = {
+        "no landmarks of its own: interpolated": "hidden or turned away",
+        "face under 24 px": "full size",
+        "too near the original: 0.58": "Train longer",
+        "not surely the subject": "who is seen there",
+        "second sighting": "mirror",
+        "written tomorrow": "frames.csv",
+    }
+    for reason, words in reasons.items():
+        one = explained(rule, seen(ledger=ledger(State.CONCEALED, reason)))
+        assert words in steps(one), reason
+        assert one.noticed[0].startswith("25 frames: ")
+
+
+def test_every_cause_is_one_that_some_module_writes() -> None:
+    written = "".join(inspect.getsource(module) for module in (rendering, comparing, reckoning, advising))
+    assert [cause.says for cause in causes.CAUSES if cause.says not in written] == []
+
+
+def test_training_that_stopped_by_itself_is_not_asked_to_go_on() -> None:
+    stages = make_case().stages
+    facts = {"steps": 532, "training_seconds": 109.4, "stopped_early": True}
+    stopped = (stages[0], stages[1].model_copy(update={"settings": facts}))
+    rule = make_rule("expression.eye_r", "at_least", 0.5)
+    assert "stopped by itself after 532 steps" in steps(explained(rule, stages=stopped))
+    going_on = (stages[0], stages[1].model_copy(update={"settings": {**facts, "stopped_early": False}}))
+    assert "--train-seconds 300" in steps(explained(rule, stages=going_on))
+    assert "--train-seconds" not in steps(explained(rule, kind="audit", stages=stages[:1]))
+    assert "glasses" in steps(explained(rule))
+
+
+def test_a_close_up_is_sent_to_the_face_policy_and_a_whole_body_is_not() -> None:
+    rule = make_rule("keypoints.ap95", "at_least", 0.95)
+    close = seen(poses={"original": pose(hips=0.1), "swapped": pose(20.0, hips=0.1)})
+    one = explained(rule, close)
+    assert "--policy release-face" in steps(one) and "hips in 0% of the frames" in one.noticed[0]
+    assert "release-face" not in steps(explained(rule, seen(poses={"original": pose(), "swapped": pose(20.0)})))
+    assert "release-face" not in steps(explained(rule, close, kind="audit"))
+
+
+def test_tags_of_another_tool_are_removed_with_ffmpeg() -> None:
+    rule = make_rule("residue.metadata_keys", "at_most", 0)
+    assert "-map_metadata -1" in steps(explained(rule, kind="audit"))
+    assert "-map_metadata" not in steps(explained(rule)), "deid-audit itself writes none: that is a defect"
+
+
+def test_a_donor_who_is_near_the_subject_is_named_as_the_cause() -> None:
+    rule = make_rule("identity.to_original.mean")
+    for distance, named in ((0.7, True), (0.85, False)):
+        average = measured(
+            "identity.to_average_original.mean",
+            "swapped",
+            "video 1",
+            0.5,
+            sample_size=N,
+            detail={"donor_before_swap_mean": distance},
+        )
+        [one] = explain(case_of([rule], [unmet(rule), average]), [seen(to_original=bumped(0.8, 0.5))])
+        assert (one.next_steps[0].startswith("Take another donor")) is named
