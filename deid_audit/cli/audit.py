@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
+from deid_audit.cli.report import perform
 
 
 def audit(
@@ -41,7 +42,6 @@ def audit(
     The same measures and evidence as the main job. How the video was made, and what that tool kept, is not known and
     not assessed. Exit status 0 when the policy passed; 3 when everything was done and it did not.
     """
-    from deid_audit.cli.run import perform  # noqa: PLC0415
     from deid_audit.pipeline.auditing import audit as audit_pipeline  # noqa: PLC0415  (heavy)
     from deid_audit.settings import make_audit_settings  # noqa: PLC0415
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile
+from deid_audit.cli.report import document as audit_document
+from deid_audit.cli.report import load_signer_of, progress_on_stderr
+from deid_audit.cli.report import print_result as print_audit
 
 if TYPE_CHECKING:
     from deid_audit.pipeline.concealing import Concealed
@@ -40,7 +43,6 @@ def conceal(
     The written file is searched again by another family of detectors; if a face is left, no file is given out and the
     exit status is 3. A blur or tiles of this strength can be re-identified; the black mask is the default.
     """
-    from deid_audit.cli.run import load_signer_of, progress_on_stderr  # noqa: PLC0415
     from deid_audit.pipeline.concealing import conceal as conceal_pipeline  # noqa: PLC0415  (heavy)
     from deid_audit.settings import make_conceal_settings  # noqa: PLC0415
 
@@ -59,8 +61,6 @@ def conceal(
 
 def document(result: "Concealed") -> dict[str, Any]:
     """The result as one JSON document; `audit` is that of `deid-audit audit`, or null."""
-    from deid_audit.cli.run import document as audit_document  # noqa: PLC0415
-
     return {
         "schema": SCHEMA,
         "out": str(result.out) if result.written else None,
@@ -72,8 +72,6 @@ def document(result: "Concealed") -> dict[str, Any]:
 
 def print_result(result: "Concealed") -> None:
     """Frames by state, the audit when there was one, and where the file is."""
-    from deid_audit.cli.run import print_result as print_audit  # noqa: PLC0415
-
     counts = ", ".join(f"{count} {state.value}" for state, count in result.states.items() if count)
     typer.echo(f"frames        {counts}")
     if result.certified is not None:

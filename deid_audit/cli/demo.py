@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from deid_audit.cli.options import Json
+from deid_audit.cli.report import perform, progress_on_stderr
+
 # Steps, not seconds: the demo comes out the same on a slow machine, only later.
 DEMO_STEPS = 600
 
@@ -14,11 +17,11 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the demo appears; an earlier demo is replaced.")
     ] = Path("deid-audit-demo"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""
-    from deid_audit.cli.run import progress_on_stderr, run_and_report  # noqa: PLC0415
     from deid_audit.pipeline.demo_clips import write_demo_clips  # noqa: PLC0415
+    from deid_audit.pipeline.run import run as run_pipeline  # noqa: PLC0415
     from deid_audit.pipeline.staging import refuse_existing  # noqa: PLC0415
     from deid_audit.settings import make_settings  # noqa: PLC0415
 
@@ -34,4 +37,4 @@ def demo(
             force=True,
             iterations=DEMO_STEPS,
         )
-        raise typer.Exit(run_and_report(settings, as_json=as_json))
+        raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

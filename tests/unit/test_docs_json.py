@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
-from deid_audit.cli.run import document as run_document
+from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem
 from deid_audit.findings import Explanation, Measurement, Moment, Stretch

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid_audit.cli.run import print_result
+from deid_audit.cli.report import print_result
 from deid_audit.measure.figures import POINTED_MAX_HEIGHT_PX, pointed_frame
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
 from deid_audit.video.reader import open_video, read_frames

@@ -1,0 +1,158 @@
+"""How a job with a verdict is performed and reported: for run, audit, demo and conceal alike.
+
+The result on standard output, as a table or as one JSON document; progress and messages on standard error.
+"""
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import RenderableType
+
+    from deid_audit.certificate.keys import Signer
+    from deid_audit.findings import Explanation
+    from deid_audit.pipeline.concluding import JobResult
+    from deid_audit.progress import Progress
+    from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
+
+SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
+
+
+def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSettings", *, as_json: bool) -> int:
+    """Does the job, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
+    result = job(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
+    if as_json:
+        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_result(result)
+    return 0 if result.case.outputs_folder == "release" else 3
+
+
+def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") -> "Signer | None":
+    """The signer whose key file was named; asks for the passphrase where it is not given."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
+    from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
+
+    if settings.signer is None:
+        return None
+    passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
+    return load_signer(settings.signer, passphrase, datetime.now(UTC))
+
+
+def progress_on_stderr() -> "Progress":
+    """Moving bars on a terminal, else a line a pass; libraries' own chatter is kept off."""
+    from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415
+    from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
+
+    silence_native_stderr()
+    return TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
+
+
+def verify_command(result: "JobResult") -> str:
+    """What to type to check the certificate."""
+    certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
+    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}"
+
+
+def document(result: "JobResult") -> dict[str, Any]:
+    """The result as one JSON document."""
+    case = result.case
+    return {
+        "schema": SCHEMAS[case.kind],
+        "case_id": case.case_id,
+        "verdict": case.verdict.outcome.value,
+        "out": str(result.out),
+        "released": [output.name for output in case.outputs] if case.outputs_folder == "release" else [],
+        "certificate_sha256": result.certificate_sha256,
+        "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
+        "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
+        "explanations": [_explanation(one) for one in result.explanations],
+        "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
+        "seconds": result.seconds,
+        "verify": verify_command(result),
+    }
+
+
+def _explanation(one: "Explanation") -> dict[str, Any]:
+    """One explanation; its rule is named as in `findings`, where its limit and reason stand too."""
+    rule = one.finding.rule
+    return {
+        "metric": rule.metric,
+        "of": rule.of,
+        "op": rule.op,
+        "outcome": one.finding.outcome.value,
+        "reason": one.finding.reason,
+        **one.model_dump(mode="json", exclude={"finding"}),
+    }
+
+
+def _explained(explanations: "Sequence[Explanation]") -> "RenderableType":
+    """Each rule that is not met: what was found, where in the videos, what to do; a step said once is not repeated."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    said: dict[str, str] = {}
+    for one in explanations:
+        rule = one.finding.rule
+        fresh = [step for step in one.next_steps if step not in said]
+        again = dict.fromkeys(said[step] for step in one.next_steps if step in said)
+        said |= dict.fromkeys(fresh, rule.metric)
+        grid.add_row(Text(one.finding.outcome.value, style="bold"), Text(f"{rule.metric} of {rule.of}", style="bold"))
+        rows = [("found", text) for text in (one.finding.reason, *one.also, *one.noticed)]
+        rows += [("where", one.where), *(("next", step) for step in fresh)]
+        rows += [("next", f"as for {', '.join(again)}")] if again else []
+        before = ""
+        for label, text in rows:
+            grid.add_row(f"  {label}" if label != before else "", Text(text))
+            before = label
+    return grid
+
+
+def print_result(result: "JobResult") -> None:
+    """The verdict, each rule with value and limit, why rules are not met, where things are, the verify command."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from deid_audit.policy import OPERATOR_WORDS  # noqa: PLC0415
+
+    case = result.case
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, justify in (("outcome", "left"), ("rule", "left"), ("observed", "right"), ("limit", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    for finding in case.verdict.findings:
+        rule = finding.rule
+        observed = "-" if finding.observed is None else f"{finding.observed:.4g}"
+        table.add_row(
+            finding.outcome.value, f"{rule.metric} of {rule.of}", observed, f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}"
+        )
+    console.print(table)
+    if result.explanations:
+        console.print()
+        console.print(_explained(result.explanations))
+    console.print()
+    passed = case.outputs_folder == "release"
+    meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"
+    console.print(
+        f"{case.verdict.outcome.value}: {meaning} (policy {case.policy.id} {case.policy.version})", style="bold"
+    )
+    console.print(f"case          {case.case_id}")
+    console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
+    console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
+    console.print(f"for you only  {result.out / 'audit'}", soft_wrap=True)
+    if result.explanations:
+        console.print(f"why, in full  {result.out / 'audit' / 'why.txt'}, pictures beside it in why/", soft_wrap=True)
+    if not case.signer.verified_issuer:
+        console.print("signed by a key made on the spot: the issuer is not verified (see: deid-audit keys new)")
+    console.print(f"check it with {verify_command(result)}", soft_wrap=True)
