@@ -27,6 +27,7 @@ class EncryptingFile(io.RawIOBase):
     Attributes:
         head: The first ciphertext bytes, kept so that a key can be tried on them later.
         size_bytes: Ciphertext bytes written so far.
+        failure: The storage's error, for callers behind a library that turns it into one of its own.
     """
 
     def __init__(self, path: Path, key: memoryview, context: bytes) -> None:
@@ -36,6 +37,7 @@ class EncryptingFile(io.RawIOBase):
         self._digest = hashlib.sha256()
         self.head = b""
         self.size_bytes = 0
+        self.failure: OSError | None = None
 
     def writable(self) -> bool:
         return True
@@ -70,8 +72,12 @@ class EncryptingFile(io.RawIOBase):
         self._digest.update(ciphertext)
         self.size_bytes += len(ciphertext)
         rest = memoryview(ciphertext)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def decrypt_file(path: Path, key: memoryview, context: bytes) -> io.BytesIO:

@@ -114,6 +114,10 @@ class Vault:
             _sync_folder(self._folder)
         except OSError as error:
             raise _not_written(error) from None
+        except RuntimeError:  # what torch makes of a full disk
+            if stream.failure is None:
+                raise
+            raise _not_written(stream.failure) from None
         else:
             self._replace_older(artefact)
         finally:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from deid_audit.errors import VaultError
-from deid_audit.vault import Check
+from deid_audit.vault import Check, cipher
 from tests.unit.vault_building import MARKER, START, failing, files_in, keep, new_vault
 
 
@@ -210,6 +210,21 @@ def test_a_full_disk_is_worded(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "vault")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["an artefact could not be encrypted to storage: File too large", "True"]
+
+
+def test_a_full_disk_is_worded_also_where_a_library_hides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch turns the stream's OSError into a RuntimeError of its own; other errors of the block stay as they are."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with new_vault(tmp_path) as vault:
+        with pytest.raises(RuntimeError, match="a defect"), vault.write("weights") as stream:
+            raise RuntimeError("a defect")
+        monkeypatch.setattr(cipher.os, "write", full)
+        with pytest.raises(VaultError, match="to storage: No space left on device"), vault.write("weights") as stream:
+            torch.save({"w": torch.zeros(100000)}, stream)
+        monkeypatch.undo()
 
 
 @pytest.fixture
