@@ -26,7 +26,7 @@ _METHOD = "dlib 128-D descriptor, L2; numpy linear percentile; SD with ddof 0"
 _NO_PAIR = "no frame pair in which both faces could be described"
 _NO_SWAPPED = "no swapped frame whose face could be described"
 _NO_ORIGINAL = "no original frame of the subject could be described"
-_NO_DONOR = "no donor frame could be described"
+_NO_DONOR = "no video of a donor was given, or no frame of it could be described"
 _BLOCK_CELLS = 2_000_000
 
 _Distances = NDArray[np.float64]

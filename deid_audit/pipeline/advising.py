@@ -356,10 +356,10 @@ def _residue(case: Case) -> Words:
     if case.name == "subject_faces":
         if case.fault is Fault.MISSING:
             return _causes(case, State.UNDECIDED)
-        donor = "take a donor who looks less like the subject, " if case.kind == "swap" else ""
+        donor = "take a donor who looks less like the subject, or " if case.kind == "swap" else ""
         return [], [
             _train_longer(case),
-            f"If that is not enough, {donor}or cut these stretches out: there the subject is still recognised.",
+            f"If that is not enough, {donor}cut these stretches out: there the subject is still recognised.",
         ]
     if case.kind == "audit":
         return [], [f"Take them out of the released file and audit it again: {_REMUX}"]

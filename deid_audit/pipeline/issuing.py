@@ -25,8 +25,12 @@ _PACKAGES = (
     *("pyhanko", "scipy", "torch", "weasyprint"),
 )
 
+_VOICE: dict[JobKind, str] = {
+    "swap": "Voice and sound: removed, so neither protected otherwise nor measured.",
+    "conceal": "Voice and sound: removed, so neither protected otherwise nor measured.",
+    "audit": "Voice and sound: streams were counted, not listened to.",
+}
 _NOT_ASSESSED = (
-    "Voice and sound: removed, so neither protected otherwise nor measured.",
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
     "as they were and can identify a person.",
     "Burned-in text, badges, screens, photos and reflections in the picture, beyond faces that a detector found.",
@@ -68,7 +72,7 @@ Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signe
 
 def not_assessed(kind: JobKind) -> tuple[str, ...]:
     """What no certificate of this kind says anything about."""
-    return (_NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()) + _NOT_ASSESSED
+    return (*(_NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()), _VOICE[kind], *_NOT_ASSESSED)
 
 
 def write_outputs(
