@@ -6,6 +6,7 @@ swap passes the release policy is shown by `make demo`.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from deid_audit.video.reader import open_video, read_frames
 pytestmark = pytest.mark.e2e
 FRAMES = 60
 SENTINEL = "Jane-Sentinel-Doe"
+TAGS = ("title", "comment", "location", "artist")
 # Everything is real but the limits: a policy that the short clips can meet.
 EASY_POLICY = """
 id = "easy"
@@ -72,18 +74,23 @@ def run_arguments(clips: tuple[Path, Path], out: Path, *more: object) -> tuple[o
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Subject and donor; the subject's file name and title carry a patient's name."""
+    """Subject and donor; the subject's folder, file name, tags and stream name carry a patient's name."""
     folder = tmp_path_factory.mktemp("clips")
     subject, donor = write_demo_clips(folder, SilentProgress(), seconds=FRAMES / 25)
-    named = folder / f"{SENTINEL}.mp4"
-    with av.open(str(subject)) as source, av.open(str(named), "w") as target:
+    named = folder / f"folder-of-{SENTINEL}" / f"{SENTINEL}.mp4"
+    named.parent.mkdir()
+    options = {"movflags": "use_metadata_tags"}  # without it MP4 has room for coordinates only as a location
+    with av.open(str(subject)) as source, av.open(str(named), "w", container_options=options) as target:
         stream = target.add_stream_from_template(source.streams.video[0])
-        target.metadata["title"] = SENTINEL
+        target.metadata.update({tag: f"{tag}-{SENTINEL}" for tag in TAGS})
+        stream.metadata["handler_name"] = f"handler-{SENTINEL}"
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)
-    assert SENTINEL.encode() in named.read_bytes()
+    with av.open(str(named)) as container:
+        assert {tag for tag, value in container.metadata.items() if SENTINEL in value} == set(TAGS)
+        assert SENTINEL in container.streams.video[0].metadata["handler_name"]
     return named, donor
 
 
@@ -95,6 +102,7 @@ def released(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
         *run_arguments(clips, folder / "out", "--policy", folder / "easy.toml", "--case-id", "c1", "--json")
     )
     assert done.returncode == 0, done.stderr
+    assert SENTINEL not in done.stdout + done.stderr
     return folder / "out", json.loads(done.stdout)
 
 
@@ -135,15 +143,47 @@ def test_every_frame_is_in_the_ledger(released: tuple[Path, dict]) -> None:
     assert {row.split(",")[3] for row in rows} <= {"swapped", "concealed"}
 
 
+def holding_the_name(out: Path) -> list[str]:
+    """Every file, and every stream and text of the certificate, that holds the planted name in any encoding."""
+    things = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pikepdf.open(out / "certificate.pdf") as pdf:
+        for number, thing in enumerate(pdf.objects):
+            if isinstance(thing, pikepdf.Stream):
+                things[f"certificate.pdf, stream {number}"] = thing.read_bytes()
+        things["certificate.pdf, information"] = repr(list(pdf.docinfo.items())).encode()
+    for video in out.rglob("*.mp4"):
+        with av.open(str(video)) as container:
+            tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+        things[f"{video.name}, tags"] = repr(tags).encode()
+    names = [
+        f"name of {path.name}" for path in out.rglob("*") if SENTINEL.lower() in str(path.relative_to(out)).lower()
+    ]
+    forms = [SENTINEL.lower().encode(encoding) for encoding in ("utf-8", "utf-16-be", "utf-16-le")]
+    return names + [name for name, data in things.items() if any(form in data.lower() for form in forms)]
+
+
 def test_the_name_of_a_patient_is_nowhere_in_the_output(released: tuple[Path, dict]) -> None:
     out = released[0]
-    with pikepdf.open(out / "certificate.pdf") as pdf:
-        streams = [thing.read_bytes() for thing in pdf.objects if isinstance(thing, pikepdf.Stream)]
-    contents = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
-    assert not [name for name in out.rglob("*") if SENTINEL in name.name]
-    assert not [
-        data for data in contents + streams if SENTINEL.encode() in data or SENTINEL.encode("utf-16-be") in data
-    ]
+    looked_into = {path.name for path in out.rglob("*") if path.is_file()}
+    assert looked_into >= {"run.log", "frames.csv", "evidence.json", "certificate.pdf", "c1-01.mp4", "README.txt"}
+    assert "finding faces, subject video 1" in (out / "audit" / "run.log").read_text()
+    assert holding_the_name(out) == []
+
+
+@pytest.mark.parametrize("place", ["run.log", "frames.csv", "c1-01.mp4", "stream", "name"])
+def test_a_name_that_leaked_would_be_found(released: tuple[Path, dict], tmp_path: Path, place: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(released[0], out)
+    if place == "stream":
+        with pikepdf.open(out / "certificate.pdf", allow_overwriting_input=True) as pdf:
+            pdf.Root.Planted = pdf.make_stream(f"for {SENTINEL}".encode())
+            pdf.save(compress_streams=True, recompress_flate=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    elif place == "name":
+        (out / "audit" / f"{SENTINEL}.csv").touch()
+    else:
+        path = next(out.rglob(place))
+        path.write_bytes(path.read_bytes() + SENTINEL.encode("utf-16-le" if place == "frames.csv" else "utf-8"))
+    assert [place in found for found in holding_the_name(out)] == [True]
 
 
 def raster_images(certificate: Path) -> list[np.ndarray]:
