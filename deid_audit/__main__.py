@@ -5,7 +5,7 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import audit, conceal, demo, keys, policy, run, verify
+from deid_audit.cli import audit, conceal, demo, doctor, keys, policy, run, verify
 from deid_audit.cli.frame import make_app
 
 
@@ -17,6 +17,7 @@ def build_app() -> typer.Typer:
     app.command("conceal")(conceal.conceal)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
+    app.command("doctor")(doctor.doctor)
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")
     return app

@@ -46,7 +46,7 @@ def render_certificate(case: CaseRecord, statement: bytes, figures: Sequence[Fig
     _require_same_figures(case, figures)
     html = _fill_template(case, statement, figures)
     resources = {f"{_SCHEME}figure/{number}": (one.data, one.media_type) for number, one in enumerate(figures)}
-    return _write_pdf(html, resources | _own_resources(), statement, issued_at)
+    return write_pdf(html, resources, statement, issued_at=issued_at)
 
 
 def _require_same_figures(case: CaseRecord, figures: Sequence[Figure]) -> None:
@@ -58,13 +58,18 @@ def _require_same_figures(case: CaseRecord, figures: Sequence[Figure]) -> None:
 
 def _own_resources() -> dict[str, tuple[bytes, str]]:
     css = (resource_dir("templates") / "certificate.css").read_bytes()
+    fonts = {f"{_SCHEME}font/{path.stem}": (path.read_bytes(), "font/ttf") for path in font_files()}
+    return {f"{_SCHEME}style": (css, "text/css"), **fonts}
+
+
+def font_files() -> list[Path]:
+    """Where the certificate's fonts must stand, in matplotlib's data; StageError when matplotlib is not installed."""
     # find_spec does not import matplotlib: only its font files are wanted here.
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise StageError("matplotlib's fonts were not found", next_step="install deid-audit again")
     folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    fonts = {f"{_SCHEME}font/{name}": ((folder / f"{name}.ttf").read_bytes(), "font/ttf") for name in _FONTS}
-    return {f"{_SCHEME}style": (css, "text/css"), **fonts}
+    return [folder / f"{name}.ttf" for name in _FONTS]
 
 
 def _fill_template(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> str:
@@ -126,7 +131,12 @@ def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _write_pdf(html: str, resources: _Resources, statement: bytes, issued_at: datetime) -> bytes:
+def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: datetime) -> bytes:
+    """PDF/A of `html` with the certificate's style and fonts, the statement attached; it opens nothing else.
+
+    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries.
+    """
+    resources = {**resources, **_own_resources()}
     try:
         import weasyprint  # noqa: PLC0415  (heavy, and needs system libraries)
         from weasyprint.urls import URLFetcher, URLFetcherResponse  # noqa: PLC0415

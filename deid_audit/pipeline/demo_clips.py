@@ -5,7 +5,7 @@ Each still is triangulated over its FaceMesh landmarks and moved: talking, blink
 subject a 5 Hz head tremor. Motion is a plain function of time, so a clip is the same on every machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -248,24 +248,23 @@ def frames_of(portrait_rgb: Image, motion: Motion, seconds: float) -> Iterator[F
         yield Frame(index=index, pts=index, image_rgb=moving.at(index / FRAME_RATE))
 
 
-def _plan(label: str, portrait_rgb: Image, frame_count: int) -> SourceVideo:
-    """What the writer must know of a clip that does not exist yet: size, clock and frame count."""
+def planned(label: str, portrait_rgb: Image, pts: Sequence[int], time_base: Fraction) -> SourceVideo:
+    """What the writer must know of a clip that does not exist yet: size and clock."""
     height, width = portrait_rgb.shape[:2]
-    time_base = Fraction(1, FRAME_RATE)
     facts = VideoFacts(
         label=label,
         keyed_digest="",
         width=width,
         height=height,
-        frame_count=frame_count,
-        duration_s=frame_count / FRAME_RATE,
+        frame_count=len(pts),
+        duration_s=float((pts[-1] - pts[0] + 1) * time_base),
         time_base=str(time_base),
         variable_rate=False,
         rotation=0,
         codec="made",
         inventory=VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=()),
     )
-    return SourceVideo(path=Path(label), label=label, facts=facts, time_base=time_base, pts=tuple(range(frame_count)))
+    return SourceVideo(path=Path(label), label=label, facts=facts, time_base=time_base, pts=tuple(pts))
 
 
 def write_demo_clips(folder: Path, progress: Progress, *, seconds: float = 8.0) -> tuple[Path, Path]:
@@ -273,7 +272,8 @@ def write_demo_clips(folder: Path, progress: Progress, *, seconds: float = 8.0) 
     paths = (folder / "subject.mp4", folder / "donor.mp4")
     stills = ((subject_portrait(), SUBJECT_MOTION), (donor_portrait(), DONOR_MOTION))
     for path, (portrait, motion) in zip(paths, stills, strict=True):
-        plan = _plan(f"demo {path.stem}", portrait, round(seconds * FRAME_RATE))
+        instants = range(round(seconds * FRAME_RATE))
+        plan = planned(f"demo {path.stem}", portrait, instants, Fraction(1, FRAME_RATE))
         with progress.step(f"making the {path.stem} clip", plan.facts.frame_count) as step:
             write_video(path, counted(frames_of(portrait, motion, seconds), step), like=plan)
     return paths

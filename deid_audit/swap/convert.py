@@ -19,6 +19,15 @@ def pick_device(wanted: str) -> str:
     return wanted
 
 
+def cuda_facts() -> dict[str, str | int | None]:
+    """What torch sees of CUDA: the version it was built for, the first device's name and memory; None where not."""
+    facts: dict[str, str | int | None] = {"built_for": torch.version.cuda, "name": None, "memory_bytes": None}
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        facts |= {"name": properties.name, "memory_bytes": properties.total_memory}
+    return facts
+
+
 def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
     """The donor's face in this face's pose and expression, and the net's own mask of it.
 

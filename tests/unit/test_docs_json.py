@@ -10,10 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem
 from deid_audit.findings import Explanation, Measurement, Moment, Stretch
+from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
+from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from tests.fakes import make_case
 
@@ -65,6 +68,12 @@ def verify_report() -> VerifyReport:
     )
 
 
+def doctor_report() -> DoctorReport:
+    found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
+    step = StepResult(step="clip", title="a clip", ok=True, seconds=0.1, detail="12 frames")
+    return DoctorReport(findings=(found,), steps=(step,))
+
+
 def printed(*arguments: str) -> Any:
     result = CliRunner().invoke(build_app(), [*arguments, "--json"])
     assert result.exit_code == 0
@@ -76,6 +85,7 @@ def printed(*arguments: str) -> Any:
     [
         run_document(run_result()),
         verify_document(verify_report()),
+        doctor_document(doctor_report()),
         printed("policy", "list"),
         printed("policy", "show", "release"),
         printed("policy", "check", "release"),
@@ -87,7 +97,7 @@ def test_an_example_has_the_keys_that_are_printed(document: Any) -> None:
 
 
 def test_no_example_is_of_a_document_that_nobody_prints() -> None:
-    names = ("run", "verify", "policy-list", "policy-show", "policy-check")
+    names = ("run", "verify", "doctor", "policy-list", "policy-show", "policy-check")
     assert set(BY_SCHEMA) == {f"deid-audit/{name}/v1" for name in names}
 
 
