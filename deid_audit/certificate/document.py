@@ -57,8 +57,14 @@ def _require_same_figures(case: CaseRecord, figures: Sequence[Figure]) -> None:
 
 
 def _own_resources() -> dict[str, tuple[bytes, str]]:
-    css = (resource_dir("templates") / "certificate.css").read_bytes()
-    fonts = {f"{_SCHEME}font/{path.stem}": (path.read_bytes(), "font/ttf") for path in font_files()}
+    try:
+        css = (resource_dir("templates") / "certificate.css").read_bytes()
+        fonts = {f"{_SCHEME}font/{path.stem}": (path.read_bytes(), "font/ttf") for path in font_files()}
+    except OSError as error:
+        raise StageError(
+            f"a font or the style sheet of the certificate cannot be read: {error.strerror}",
+            next_step="deid-audit doctor names it and the command that mends it",
+        ) from None
     return {f"{_SCHEME}style": (css, "text/css"), **fonts}
 
 

@@ -3,7 +3,6 @@
 The same measures, policy and evidence as the main job; nothing is swapped, and what that tool did or kept is not known.
 """
 
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,25 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.certificate.keys import Signer
 from deid_audit.errors import VideoError
 from deid_audit.faces import track
 from deid_audit.findings import not_measured
 from deid_audit.measure.identity import frame_distances
-from deid_audit.pipeline import comparing, issuing
+from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import Role, analyse, describe_person, refuse_same_person, strangers
 from deid_audit.pipeline.comparing import compare_videos
-from deid_audit.pipeline.concluding import Examined, Job, JobResult, StageRow, Timer, conclude, now
+from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
-from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
+from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.training import wipe_arrays_with
-from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
-from deid_audit.swap.convert import pick_device, prepare_runtime
-from deid_audit.vault import Vault, protect_process
+from deid_audit.vault import Vault
 from deid_audit.video import pairing, reader
 from deid_audit.video.pairing import align_frames, left_out, pair_frames
 from deid_audit.video.reader import SourceVideo, open_video
@@ -55,21 +53,15 @@ def audit(
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
     """
     timer = Timer()
-    policy = load_policy(settings.policy)
-    refuse_existing(settings.out, force=settings.force)
-    device = pick_device(settings.device)
-    signer = signer or ephemeral_signer(clock())
-    protection = protect_process()
-    digest_key = secrets.token_bytes(32)
+    job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
-            originals, released, paired = _open_pairs(settings, partial / "rendered", digest_key)
+            originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
             donors = [
-                open_video(path, label=f"donor video {number}", digest_key=digest_key)
+                open_video(path, label=f"donor video {number}", digest_key=job.digest_key)
                 for number, path in enumerate(settings.donors, start=1)
             ]
-        threads = prepare_runtime(device)
-        engines = load_engines(device)
+        engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 subject = analyse(paired, who="subject", engines=engines, progress=progress)
@@ -93,16 +85,7 @@ def audit(
         measurements.append(not_measured("erasure.complete", "run", "run", why_not))
         return conclude(
             partial,
-            Job(
-                kind="conceal" if made_with else "audit",
-                case_id=settings.case_id,
-                out=settings.out,
-                policy=policy,
-                signer=signer,
-                clock=clock,
-                digest_key=digest_key,
-                progress=progress,
-            ),
+            job,
             Examined(
                 originals=originals,
                 donors=donors,
@@ -113,7 +96,6 @@ def audit(
                 erasure=erasure,
             ),
             making=_stages(timer, paired, made_with, aligned=settings.align),
-            environment=issuing.environment(device, threads, protection),
             timer=timer,
         )
 

@@ -18,8 +18,9 @@ from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State, count_states
 from deid_audit.measure.residue import belongs
 from deid_audit.pipeline.auditing import audit
-from deid_audit.pipeline.concluding import JobResult, now
+from deid_audit.pipeline.concluding import JobResult
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.job import now
 from deid_audit.pipeline.rendering import region_of
 from deid_audit.pipeline.staging import interruptible, staged_file
 from deid_audit.progress import Progress

@@ -4,14 +4,12 @@ Comes after the measurements; what made the videos, and how they were watched, i
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deid_audit import __version__
-from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
 from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
@@ -21,9 +19,7 @@ from deid_audit.findings import (
     Explanation,
     Figure,
     FigureDigest,
-    JobKind,
     Measurement,
-    Policy,
     StageRecord,
     VideoFacts,
 )
@@ -31,11 +27,11 @@ from deid_audit.measure import coverage, expression, identity, keypoints, residu
 from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import issuing
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
+from deid_audit.pipeline.job import Job
 from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
-from deid_audit.progress import Progress
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
@@ -56,25 +52,6 @@ class Timer:
         started = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 1)
-
-
-def now() -> datetime:
-    """The clock of a job, in whole seconds."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals."""
-
-    kind: JobKind
-    case_id: str
-    out: Path
-    policy: Policy
-    signer: Signer
-    clock: Callable[[], datetime]
-    digest_key: bytes
-    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +87,6 @@ def conclude(
     examined: Examined,
     *,
     making: Sequence[StageRow],
-    environment: dict[str, str],
     timer: Timer,
     learning_curve: str | None = None,
 ) -> JobResult:
@@ -143,7 +119,7 @@ def conclude(
         measurements=tuple(examined.measurements),
         stages=_stages(timer, making),
         erasure=examined.erasure,
-        environment=environment,
+        environment=job.environment,
         models=model_records(),
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind),

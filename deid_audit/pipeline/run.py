@@ -3,31 +3,29 @@
 The one file that shows the whole flow. Every exit, also by error and signal, destroys what the vault holds.
 """
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
 from deid_audit.measure.identity import frame_distances
-from deid_audit.pipeline import issuing, rendering
+from deid_audit.pipeline import rendering
 from deid_audit.pipeline.cast import Role, analyse, refuse_same_person, strangers
-from deid_audit.pipeline.concluding import Examined, Job, JobResult, StageRow, Timer, conclude, now
+from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
 from deid_audit.pipeline.rendering import render_video
-from deid_audit.pipeline.staging import interruptible, refuse_existing, staged
+from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
-from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
 from deid_audit.swap import train
-from deid_audit.swap.convert import pick_device, prepare_runtime
-from deid_audit.vault import Vault, protect_process
+from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
 
@@ -44,17 +42,11 @@ def run(
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
     """
     timer = Timer()
-    policy = load_policy(settings.policy)
-    refuse_existing(settings.out, force=settings.force)
-    device = pick_device(settings.device)
-    signer = signer or ephemeral_signer(clock())
-    protection = protect_process()
-    digest_key = secrets.token_bytes(32)
+    job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
-            subjects, donors = _open_all(settings, digest_key)
-        threads = prepare_runtime(device)
-        engines = load_engines(device)
+            subjects, donors = _open_all(settings, job.digest_key)
+        engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 subject = analyse(subjects, who="subject", engines=engines, progress=progress)
@@ -64,7 +56,13 @@ def run(
                     wipe_arrays_with(vault, f"tracked faces of the {who}", role.arrays())
             with timer.of("training"):
                 pair = train_pair(
-                    subject, donor, settings=settings, device=device, engines=engines, vault=vault, progress=progress
+                    subject,
+                    donor,
+                    settings=settings,
+                    device=job.device,
+                    engines=engines,
+                    vault=vault,
+                    progress=progress,
                 )
             (partial / "rendered").mkdir()
             watched = _render_and_watch(partial / "rendered", subject, pair, settings, engines, progress, timer)
@@ -78,16 +76,7 @@ def run(
         measurements.append(_erasure_measurement(erasure.complete))
         return conclude(
             partial,
-            Job(
-                kind="swap",
-                case_id=settings.case_id,
-                out=settings.out,
-                policy=policy,
-                signer=signer,
-                clock=clock,
-                digest_key=digest_key,
-                progress=progress,
-            ),
+            job,
             Examined(
                 originals=subjects,
                 donors=donors,
@@ -98,7 +87,6 @@ def run(
                 erasure=erasure,
             ),
             making=_stages(timer, pair, settings),
-            environment=issuing.environment(device, threads, protection),
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
         )

@@ -1,0 +1,74 @@
+"""The first part of every job with a verdict: what was asked for, and whether this machine can do it at all."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.certificate.readiness import sample_page
+from deid_audit.findings import JobKind, Policy
+from deid_audit.pipeline.issuing import environment
+from deid_audit.pipeline.staging import refuse_existing
+from deid_audit.policy import load_policy
+from deid_audit.progress import Progress
+from deid_audit.settings import AuditSettings, RunSettings
+from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.vault import protect_process
+
+
+def now() -> datetime:
+    """The clock of a job, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals."""
+
+    kind: JobKind
+    case_id: str
+    out: Path
+    policy: Policy
+    signer: Signer
+    clock: Callable[[], datetime]
+    digest_key: bytes
+    progress: Progress
+    device: str
+    environment: dict[str, str]
+
+
+def prepare(
+    kind: JobKind,
+    settings: RunSettings | AuditSettings,
+    *,
+    signer: Signer | None,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> Job:
+    """Refuses what cannot work before any work is done: policy, output folder, device, a machine without the fonts.
+
+    Without a signer a key is made on the spot.
+
+    Raises:
+        DeidAuditError: with the next step.
+    """
+    policy = load_policy(settings.policy)
+    refuse_existing(settings.out, force=settings.force)
+    device = pick_device(settings.device)
+    sample_page(b"{}", issued_at=clock())
+    signer = signer or ephemeral_signer(clock())
+    protection = protect_process()
+    return Job(
+        kind=kind,
+        case_id=settings.case_id,
+        out=settings.out,
+        policy=policy,
+        signer=signer,
+        clock=clock,
+        digest_key=secrets.token_bytes(32),
+        progress=progress,
+        device=device,
+        environment=environment(device, prepare_runtime(device), protection),
+    )
