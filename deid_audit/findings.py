@@ -39,16 +39,16 @@ class Measurement(Strict):
     null edit. `detail` holds numbers that explain the value (a cut, a false match rate).
     """
 
-    metric: str
-    of: Of
-    scope: str
-    value: float | None = None
-    sample_size: int = Field(default=0, ge=0)
-    noise_floor: float | None = None
-    absent: bool = False
-    not_measured_because: str | None = None
-    method: str = ""
-    detail: dict[str, float] = Field(default_factory=dict)
+    metric: str = Field(description="Name in docs/metrics.md, where its unit stands.")
+    of: Of = Field(description="Whose pictures were measured.")
+    scope: str = Field(description="`video 1`, `subject` (all videos together) or `run`.")
+    value: float | None = Field(default=None, description="The number, in the metric's unit; null when not measured.")
+    sample_size: int = Field(default=0, ge=0, description="Count of what the value was computed from.")
+    noise_floor: float | None = Field(default=None, description="The same metric of the null edit.")
+    absent: bool = Field(default=False, description="Looked for in the original, and not there.")
+    not_measured_because: str | None = Field(default=None, description="Why there is no value, in words.")
+    method: str = Field(default="", description="How it was measured, in words.")
+    detail: dict[str, float] = Field(default_factory=dict, description="Numbers that explain the value, by name.")
 
     @model_validator(mode="after")
     def _value_or_reason(self) -> "Measurement":
@@ -102,24 +102,26 @@ class Rule(Strict):
     INDETERMINATE like everything else that has no value.
     """
 
-    metric: str
-    of: Of
-    op: Operator
-    limit: float
-    min_sample_size: int = Field(default=1, ge=1)
-    if_absent: Literal["fail_closed", "skip"] = "fail_closed"
-    why: str = Field(min_length=1)
-    source: str = Field(min_length=1)
+    metric: str = Field(description="Name in docs/metrics.md, where its unit stands.")
+    of: Of = Field(description="Whose pictures must meet the limit.")
+    op: Operator = Field(description="How the value must stand to the limit.")
+    limit: float = Field(description="The limit, in the metric's unit.")
+    min_sample_size: int = Field(default=1, ge=1, description="Smaller samples are INDETERMINATE.")
+    if_absent: Literal["fail_closed", "skip"] = Field(
+        default="fail_closed", description="What to do where the original has nothing of the kind."
+    )
+    why: str = Field(min_length=1, description="Why the rule is there.")
+    source: str = Field(min_length=1, description="Where the limit comes from.")
 
 
 class Policy(Strict):
     """A policy as read from its file; `sha256` is of the file's exact bytes."""
 
-    id: str
-    version: str
-    title: str
-    sha256: str
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    id: str = Field(description="The policy's name.")
+    version: str = Field(description="The policy's version.")
+    title: str = Field(description="What it asks for, in one line.")
+    sha256: str = Field(description="SHA-256 of the policy file, hex.")
+    rules: tuple[Rule, ...] = Field(min_length=1, description="Every rule; all that apply must hold.")
 
 
 class Outcome(StrEnum):
@@ -132,22 +134,24 @@ class Outcome(StrEnum):
 class Finding(Strict):
     """What one rule came to: the worst scope's value against the limit, and the reason in words."""
 
-    rule: Rule
-    outcome: Outcome
-    scope: str | None = None
-    observed: float | None = None
-    sample_size: int = 0
-    noise_floor: float | None = None
-    reason: str
+    rule: Rule = Field(description="The rule that was judged.")
+    outcome: Outcome = Field(description="What it came to.")
+    scope: str | None = Field(
+        default=None, description="Where the worst value was found; null where nothing was measured."
+    )
+    observed: float | None = Field(default=None, description="The worst value, in the metric's unit.")
+    sample_size: int = Field(default=0, description="Count of what it was computed from.")
+    noise_floor: float | None = Field(default=None, description="The same metric of the null edit.")
+    reason: str = Field(description="The outcome in words, for people.")
 
 
 class Verdict(Strict):
     """All findings of a policy; `outcome` is derived: FAILED beats INDETERMINATE beats PASSED."""
 
-    policy_id: str
-    policy_version: str
-    policy_sha256: str
-    findings: tuple[Finding, ...]
+    policy_id: str = Field(description="The name of the policy that was applied.")
+    policy_version: str = Field(description="Its version.")
+    policy_sha256: str = Field(description="SHA-256 of its file, hex.")
+    findings: tuple[Finding, ...] = Field(description="What each rule came to, in the policy's order.")
 
     @property
     def outcome(self) -> Outcome:
@@ -162,17 +166,17 @@ class Verdict(Strict):
 class Stretch(Strict):
     """A part of released video number `video` (from 1), in seconds from its first frame."""
 
-    video: int
-    from_s: float
-    to_s: float
+    video: int = Field(description="Number of the released video, from 1.")
+    from_s: float = Field(description="First moment, in seconds from the first frame.")
+    to_s: float = Field(description="Last moment, in seconds from the first frame.")
 
 
 class Moment(Strict):
     """One frame of released video number `video` (from 1)."""
 
-    video: int
-    frame: int
-    time_s: float
+    video: int = Field(description="Number of the released video, from 1.")
+    frame: int = Field(description="Number of the frame, from 0.")
+    time_s: float = Field(description="Its time, in seconds from the first frame.")
 
 
 class Explanation(Strict):
@@ -182,15 +186,15 @@ class Explanation(Strict):
     videos that do not meet the rule came to. `picture` names a file of the steward's folder.
     """
 
-    finding: Finding
-    also: tuple[str, ...] = ()
-    noticed: tuple[str, ...] = ()
-    stretches: tuple[Stretch, ...] = ()
-    stretch_count: int = 0
-    placeless: str = ""
-    worst: Moment | None = None
-    picture: str | None = None
-    next_steps: tuple[str, ...] = Field(min_length=1)
+    finding: Finding = Field(description="The finding that is explained.")
+    also: tuple[str, ...] = Field(default=(), description="What the other videos that miss the limit came to.")
+    noticed: tuple[str, ...] = Field(default=(), description="What stands behind it, in words.")
+    stretches: tuple[Stretch, ...] = Field(default=(), description="The worst places, in the order of time.")
+    stretch_count: int = Field(default=0, description="How many places there are in all.")
+    placeless: str = Field(default="", description="Why there is no place; empty when there are.")
+    worst: Moment | None = Field(default=None, description="The worst frame; null when there is none.")
+    picture: str | None = Field(default=None, description="Its picture's file in the folder audit/why.")
+    next_steps: tuple[str, ...] = Field(min_length=1, description="What to do next, in words.")
 
     @model_validator(mode="after")
     def _place_or_reason(self) -> "Explanation":
@@ -212,10 +216,10 @@ class Explanation(Strict):
 class VideoInventory(Strict):
     """What a file carries beside its pictures: streams by kind, metadata keys (names only), chapters."""
 
-    audio_streams: int
-    subtitle_streams: int
-    data_streams: int
-    metadata_keys: tuple[str, ...]
+    audio_streams: int = Field(description="Number of sound streams.")
+    subtitle_streams: int = Field(description="Number of subtitle streams.")
+    data_streams: int = Field(description="Number of other streams.")
+    metadata_keys: tuple[str, ...] = Field(description="Names of the tags, without their values.")
 
 
 class VideoFacts(Strict):
@@ -225,67 +229,69 @@ class VideoFacts(Strict):
     empty and the statement's subject carries the plain sha256.
     """
 
-    label: str
-    keyed_digest: str
-    width: int
-    height: int
-    frame_count: int
-    duration_s: float
-    time_base: str
-    variable_rate: bool
-    rotation: int
-    codec: str
-    inventory: VideoInventory
+    label: str = Field(description="What the video is called here: `subject video 1`.")
+    keyed_digest: str = Field(description="HMAC of an original's bytes, hex; else empty.")
+    width: int = Field(description="Width of the upright picture, in pixels.")
+    height: int = Field(description="Height of the upright picture, in pixels.")
+    frame_count: int = Field(description="Number of frames.")
+    duration_s: float = Field(description="Duration, in seconds.")
+    time_base: str = Field(description="Unit of the timestamps, a fraction of a second.")
+    variable_rate: bool = Field(description="Whether the time between frames varies.")
+    rotation: int = Field(description="Rotation that a player must apply, in degrees.")
+    codec: str = Field(description="Name of the video codec.")
+    inventory: VideoInventory = Field(description="What the file carries beside its pictures.")
 
 
 class OutputFile(Strict):
     """One file of the release (or withheld) folder, by name and sha256."""
 
-    name: str
-    sha256: str
-    size_bytes: int
-    role: Literal["video", "readme", "manifest"]
+    name: str = Field(description="File name in the output folder.")
+    sha256: str = Field(description="SHA-256 of the file, hex.")
+    size_bytes: int = Field(description="Size, in bytes.")
+    role: Literal["video", "readme", "manifest"] = Field(description="What the file is for.")
 
 
 class StageRecord(Strict):
     """One stage that ran: its own method sentence, its settings and its seconds."""
 
-    stage: str
-    method: str
-    seconds: float
-    settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    stage: str = Field(description="Name of the stage.")
+    method: str = Field(description="What it does, in words.")
+    seconds: float = Field(description="Time it took, in seconds.")
+    settings: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="What it was set to, by name."
+    )
 
 
 class ErasedArtefact(Strict):
     """One artefact the vault registered: where it lived, its size, the sha256 of its *ciphertext* if on disk."""
 
-    kind: str
-    storage: Literal["encrypted file", "memory"]
-    size_bytes: int
-    ciphertext_sha256: str | None = None
-    header_hex: str | None = None
+    kind: str = Field(description="What it was: weights, face crops and so on.")
+    storage: Literal["encrypted file", "memory"] = Field(description="Where it lived.")
+    size_bytes: int = Field(description="Size, in bytes.")
+    ciphertext_sha256: str | None = Field(default=None, description="SHA-256 of the ciphertext, hex; null in memory.")
+    header_hex: str | None = Field(default=None, description="First bytes of the ciphertext, hex; null in memory.")
 
 
 class ErasureCheck(Strict):
     """One thing that was tried after destruction, and whether it came out as it must."""
 
-    check: str
-    holds: bool
-    observed: str
+    check: str = Field(description="What was tried.")
+    holds: bool = Field(description="Whether it came out as it must.")
+    observed: str = Field(description="What was seen, in words.")
 
 
 class ErasureRecord(Strict):
     """What was encrypted from birth, how it was destroyed, what was tried afterwards, and what that does not show."""
 
-    cipher: str
-    key_id: str
-    key_storage: str
-    created_at: str
-    destroyed_at: str
-    artefacts: tuple[ErasedArtefact, ...]
-    checks: tuple[ErasureCheck, ...]
-    environment: dict[str, str]
-    not_shown: tuple[str, ...]
+    cipher: str = Field(description="Name of the cipher.")
+    key_id: str = Field(description="A name for the key that says nothing about it.")
+    key_storage: str = Field(description="Where the key was kept, in words.")
+    created_at: str = Field(description="When the vault was opened, UTC.")
+    destroyed_at: str = Field(description="When the key was destroyed, UTC.")
+    artefacts: tuple[ErasedArtefact, ...] = Field(description="Everything that was kept and destroyed.")
+    checks: tuple[ErasureCheck, ...] = Field(description="What was tried after the destruction.")
+    environment: dict[str, str] = Field(description="Facts about the process and its machine, by name.")
+    not_shown: tuple[str, ...] = Field(description="What the checks do not show.")
 
     @property
     def complete(self) -> bool:
@@ -295,51 +301,51 @@ class ErasureRecord(Strict):
 class SignerInfo(Strict):
     """Who signs: `verified_issuer` is False for a key made on the spot."""
 
-    name: str
-    fingerprint_sha256: str
-    not_after: str
-    verified_issuer: bool
+    name: str = Field(description="Name in the signer's certificate.")
+    fingerprint_sha256: str = Field(description="SHA-256 of the certificate (DER), hex.")
+    not_after: str = Field(description="Last valid second of the certificate, UTC.")
+    verified_issuer: bool = Field(description="Whether the key came from a file; in verify, whether it is trusted.")
 
 
 class CaseRecord(Strict):
     """Everything a statement says about one case, before it becomes bytes."""
 
-    kind: JobKind
-    case_id: str
-    tool_version: str
-    issued_at: str
-    signer: SignerInfo
-    policy: Policy
-    verdict: Verdict
-    outputs_folder: Literal["release", "withheld"]
-    outputs: tuple[OutputFile, ...]
-    originals: tuple[VideoFacts, ...]
-    donors: tuple[VideoFacts, ...]
-    rendered: tuple[VideoFacts, ...]
-    measurements: tuple[Measurement, ...]
-    stages: tuple[StageRecord, ...]
-    erasure: ErasureRecord
-    environment: dict[str, str]
-    models: tuple["ModelFile", ...]
-    figures: tuple["FigureDigest", ...]
-    not_assessed: tuple[str, ...] = Field(min_length=1)
+    kind: JobKind = Field(description="What made the released videos.")
+    case_id: str = Field(description="Name of the case in all outputs.")
+    tool_version: str = Field(description="Version of deid-audit.")
+    issued_at: str = Field(description="When the statement was made, UTC, by the signer's clock.")
+    signer: SignerInfo = Field(description="Who signs.")
+    policy: Policy = Field(description="The policy, in full.")
+    verdict: Verdict = Field(description="What the policy's rules came to.")
+    outputs_folder: Literal["release", "withheld"] = Field(description="Where the videos stand.")
+    outputs: tuple[OutputFile, ...] = Field(description="Every file of that folder.")
+    originals: tuple[VideoFacts, ...] = Field(description="The subject's videos before.")
+    donors: tuple[VideoFacts, ...] = Field(description="The videos of the face put on; empty without.")
+    rendered: tuple[VideoFacts, ...] = Field(description="The written videos, in the originals' order.")
+    measurements: tuple[Measurement, ...] = Field(description="Everything that was measured, or why not.")
+    stages: tuple[StageRecord, ...] = Field(description="What was done, in order.")
+    erasure: ErasureRecord = Field(description="How what could undo the swap was destroyed.")
+    environment: dict[str, str] = Field(description="Software and machine, by name.")
+    models: tuple["ModelFile", ...] = Field(description="Model files of others that took part.")
+    figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
+    not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
 
 
 class ModelFile(Strict):
     """A third-party model file that took part: pinned by sha256, with its licence and what it was used for."""
 
-    name: str
-    sha256: str
-    licence: str
-    used_for: str
+    name: str = Field(description="Name of the model.")
+    sha256: str = Field(description="SHA-256 of the file, hex.")
+    licence: str = Field(description="Its licence.")
+    used_for: str = Field(description="What it was used for.")
 
 
 class FigureDigest(Strict):
     """A picture of the certificate by name, sha256 of its bytes, and whether it shows released pixels or a plot."""
 
-    name: str
-    sha256: str
-    kind: Literal["plot", "released frame"]
+    name: str = Field(description="Name of the picture.")
+    sha256: str = Field(description="SHA-256 of its bytes, hex.")
+    kind: Literal["plot", "released frame"] = Field(description="A plot, or a picture from the released file.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
-"""Writes the parts of the documents that repeat the code: tables of metrics, commands, models, policies.
+"""Writes the parts of the documents that repeat the code: tables of metrics, commands, models, policies; two schemas.
 
 Run it after such a change: `.venv/bin/python scripts/write_docs.py`. Everything between `<!-- generated: NAME -->` and
-`<!-- /generated: NAME -->` is replaced; a test fails while a document and the code differ. Reads the working tree, not
-the installed package; loads no model and no heavy library.
+`<!-- /generated: NAME -->` is replaced, and the files of `SCHEMAS` as a whole; a test fails while a document and the
+code differ. Reads the working tree, not the installed package; loads no model and no heavy library.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
     "docs/commands.md", "docs/json.md", "docs/metrics.md",
@@ -111,6 +113,84 @@ BUILDERS: dict[str, Callable[[], str]] = {
 }
 
 
+def findings_schema() -> dict[str, Any]:
+    """The parts that the commands' documents share, from `findings`; each document's own schema refers to them."""
+    from deid_audit.findings import Explanation, Policy, SignerInfo  # noqa: PLC0415
+
+    return {
+        "$schema": _DRAFT,
+        "$id": "urn:deid-audit:schema:findings:v1",
+        "title": "Parts of JSON documents",
+        "description": "What several commands print: findings, rules, policies, explanations, signers.",
+        "$defs": _definitions(Explanation, Policy, SignerInfo),
+    }
+
+
+def statement_schema() -> dict[str, Any]:
+    """The signed statement, from `findings` and `evidence`; complete in itself, for whoever reads it years later."""
+    from deid_audit.evidence import PREDICATE_TYPE, STATEMENT_TYPE  # noqa: PLC0415
+    from deid_audit.findings import CaseRecord  # noqa: PLC0415
+
+    definitions = _definitions(CaseRecord)
+    predicate = definitions.pop("CaseRecord")
+    result = {"$ref": "#/$defs/Outcome", "description": "The verdict, as it follows from the findings."}
+    predicate["properties"]["verificationResult"] = result
+    predicate["required"].append("verificationResult")
+    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
+    name = {"type": "string", "description": "File name in the output folder."}
+    subject = _object("One file that the statement is about.", name=name, digest=digest)
+    statement = _object(
+        "evidence.json, exactly the bytes that are attached to the certificate and signed.",
+        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
+        subject={"type": "array", "items": subject, "description": "The released or withheld files."},
+        predicateType={"const": PREDICATE_TYPE, "description": "What the predicate is."},
+        predicate=predicate,
+    )
+    head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:statement:v1", "title": "The signed statement"}
+    return {**head, **statement, "$defs": definitions}
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "docs/schemas/findings-v1.schema.json": findings_schema,
+    "docs/schemas/statement-v1.schema.json": statement_schema,
+}
+
+
+def schema_text(schema: dict[str, Any]) -> str:
+    """A schema as it stands in its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _definitions(*models: Any) -> dict[str, Any]:
+    """The models and all they consist of, as they are written: every key is there, so none has a default."""
+    from pydantic.json_schema import GenerateJsonSchema, models_json_schema  # noqa: PLC0415
+
+    class Written(GenerateJsonSchema):
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+        def field_is_required(self, field: Any, total: bool) -> bool:
+            return True
+
+        def default_schema(self, schema: Any) -> dict[str, Any]:
+            return self.generate_inner(schema["schema"])
+
+    _, found = models_json_schema([(one, "serialization") for one in models], schema_generator=Written)
+    definitions: dict[str, Any] = found["$defs"]
+    return definitions
+
+
+def _object(description: str, **properties: Any) -> dict[str, Any]:
+    """A closed object that has every one of these keys."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 def _command(path: str, command: Any) -> str:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
@@ -147,14 +227,14 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Rewrites what differs and says which documents it was."""
+    """Rewrites what differs and says which files it was."""
     sys.path.insert(0, str(ROOT))
-    for name in DOCUMENTS:
+    texts = {name: refreshed((ROOT / name).read_text(encoding="utf-8")) for name in DOCUMENTS}
+    texts |= {name: schema_text(build()) for name, build in SCHEMAS.items()}
+    for name, text in texts.items():
         path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = refreshed(before)
-        if after != before:
-            path.write_text(after, encoding="utf-8")
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
             print(f"{name}: written")
 
 

@@ -1,15 +1,21 @@
 """`deid-audit keys`: make a signer's key and certificate. The passphrase never comes from the command line."""
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deid_audit.cli.options import Json
 from deid_audit.cli.passphrase import VARIABLE, read_passphrase
 from deid_audit.errors import SettingsError
 
+if TYPE_CHECKING:
+    from deid_audit.certificate.keys import NewKey
+
+SCHEMA = "deid-audit/keys-new/v1"
 app = typer.Typer(name="keys", help="Make a key to sign certificates with.", no_args_is_help=True)
 
 
@@ -26,6 +32,7 @@ def new_command(
     passphrase_file: Annotated[
         Path | None, typer.Option("--passphrase-file", help=f"File with the passphrase; else {VARIABLE} or a prompt.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """A P-256 key (signer.p12, readable by you only) and its certificate (signer.crt), valid for two years."""
     from deid_audit.certificate.keys import new_key  # noqa: PLC0415  (heavy)
@@ -37,8 +44,23 @@ def new_command(
             next_step=f"give --passphrase-file or set {VARIABLE}",
         )
     made = new_key(out, common_name=name, organisation=organisation, passphrase=passphrase, now=datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps(_document(made), indent=2, ensure_ascii=False, allow_nan=False))
+        return
     typer.echo(f"key          {os.fspath(made.key_file)}  (keep it and its passphrase to yourself)")
     typer.echo(f"certificate  {os.fspath(made.certificate_file)}  (give it to whoever checks your certificates)")
     typer.echo(f"fingerprint  {made.info.fingerprint_sha256}")
     typer.echo(f"valid until  {made.info.not_after}")
     typer.echo("Tell the checkers the fingerprint by another way than the file. Sign with: deid-audit run --signer KEY")
+
+
+def _document(made: "NewKey") -> dict[str, Any]:
+    """What was made, as one JSON document; the passphrase is no part of it."""
+    return {
+        "schema": SCHEMA,
+        "key_file": os.fspath(made.key_file),
+        "certificate_file": os.fspath(made.certificate_file),
+        "name": made.info.name,
+        "fingerprint_sha256": made.info.fingerprint_sha256,
+        "not_after": made.info.not_after,
+    }

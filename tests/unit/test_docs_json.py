@@ -1,43 +1,62 @@
-"""docs/json.md shows the keys that the commands print, no more and no fewer."""
+"""Every document that a command prints, and every example in docs/json.md, is what its schema in docs/schemas says."""
 
+import importlib.util
 import json
 import re
+import tempfile
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from pydantic import Field
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.certificate.keys import load_signer
+from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
-from deid_audit.evidence import PREDICATE_TYPE, FileProblem
-from deid_audit.findings import Explanation, Measurement, Moment, Stretch
+from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
+from deid_audit.findings import Explanation, Measurement, Moment, Policy, Stretch
+from deid_audit.ledger import State
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from tests.fakes import make_case
+from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
+from tests.unit.certificates import ISSUED
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)]
-BY_SCHEMA: dict[str, Any] = {one["schema"]: one for one in EXAMPLES if "schema" in one}
-FREE = ("training", "seconds", "detail")  # their keys vary from run to run
+DOCUMENTED = [one for one in EXAMPLES if "schema" in one]
+PASSPHRASE = "three quiet words"
+Place = tuple[str | int, ...]
 
 
-def shape(value: Any) -> Any:
-    """The keys of a document, down to the last; of a list, those of its first entry."""
-    if isinstance(value, dict):
-        return {key: None if key in FREE else shape(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return None
+def _writer() -> ModuleType:
+    """scripts/write_docs.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "scripts" / "write_docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def run_result() -> Any:
+writer = _writer()
+
+
+# -- what the commands print -----------------------------------------------------------------------------------------
+
+
+def job_result(kind: str = "swap") -> Any:
     """What `document` reads of a JobResult, without the pipeline's heavy imports."""
-    case = make_case()
+    case = make_case(kind=kind)
     explanation = Explanation(
         finding=case.verdict.findings[0],
         also=("video 2: 0.58 is not above 0.6",),
@@ -57,6 +76,16 @@ def run_result() -> Any:
     )
 
 
+def concealed() -> Any:
+    return SimpleNamespace(
+        out=Path("covered.mp4"),
+        written=True,
+        method="mask",
+        states=dict.fromkeys(State, 3),
+        certified=job_result("conceal"),
+    )
+
+
 def verify_report() -> VerifyReport:
     case = make_case()
     return VerifyReport(
@@ -70,35 +99,102 @@ def verify_report() -> VerifyReport:
 
 def doctor_report() -> DoctorReport:
     found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
+    blocked = DoctorFinding(area="models", name="centerface", status="missing", found="no file", needed_by=("run",))
     step = StepResult(step="clip", title="a clip", ok=True, seconds=0.1, detail="12 frames")
-    return DoctorReport(findings=(found,), steps=(step,))
+    return DoctorReport(findings=(found, blocked), steps=(step,))
 
 
 def printed(*arguments: str) -> Any:
-    result = CliRunner().invoke(build_app(), [*arguments, "--json"])
+    result = CliRunner().invoke(build_app(), [*arguments, "--json"], env={"DEID_AUDIT_PASSPHRASE": PASSPHRASE})
     assert result.exit_code == 0
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        run_document(run_result()),
-        verify_document(verify_report()),
-        doctor_document(doctor_report()),
-        printed("policy", "list"),
-        printed("policy", "show", "release"),
-        printed("policy", "check", "release"),
-    ],
-    ids=lambda document: document["schema"],
-)
-def test_an_example_has_the_keys_that_are_printed(document: Any) -> None:
-    assert shape(BY_SCHEMA[document["schema"]]) == shape(json.loads(json.dumps(document)))
+def new_key() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return printed("keys", "new", "--out", f"{folder}/keys")
 
 
-def test_no_example_is_of_a_document_that_nobody_prints() -> None:
-    names = ("run", "verify", "doctor", "policy-list", "policy-show", "policy-check")
-    assert set(BY_SCHEMA) == {f"deid-audit/{name}/v1" for name in names}
+def statement() -> Any:
+    return json.loads(build_statement(make_case()))
+
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "run": lambda: run_document(job_result()),
+    "audit": lambda: run_document(job_result("audit")),
+    "conceal": lambda: conceal_document(concealed()),
+    "verify": lambda: verify_document(verify_report()),
+    "doctor": lambda: doctor_document(doctor_report()),
+    "policy-list": lambda: printed("policy", "list"),
+    "policy-show": lambda: printed("policy", "show", "release"),
+    "policy-check": lambda: printed("policy", "check", "release"),
+    "keys-new": new_key,
+    "statement": statement,
+}
+each_document = pytest.mark.parametrize("name", BUILDERS)
+
+
+@each_document
+def test_what_is_printed_fits_its_schema(name: str) -> None:
+    document = json.loads(json.dumps(BUILDERS[name]()))
+    assert schema_of(document) == name
+    assert_fits(document)
+
+
+def test_where_there_is_nothing_to_say_null_fits_too() -> None:
+    unread = VerifyReport(checks=(), signer=None, case=None, file_problems=(), files_compared=0)
+    assert_fits(verify_document(unread))
+    assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
+    withheld = concealed()
+    withheld.written, withheld.certified = False, None
+    assert_fits(conceal_document(withheld))
+    nowhere = job_result("audit")
+    [explanation] = nowhere.explanations
+    changes = {"stretches": (), "placeless": "it is about the whole video", "worst": None, "picture": None}
+    nowhere.explanations = (explanation.model_copy(update=changes),)
+    assert_fits(json.loads(json.dumps(run_document(nowhere))))
+
+
+def test_every_command_prints_a_document_that_has_a_schema() -> None:
+    names = set()
+    for path, command in writer.leaf_commands():
+        assert "--json" in [option for one in command.params for option in one.opts], path
+        name = "-".join(path.split()[1:])
+        names.add("run" if name == "demo" else name)  # the demo is a run
+    assert set(SCHEMAS) == names | {"statement", "findings"}
+    assert set(BUILDERS) == set(SCHEMAS) - {"findings"}
+
+
+def test_keys_new_says_what_it_made_and_not_the_passphrase(tmp_path: Path) -> None:
+    words = ["keys", "new", "--out", str(tmp_path / "k"), "--name", "Ada", "--json"]
+    result = CliRunner().invoke(build_app(), words, env={"DEID_AUDIT_PASSPHRASE": PASSPHRASE})
+    document = json.loads(result.stdout)
+    info = load_signer(Path(document["key_file"]), PASSPHRASE.encode(), ISSUED.now(ISSUED.tzinfo)).info
+    assert (document["name"], document["fingerprint_sha256"]) == ("Ada", info.fingerprint_sha256)
+    assert document["not_after"] == info.not_after
+    assert b"BEGIN CERTIFICATE" in Path(document["certificate_file"]).read_bytes()
+    assert PASSPHRASE not in result.output
+
+
+def test_an_error_prints_no_document(tmp_path: Path) -> None:
+    for words in (["policy", "show", "lenient"], ["keys", "new", "--out", str(tmp_path / "k")]):
+        result = CliRunner().invoke(build_app(), [*words, "--json"], env={"DEID_AUDIT_PASSPHRASE": None})
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "error: " in result.stderr
+
+
+# -- docs/json.md ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", DOCUMENTED, ids=schema_of)
+def test_an_example_fits_its_schema(example: Any) -> None:
+    assert_fits(example)
+
+
+def test_every_document_is_shown_and_its_schema_linked() -> None:
+    # The audit's is that of a run; the statement is shown by one measurement.
+    assert {schema_of(one) for one in DOCUMENTED} == set(BUILDERS) - {"audit", "statement"}
+    assert set(re.findall(r"\]\(schemas/(.*?)-v1\.schema\.json\)", TEXT)) == set(SCHEMAS)
 
 
 def test_a_measurement_has_the_keys_shown() -> None:
@@ -111,7 +207,127 @@ def test_the_statement_is_named_as_it_is() -> None:
     assert f"`{PREDICATE_TYPE}`" in TEXT and "`verificationResult`" in TEXT
 
 
-def test_a_key_more_or_less_is_noticed() -> None:
-    example = BY_SCHEMA["deid-audit/run/v1"]
-    assert shape(example) != shape({**example, "extra": 1})
-    assert shape(example) != shape({**example, "findings": [{"rule": {}}]})
+# -- the schemas themselves ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", writer.SCHEMAS)
+def test_a_schema_written_from_the_code_is_current(path: str) -> None:
+    text = writer.schema_text(writer.SCHEMAS[path]())
+    assert (ROOT / path).read_text(encoding="utf-8") == text, "run: python scripts/write_docs.py"
+
+
+def test_a_new_field_reaches_the_schema() -> None:
+    class Wider(Policy):
+        note: str = Field(default="", description="One more key.")
+
+    made = writer._definitions(Wider)["Wider"]
+    assert made["properties"]["note"] == {"description": "One more key.", "type": "string"}
+    assert made["required"] == [*Policy.model_fields, "note"]  # written always, though it has a default
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema inside a schema, itself included."""
+    if isinstance(schema, dict):
+        yield schema
+    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from nodes(below)
+
+
+def laxities(schema: dict[str, Any]) -> list[str]:
+    """What a schema leaves open or unsaid: an open object, a key that may be missing, a key without a description."""
+    found = []
+    for node in nodes(schema):
+        keys = node.get("properties")
+        if not isinstance(keys, dict) or "$ref" in node:  # a key may be called so; a reference has its own keys
+            continue
+        if node.get("additionalProperties") is not False or set(node.get("required", ())) != set(keys):
+            found.append(f"open: {sorted(keys)}")
+        for key, said in keys.items():
+            target = REGISTRY.resolver(schema["$id"]).lookup(said["$ref"]).contents if "$ref" in said else said
+            words = said.get("description") or target.get("description", "")
+            if not words.endswith(".") or len(words) > 120:
+                found.append(f"not described: {key}")
+    return found
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_leaves_nothing_open_or_unsaid(name: str) -> None:
+    schema = SCHEMAS[name]
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == f"urn:deid-audit:schema:{name}:v1" and schema["title"] and schema["description"]
+    assert laxities(schema) == []
+
+
+def test_a_lax_schema_is_noticed() -> None:
+    schema = deepcopy(SCHEMAS["keys-new"])
+    schema["required"].remove("name")
+    assert laxities(schema) == [f"open: {sorted(schema['properties'])}"]
+    schema = deepcopy(SCHEMAS["keys-new"])
+    del schema["properties"]["key_file"]["description"], schema["additionalProperties"]
+    assert laxities(schema) == [f"open: {sorted(schema['properties'])}", "not described: key_file"]
+
+
+# -- the schemas can refuse ------------------------------------------------------------------------------------------
+
+FREE = ("training", "seconds", "detail", "settings", "environment")  # maps whose keys vary from run to run
+
+
+def places(document: Any, at: Place = ()) -> Iterator[Place]:
+    """The way to every value of a document; of a list, to its first entry only."""
+    if at:
+        yield at
+    if isinstance(document, dict):
+        for key, below in document.items():
+            yield from places(below, (*at, key))
+    elif isinstance(document, list) and document:
+        yield from places(document[0], (*at, 0))
+
+
+def changed(document: Any, at: Place, change: Callable[[Any, Any], None]) -> Any:
+    """A copy of the document after `change` was done to the holder of the value at this place."""
+    copy = deepcopy(document)
+    holder = copy
+    for step in at[:-1]:
+        holder = holder[step]
+    change(holder, at[-1])
+    return copy
+
+
+def _remove(holder: Any, key: Any) -> None:
+    del holder[key]
+
+
+def _add(holder: Any, _: Any) -> None:
+    holder["one_more"] = 1
+
+
+def _mistype(holder: Any, key: Any) -> None:
+    holder[key] = "a text" if isinstance(holder[key], dict | list | bool | int | float) else {"another": "type"}
+
+
+def may_be_anything(at: Place) -> bool:
+    """Whether this is a value of a map that takes texts as well as numbers."""
+    return len(at) > 1 and at[-2] in ("training", "settings")
+
+
+@each_document
+def test_a_missing_key_one_more_and_a_wrong_type_are_refused(name: str) -> None:
+    document = json.loads(json.dumps(BUILDERS[name]()))
+    holds = validator(name).is_valid
+    assert holds(document)
+    keyed = [at for at in places(document) if isinstance(at[-1], str)]
+    closed = [at for at in keyed if len(at) == 1 or at[-2] not in FREE]
+    assert len(closed) >= 3
+    assert [at for at in closed if holds(changed(document, at, _remove))] == []
+    assert [at for at in closed if holds(changed(document, at, _add))] == []
+    typed = [at for at in places(document) if not may_be_anything(at)]
+    assert [at for at in typed if holds(changed(document, at, _mistype))] == []
+
+
+def test_a_document_of_another_name_is_refused() -> None:
+    document = {**BUILDERS["run"](), "schema": "deid-audit/audit/v1"}
+    assert validator("audit").is_valid(json.loads(json.dumps(document)))
+    assert not validator("run").is_valid(json.loads(json.dumps(document)))
+    with pytest.raises(AssertionError):
+        assert_fits({"schema": "deid-audit/run/v1"})
