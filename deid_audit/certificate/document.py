@@ -140,7 +140,8 @@ def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
 def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: datetime) -> bytes:
     """PDF/A of `html` with the certificate's style and fonts, the statement attached; it opens nothing else.
 
-    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries.
+    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries, and
+    where the folder for temporary files takes no fonts.
     """
     resources = {**resources, **_own_resources()}
     try:
@@ -170,7 +171,13 @@ def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: 
     )
     with _source_date(issued_at):
         document = weasyprint.HTML(string=html, base_url="about:blank", url_fetcher=Handed())
-        return bytes(document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment]))
+        try:
+            return bytes(document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment]))
+        except OSError as error:
+            raise StageError(
+                f"the certificate could not be laid out: {error.strerror or 'input/output error'}",
+                next_step="check space and permissions of the folder for temporary files (TMPDIR), and run again",
+            ) from None
 
 
 @contextmanager

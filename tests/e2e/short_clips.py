@@ -12,7 +12,6 @@ from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.progress import SilentProgress
 
 FRAMES = 48
-RUN = ("--iterations", 3)
 
 
 def pictures_of(path: Path) -> list[Image]:

@@ -18,23 +18,10 @@ from deid_audit.frames import Frame, Image
 from deid_audit.video.reader import open_video
 from deid_audit.video.writer import write_video
 from tests.e2e.plaintext import Originals, faults
-from tests.e2e.short_clips import short_clips
-from tests.e2e.test_bad_input import arguments, assert_one_message
-from tests.e2e.warm import Running, WarmCommand
+from tests.e2e.warm import Running, WarmCommand, arguments, assert_one_message
 
 pytestmark = pytest.mark.e2e
 COMPLETE = {"withheld", "certificate.pdf", "evidence.json", "signer.crt", "audit"}
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommand]:
-    with WarmCommand(tmp_path_factory.mktemp("said")) as command:
-        yield command
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return short_clips(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +217,17 @@ def test_a_disk_that_fills_up_during_a_run_ends_with_1(
 
 def test_a_limit_on_file_sizes_ends_with_1(warm: WarmCommand, clips: tuple[Path, Path], tmp_path: Path) -> None:
     """What a user without the right to mount can have in place of a full disk."""
+    running = warm.start(*arguments(*clips, tmp_path / "out"), largest_file=1 << 20)
+    assert_failed_cleanly(running, tmp_path, "an artefact could not be encrypted to storage: File too large")
+
+
+def test_a_full_folder_for_temporary_files_ends_with_1(
+    warm: WarmCommand, clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The certificate's fonts pass through it: tried before any work."""
     running = warm.start(*arguments(*clips, tmp_path / "out"), largest_file=1 << 16)
-    assert_failed_cleanly(running, tmp_path, "File too large")
+    assert_failed_cleanly(running, tmp_path, "the certificate could not be laid out: File too large")
+    assert "finding faces" not in running.said
 
 
 def test_the_pictures_that_are_compared_show_faces(originals: Originals) -> None:

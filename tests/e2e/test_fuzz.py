@@ -7,15 +7,14 @@ a status of 0 comes with a complete release. Every mutation is fixed by its numb
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.short_clips import short_clips, write_pictures
-from tests.e2e.test_bad_input import arguments
+from tests.e2e.short_clips import write_pictures
 from tests.e2e.test_run import EASY_POLICY
-from tests.e2e.warm import Done, WarmCommand
+from tests.e2e.warm import Done, WarmCommand, arguments
 from tests.unit.made_videos import picture
 
 pytestmark = pytest.mark.e2e
@@ -23,17 +22,6 @@ LIMIT_S = 300
 CONTAINERS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "mpg": "mpeg2video"}
 # Videos, of them in full when they still open, policies, and videos with a face whose bytes are changed a little.
 EVERY_DAY, SOAK = (16, 2, 8, 1), (350, 40, 150, 8)
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommand]:
-    with WarmCommand(tmp_path_factory.mktemp("said")) as command:
-        yield command
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return short_clips(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture(scope="module")

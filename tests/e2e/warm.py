@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,6 +106,23 @@ class WarmCommand:
         return line
 
 
+def assert_one_message(done: Done, status: int, message: str, *unsaid: Path) -> None:
+    """The status, one error with one next step and nothing else but progress, no result, no path of an input."""
+    said = done.stderr.splitlines()
+    assert done.status == status, done.stderr
+    assert [line for line in said if line.startswith("error: ")] == [line for line in said if "error" in line.lower()]
+    assert sum(line.startswith("error: ") for line in said) == 1, done.stderr
+    assert message in next(line for line in said if line.startswith("error: "))
+    assert sum(line.startswith("next: ") and len(line) > 12 for line in said) == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not [path for path in unsaid if str(path) in done.stderr]
+
+
+def arguments(subject: Path, donor: Path, out: Path, *more: object) -> tuple[object, ...]:
+    return ("run", "--subject", subject, "--donor", donor, "--out", out, "--iterations", 3, *more)
+
+
 def _become(request: dict[str, object]) -> None:
     """The child's own output files, user and limits; its arguments as if typed."""
     folder = Path(str(request["folder"]))
@@ -137,7 +155,12 @@ def _end_with(main: Callable[[], None]) -> None:
 def _serve() -> None:
     import deid_audit.pipeline.run  # noqa: F401, PLC0415  (the point of this process: loaded once)
     from deid_audit.__main__ import main  # noqa: PLC0415
+    from deid_audit.certificate.readiness import sample_page  # noqa: PLC0415
+    from deid_audit.swap.convert import prepare_runtime  # noqa: PLC0415
 
+    # What is loaded late is loaded here, too: a child that becomes another user may not be able to.
+    sample_page(b"{}", issued_at=datetime.now(UTC))
+    prepare_runtime("cpu")
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
