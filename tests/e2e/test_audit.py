@@ -3,7 +3,6 @@
 The other tools are played by code: a copy that only encodes again, one at half the rate, one at another size.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video, read_frames
+from tests.schemas import document_in
 
 pytestmark = pytest.mark.e2e
 FRAMES = 30
@@ -59,7 +59,7 @@ def covered(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
         *("--case-id", "c1", "--json"),
     )
     assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    return folder, document_in(done.stdout)
 
 
 def test_every_face_is_covered_and_the_certificate_says_by_whom(
@@ -71,7 +71,7 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     assert sorted(path.name for path in folder.iterdir()) == ["case", "covered.mp4"]
     assert (folder / "case" / "release" / "c1-01.mp4").read_bytes() == (folder / "covered.mp4").read_bytes()
     assert "Every face that was found" in (folder / "case" / "release" / "README.txt").read_text()
-    statement = json.loads((folder / "case" / "evidence.json").read_text())["predicate"]
+    statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
     assert statement["kind"] == "conceal"
     assert statement["stages"][0]["stage"] == "covering" and "mask" in statement["stages"][0]["method"]
     before, after = (np.stack(list(pictures(path, every=10))) for path in (clips[0], folder / "covered.mp4"))
@@ -89,13 +89,13 @@ def test_the_audit_of_a_covered_video_by_the_release_policy_withholds_it(
         *("--out", tmp_path / "out", "--json"),
     )
     assert done.returncode == 3, done.stderr
-    result = json.loads(done.stdout)
+    result = document_in(done.stdout)
     assert result["schema"] == "deid-audit/audit/v1" and result["released"] == []
     outcomes = {finding["rule"]["metric"]: finding["outcome"] for finding in result["findings"]}
     assert outcomes["coverage.concealed_share"] == "FAILED"
     assert outcomes["residue.subject_faces"] == "PASSED" == outcomes["coverage.undecided"]
     assert outcomes["identity.to_original.mean"] == "INDETERMINATE"
-    statement = json.loads((tmp_path / "out" / "evidence.json").read_text())["predicate"]
+    statement = document_in((tmp_path / "out" / "evidence.json").read_text())["predicate"]
     assert statement["kind"] == "audit" and "not known" in str(statement["measurements"])
     assert any("How the released video was made" in line for line in statement["not_assessed"])
     assert len(statement["donors"]) == 1
@@ -105,7 +105,7 @@ def test_a_copy_that_protects_nobody_fails_by_every_frame(clips: tuple[Path, Pat
     copy = encode(tmp_path / "copy.mp4", pictures(clips[0]))
     done = deid_audit("audit", "--original", clips[0], "--released", copy, "--out", tmp_path / "out", "--json")
     assert done.returncode == 3, done.stderr
-    findings = {finding["rule"]["metric"]: finding for finding in json.loads(done.stdout)["findings"]}
+    findings = {finding["rule"]["metric"]: finding for finding in document_in(done.stdout)["findings"]}
     assert findings["coverage.undecided"]["observed"] == FRAMES
     assert findings["residue.subject_faces"]["observed"] == FRAMES
     assert findings["identity.to_original.mean"]["observed"] < 0.3
@@ -130,7 +130,7 @@ def test_frames_that_do_not_pair_up_are_an_error_that_says_what_differs(
     # 12 frames a second are not quite half of 25, so pairing by time leaves out a frame here and there
     aligned = deid_audit(*asked, "--align", "--out", tmp_path / "out", "--json")
     assert aligned.returncode == 0, aligned.stderr
-    statement = json.loads((tmp_path / "out" / "evidence.json").read_text())["predicate"]
+    statement = document_in((tmp_path / "out" / "evidence.json").read_text())["predicate"]
     pairing = next(stage for stage in statement["stages"] if stage["stage"] == "pairing")
     assert pairing["settings"]["align"] is True
     assert pairing["settings"]["original_frames_not_compared"] == FRAMES // 2

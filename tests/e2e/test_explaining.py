@@ -1,6 +1,5 @@
 """A refused job explains itself: each rule that is not met, with pictures of the withheld file and of nothing else."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video, read_frames
+from tests.schemas import document_in
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +29,7 @@ def test_a_refused_run_is_explained_in_the_steward_s_folder_only(tmp_path: Path)
         timeout=500,
     )
     assert done.returncode == 3, done.stderr
-    result = json.loads(done.stdout)
+    result = document_in(done.stdout)
     unmet = [one for one in result["findings"] if one["outcome"] in ("FAILED", "INDETERMINATE")]
     named = [(one["rule"]["metric"], one["reason"]) for one in unmet]
     assert [(one["metric"], one["reason"]) for one in result["explanations"]] == named

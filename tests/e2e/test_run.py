@@ -4,7 +4,6 @@ Sixty frames and a handful of training steps: enough for every stage to do its w
 swap passes the release policy is shown by `make demo`.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from deid_audit.digests import sha256_file
 from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video, read_frames
+from tests.schemas import document_in
 
 pytestmark = pytest.mark.e2e
 FRAMES = 60
@@ -103,7 +103,7 @@ def released(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     )
     assert done.returncode == 0, done.stderr
     assert SENTINEL not in done.stdout + done.stderr
-    return folder / "out", json.loads(done.stdout)
+    return folder / "out", document_in(done.stdout)
 
 
 def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None:
@@ -121,6 +121,8 @@ def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None
     assert check.returncode == 0
     verified = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--json")
     assert verified.returncode == 0, verified.stdout
+    assert document_in(verified.stdout)["verdict"] == "PASSED"
+    assert document_in((out / "evidence.json").read_text())["predicate"]["kind"] == "swap"
     assert deid_audit("verify", out / "certificate.pdf").returncode == 1
     assert not (out.parent / "out.partial").exists()
 
@@ -244,7 +246,7 @@ def test_verify_sees_a_release_that_is_not_the_certified_one(
         (copy / "c1-02.mp4").write_bytes(b"another")
     done = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--release", copy, "--json")
     assert done.returncode == 1
-    assert [problem["kind"] for problem in json.loads(done.stdout)["files"]["problems"]] == [change]
+    assert [problem["kind"] for problem in document_in(done.stdout)["files"]["problems"]] == [change]
 
 
 def test_a_failed_policy_withholds_and_says_why(

@@ -22,6 +22,7 @@ from deid_audit.pipeline.doctor.steps import artefact, certificate, clip, faces,
 from deid_audit.pipeline.doctor.worker import Answer, Worker, perform
 from deid_audit.swap.networks import PRESETS, SwapModel
 from deid_audit.vault import checks
+from tests.schemas import document_in
 
 # -- the worker ------------------------------------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ def test_errors_become_words() -> None:
 def test_the_self_test_for_real(tmp_path: Path) -> None:
     """Every step holds where the tests run, and nothing is left in the folder for temporary files."""
     result = _doctor(tmp_path)
-    report = json.loads(result.stdout)
+    report = document_in(result.stdout)
     assert {one["step"]: one["detail"] for one in report["self_test"] if one["status"] != "ok"} == {}
     assert [one["step"] for one in report["self_test"]] == [one.name for one in STEP_LIST]
     assert [one["name"] for one in report["findings"] if one["status"] == "missing"] == []
@@ -75,7 +76,7 @@ def test_broken_libraries_for_real(tmp_path: Path) -> None:
     (tmp_path / "weasyprint.py").write_text('raise OSError("cannot load library libpango-1.0-0")')
     (tmp_path / "dlib.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)")
     result = _doctor(tmp_path, "--no-self-test", PYTHONPATH=str(tmp_path))
-    report = json.loads(result.stdout)
+    report = document_in(result.stdout)
     status = {one["name"]: one["status"] for one in report["findings"]}
     assert result.returncode == 1 and report["self_test"] is None
     assert status["dlib-bin"] == status["weasyprint"] == status["text"] == "missing"
