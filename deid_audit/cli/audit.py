@@ -13,16 +13,28 @@ from deid_audit.cli.report import perform
 def audit(
     original: Annotated[
         list[Path],
-        typer.Option("--original", metavar="VIDEO", help="A video of the subject, unchanged; repeatable, one person."),
+        typer.Option(
+            "--original",
+            metavar="VIDEO",
+            readable=False,
+            help="A video of the subject, unchanged; repeatable, one person.",
+        ),
     ],
     released: Annotated[
         list[Path],
-        typer.Option("--released", metavar="VIDEO", help="What a tool made of it; one for each --original, in order."),
+        typer.Option(
+            "--released",
+            metavar="VIDEO",
+            readable=False,
+            help="What a tool made of it; one for each --original, in order.",
+        ),
     ],
     out: OutFolder,
     donor: Annotated[
         list[Path] | None,
-        typer.Option("--donor", metavar="VIDEO", help="A video of the face put on, if known; repeatable."),
+        typer.Option(
+            "--donor", metavar="VIDEO", readable=False, help="A video of the face put on, if known; repeatable."
+        ),
     ] = None,
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")

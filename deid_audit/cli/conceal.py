@@ -19,8 +19,12 @@ SCHEMA = "deid-audit/conceal/v1"
 
 
 def conceal(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The video whose faces are to be covered.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.mp4", help="The covered video; must not exist.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", readable=False, help="The video whose faces are to be covered.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.mp4", readable=False, help="The covered video; must not exist.")
+    ],
     method: Annotated[
         str, typer.Option("--method", metavar="mask|blur|pixelate", help="How; only the black mask keeps nothing.")
     ] = "mask",

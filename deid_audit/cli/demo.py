@@ -15,7 +15,10 @@ DEMO_STEPS = 600
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the demo appears; an earlier demo is replaced.")
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", readable=False, help="Where the demo appears; an earlier demo is replaced."
+        ),
     ] = Path("deid-audit-demo"),
     as_json: Json = False,
 ) -> None:

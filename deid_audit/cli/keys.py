@@ -26,11 +26,16 @@ def _group() -> None:
 
 @app.command("new")
 def new_command(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for signer.p12 and signer.crt.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", readable=False, help="Folder for signer.p12 and signer.crt.")
+    ],
     name: Annotated[str, typer.Option("--name", help="Who signs; stands on every certificate.")] = "Data steward",
     organisation: Annotated[str | None, typer.Option("--organisation", help="For whom, e.g. the hospital.")] = None,
     passphrase_file: Annotated[
-        Path | None, typer.Option("--passphrase-file", help=f"File with the passphrase; else {VARIABLE} or a prompt.")
+        Path | None,
+        typer.Option(
+            "--passphrase-file", readable=False, help=f"File with the passphrase; else {VARIABLE} or a prompt."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -7,15 +7,21 @@ import typer
 
 CaseId = Annotated[str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")]
 SignerFile = Annotated[
-    Path | None, typer.Option("--signer", metavar="P12|PEM", help="Who signs; without it a key made on the spot.")
+    Path | None,
+    typer.Option("--signer", metavar="P12|PEM", readable=False, help="Who signs; without it a key made on the spot."),
 ]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file", metavar="FILE", help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt."
+        "--passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result appears; must not exist.")]
+OutFolder = Annotated[
+    Path, typer.Option("--out", metavar="DIR", readable=False, help="Where the result appears; must not exist.")
+]

@@ -13,9 +13,13 @@ from deid_audit.cli.report import perform
 def run(
     subject: Annotated[
         list[Path],
-        typer.Option("--subject", metavar="VIDEO", help="A video of the subject; repeatable, all of one person."),
+        typer.Option(
+            "--subject", metavar="VIDEO", readable=False, help="A video of the subject; repeatable, all of one person."
+        ),
     ],
-    donor: Annotated[list[Path], typer.Option("--donor", metavar="VIDEO", help="A video of the donor; repeatable.")],
+    donor: Annotated[
+        list[Path], typer.Option("--donor", metavar="VIDEO", readable=False, help="A video of the donor; repeatable.")
+    ],
     out: OutFolder,
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")

@@ -14,14 +14,23 @@ _MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
 def verify(
-    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="The certificate.pdf to check.")],
+    certificate: Annotated[
+        Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to check.")
+    ],
     release: Annotated[
         Path | None,
-        typer.Option("--release", metavar="DIR", help="The files; else release/ or withheld/ beside the certificate."),
+        typer.Option(
+            "--release",
+            metavar="DIR",
+            readable=False,
+            help="The files; else release/ or withheld/ beside the certificate.",
+        ),
     ] = None,
     trust: Annotated[
         list[Path] | None,
-        typer.Option("--trust", metavar="CRT", help="A certificate you trust as issuer; may be repeated."),
+        typer.Option(
+            "--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -3,6 +3,7 @@
 Also turns SIGTERM and Ctrl-C into an error, so that leaving a run always destroys and cleans up.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ def interruptible() -> Iterator[None]:
 
 def refuse_existing(out: Path, *, force: bool) -> None:
     """SettingsError when OUT exists, unless `force` and it is empty or an earlier output of this tool."""
+    _refuse_nameless(out)
     try:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
             raise SettingsError("--out exists and is not a folder", next_step="choose another --out")
@@ -83,6 +85,7 @@ class Unfinished:
 @contextmanager
 def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
     """Like `staged`, for a single file."""
+    _refuse_nameless(out)
     if out.is_symlink() or (out.exists() and not out.is_file()):
         raise SettingsError("--out exists and is not a file", next_step="choose another --out")
     if out.exists() and not force:
@@ -106,8 +109,9 @@ def _partial_of(out: Path) -> Iterator[Path]:
         _clear_leftover(partial)
         partial.mkdir(parents=True)
         try:
-            (partial / _MARKER).touch()
-            yield partial
+            with (partial / _MARKER).open("wb") as marker:
+                fcntl.flock(marker, fcntl.LOCK_EX)  # held for as long as this run lives
+                yield partial
         finally:
             _remove(partial)
     except OSError as error:
@@ -127,7 +131,28 @@ def _clear_leftover(partial: Path) -> None:
         return
     if not _is_ours(partial):
         raise SettingsError(f"{partial.name} exists and is not ours", next_step="move it away or choose another --out")
+    if _is_held(partial):
+        raise SettingsError(
+            f"another run is writing {partial.name} at this moment", next_step="wait for it, or choose another --out"
+        )
     _remove(partial)
+
+
+def _is_held(partial: Path) -> bool:
+    """Whether the run that made it is still alive: its lock on the marker ends with its process."""
+    try:
+        with (partial / _MARKER).open("rb") as marker:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _refuse_nameless(out: Path) -> None:
+    if out.name in ("", ".."):
+        raise SettingsError("--out must name a folder or file, not a place", next_step="give --out a name of its own")
 
 
 def _is_ours(partial: Path) -> bool:

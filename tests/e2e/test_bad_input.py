@@ -158,7 +158,6 @@ def test_a_bad_donor_is_named_as_such(warm: WarmCommand, clips: tuple[Path, Path
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-@pytest.mark.xfail(strict=True, reason="typer's own check of a Path option comes first: exit 2 and no next step")
 @needs_root
 def test_a_file_of_somebody_else_ends_with_1(warm: WarmCommand, clips: tuple[Path, Path], open_folder: Path) -> None:
     private = open_folder / "private.mp4"

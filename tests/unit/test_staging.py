@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deid_audit.errors import SettingsError, StageError
-from deid_audit.pipeline.staging import staged_file
+from deid_audit.pipeline.staging import staged, staged_file
 
 
 def test_the_file_appears_at_the_end_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -43,3 +43,29 @@ def test_what_stands_there_is_replaced_only_on_request_and_only_a_file(tmp_path:
     out.mkdir()
     with pytest.raises(SettingsError, match="not a file"), staged_file(out, force=True):
         pass
+
+
+def test_a_second_run_leaves_the_first_one_alone(tmp_path: Path) -> None:
+    with staged(tmp_path / "out", force=False) as first:
+        (first / "film").write_bytes(b"film")
+        with pytest.raises(SettingsError, match="another run"), staged(tmp_path / "out", force=False):
+            pass
+        assert (first / "film").read_bytes() == b"film"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_leftover_of_a_killed_run_is_taken_away(tmp_path: Path) -> None:
+    leftover = tmp_path / "out.partial"
+    leftover.mkdir()
+    (leftover / ".deid-audit-partial").touch()
+    (leftover / "film").write_bytes(b"old")
+    with staged(tmp_path / "out", force=False) as partial:
+        assert [path.name for path in partial.iterdir()] == [".deid-audit-partial"]
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize("place", [".", "..", "/"])
+def test_a_place_is_no_output(place: str) -> None:
+    for way in (staged, staged_file):
+        with pytest.raises(SettingsError, match="must name"), way(Path(place), force=True):
+            pass
