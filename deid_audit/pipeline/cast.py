@@ -23,7 +23,7 @@ from deid_audit.vision.colour import ColourStats, colour_stats, recolour
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 MINIMUM_FACES = 40
-_SMALLEST_FACE_PX = 40
+SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
@@ -112,20 +112,20 @@ def refuse_same_person(subject: Role, donor: Role) -> None:
         )
 
 
-def _usable(video: CastVideo) -> list[int]:
+def usable_frames(video: CastVideo) -> list[int]:
     """Frames with the person's landmarks seen (not interpolated) and the face large enough to teach something."""
 
     def usable(face: TrackedFace | None) -> bool:
         if face is None or face.landmarks_xy is None or face.filled:
             return False
-        return float(np.ptp(face.box_xyxy[[1, 3]])) >= _SMALLEST_FACE_PX
+        return float(np.ptp(face.box_xyxy[[1, 3]])) >= SMALLEST_FACE_PX
 
     return [index for index in range(len(video.faces.frames)) if usable(video.person_face(index))]
 
 
 def _landmarks(video: CastVideo, index: int) -> Float:
     face = video.person_face(index)
-    assert face is not None and face.landmarks_xy is not None  # `_usable` saw to it
+    assert face is not None and face.landmarks_xy is not None  # `usable_frames` saw to it
     return face.landmarks_xy
 
 
@@ -136,11 +136,11 @@ def gather(
 
     Probe frames are not trained on. NotEnoughFaces names the count found and the minimum.
     """
-    usable = [(v, index) for v, video in enumerate(role.videos) for index in _usable(video)]
+    usable = [(v, index) for v, video in enumerate(role.videos) for index in usable_frames(video)]
     if len(usable) < MINIMUM_FACES:
         raise NotEnoughFaces(
             f"{who}: {len(usable)} usable faces found, at least {MINIMUM_FACES} are needed "
-            f"(seen from the front or side, {_SMALLEST_FACE_PX} px high or more)",
+            f"(seen from the front or side, {SMALLEST_FACE_PX} px high or more)",
             next_step=f"give more or better videos of the {who}",
         )
     aside = set(held_out(len(usable), _PROBE_FACES)) if probe else set()
@@ -176,7 +176,7 @@ def gather(
 
 def describe_person(role: Role, *, engines: Engines, progress: Progress) -> Float:
     """Descriptors (n, 128) of the person on frames spread over all their videos, as the audit makes them."""
-    usable = [(v, index) for v, video in enumerate(role.videos) for index in _usable(video)]
+    usable = [(v, index) for v, video in enumerate(role.videos) for index in usable_frames(video)]
     every = -(-len(usable) // _TRAINING_FACES) or 1
     wanted = set(usable[::every])
     chips: list[Image | None] = []

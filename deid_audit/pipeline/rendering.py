@@ -35,7 +35,7 @@ METHOD_TEXT = (
 )
 _WRONG_PERSON = 0.75  # the original of a frame this far from the subject's average may be somebody else
 _LEAST_MASK_AGREEMENT = 0.6
-_SMALLEST_SWAP_PX = 24
+SMALLEST_SWAP_PX = 24
 
 
 @dataclass(slots=True, eq=False)
@@ -89,22 +89,18 @@ class _Renderer:
                 region_of(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
             )
         for face in self.cast.faces.frames[frame.index]:
-            if face is subject:
-                continue
-            image = mask(image, release_box(face.box_xyxy))
-            mine = face.track_id in self.cast.tracks
-            regions.append(
-                region_of(face, State.CONCEALED, "not the subject" if not mine else "second sighting", is_subject=mine)
-            )
-        return image, regions, descriptor
+            if face is not subject:
+                image = mask(image, release_box(face.box_xyxy))
+        return image, [*regions, *covered_beside(self.cast, frame.index)], descriptor
 
     def _swap(self, frame: Frame, face: TrackedFace) -> tuple[Image | None, str, Float]:
         """The frame with the face swapped, or None and why not; and the original face's descriptor."""
         recognizer = self.engines.recognizer
         original = recognizer.describe([recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)])[0]
         landmarks_xy = face.landmarks_xy
-        if landmarks_xy is None or (why_not := self._unfit(face, original)):
-            return None, f"no landmarks: {face.source}" if landmarks_xy is None else why_not, original
+        why_not = unfit(face, original, self.subject_average)
+        if why_not or landmarks_xy is None:
+            return None, why_not, original
         aligned = align(frame.index, frame.image_rgb, landmarks_xy, self.model.preset.size)
         made = swap_face(self.model, aligned)
         pasted = paste(frame.image_rgb, landmarks_xy, aligned, made, self.colour)
@@ -122,15 +118,30 @@ class _Renderer:
             original,
         )
 
-    def _unfit(self, face: TrackedFace, original: Float) -> str:
-        """Why this face must not be swapped; empty when it may."""
-        if face.filled:
-            return f"no landmarks of its own: {face.source}"
-        if float(np.ptp(face.box_xyxy[[1, 3]])) < _SMALLEST_SWAP_PX:
-            return f"face under {_SMALLEST_SWAP_PX} px"
-        if not np.linalg.norm(original - self.subject_average) < _WRONG_PERSON:
-            return "not surely the subject"
-        return ""
+
+def unfit(face: TrackedFace, descriptor: Float, subject_average: Float) -> str:
+    """Why this face must not be swapped, as far as it shows before a swap is made; empty when one may be tried."""
+    if face.landmarks_xy is None:
+        return f"no landmarks: {face.source}"
+    if face.filled:
+        return f"no landmarks of its own: {face.source}"
+    if float(np.ptp(face.box_xyxy[[1, 3]])) < SMALLEST_SWAP_PX:
+        return f"face under {SMALLEST_SWAP_PX} px"
+    if not np.linalg.norm(descriptor - subject_average) < _WRONG_PERSON:
+        return "not surely the subject"
+    return ""
+
+
+def covered_beside(cast: CastVideo, index: int) -> list[Region]:
+    """All faces of frame `index` but the subject's: covered, whatever becomes of the swap."""
+    found: list[Region] = []
+    subject = cast.person_face(index)
+    for face in cast.faces.frames[index]:
+        if face is not subject:
+            mine = face.track_id in cast.tracks
+            why = "second sighting" if mine else "not the subject"
+            found.append(region_of(face, State.CONCEALED, why, is_subject=mine))
+    return found
 
 
 def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:
