@@ -21,6 +21,7 @@ class RunSettings(BaseModel):
 
     subjects: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = Field(min_length=1)
+    subject_photo: Path | None = None
     policy: str
     out: Path
     case_id: str
@@ -42,6 +43,7 @@ class AuditSettings(BaseModel):
     originals: tuple[Path, ...] = Field(min_length=1)
     released: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = ()
+    subject_photo: Path | None = None
     policy: str
     out: Path
     case_id: str
@@ -61,6 +63,7 @@ class ConcealSettings(BaseModel):
     method: Literal["mask", "blur", "pixelate"] = "mask"
     out: Path
     certificate: Path | None = None
+    subject_photo: Path | None = None
     policy: str
     case_id: str
     signer: Path | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
+from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile, SubjectPhoto
 from deid_audit.cli.report import perform
 
 
@@ -39,6 +39,7 @@ def audit(
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "external",
+    subject_photo: SubjectPhoto = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -58,7 +59,8 @@ def audit(
     from deid_audit.settings import make_audit_settings  # noqa: PLC0415
 
     settings = make_audit_settings(
-        originals=tuple(original), released=tuple(released), donors=tuple(donor or ()), policy=policy, out=out,
+        originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
+        subject_photo=subject_photo, policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, align=align, force=force,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile
+from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile, SubjectPhoto
 from deid_audit.cli.report import document as audit_document
 from deid_audit.cli.report import load_signer_of, progress_on_stderr
 from deid_audit.cli.report import print_result as print_audit
@@ -35,6 +35,7 @@ def conceal(
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="What the audit must show; only with --certificate.")
     ] = "concealment",
+    subject_photo: SubjectPhoto = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -51,7 +52,8 @@ def conceal(
     from deid_audit.settings import make_conceal_settings  # noqa: PLC0415
 
     settings = make_conceal_settings(
-        video=video, method=method, out=out, certificate=certificate, policy=policy,
+        video=video, method=method, out=out, certificate=certificate,
+        subject_photo=subject_photo, policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, force=force,
     )  # fmt: skip

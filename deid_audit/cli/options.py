@@ -20,6 +20,15 @@ PassphraseFile = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
+SubjectPhoto = Annotated[
+    Path | None,
+    typer.Option(
+        "--subject-photo",
+        metavar="PICTURE",
+        readable=False,
+        help="A photo of the subject alone: says who it is where several people are in the videos.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile
+from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile, SubjectPhoto
 from deid_audit.cli.report import perform
 
 
@@ -24,6 +24,7 @@ def run(
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "release",
+    subject_photo: SubjectPhoto = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -52,7 +53,7 @@ def run(
     from deid_audit.settings import make_settings  # noqa: PLC0415
 
     settings = make_settings(
-        subjects=tuple(subject), donors=tuple(donor), policy=policy, out=out,
+        subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo, policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed, force=force,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Whose track is it: joins tracks of one person across videos by descriptor, and names the subject or the donor.
 
-The subject is the person found in all the given videos; when two people fit, nothing is guessed.
+The subject is the person found in all the given videos; when two people fit, nothing is guessed, but a photo can say
+which of them it is.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from deid_audit.frames import Float
 
 _SAME_PERSON = 0.5  # distance of two tracks' average descriptors
 _LEAST_FRAMES = 5  # described frames of a track; fewer say nothing about who it is
+_PHOTO_MATCH = 0.6  # dlib's cut for one person
+_PHOTO_MARGIN = 0.1  # the next person must be this much farther from the photo
 _RIVAL_SHARE = 0.5  # a second person seen this much of the first one's time makes the choice ambiguous
 
 
@@ -49,10 +52,13 @@ def people(videos: Sequence[VideoFaces]) -> list[Person]:
     return sorted(found, key=lambda person: -person.weight)
 
 
-def name_person(videos: Sequence[VideoFaces], *, who: str) -> Person:
+def name_person(videos: Sequence[VideoFaces], *, who: str, photo: Float | None = None) -> Person:
     """The person seen in every one of the videos; `who` is "subject" or "donor" for messages.
 
-    Raises NotEnoughFaces when nobody is in all of them, or when a second person fits nearly as well.
+    With `photo` (128,), the descriptor of a photo's face, it is the one of them who matches it.
+
+    Raises NotEnoughFaces when nobody is in all of them, when a second person fits nearly as well, or when the photo
+    matches nobody or two.
     """
     everyone = people(videos)
     candidates = [person for person in everyone if all(person.seen)]
@@ -71,9 +77,30 @@ def name_person(videos: Sequence[VideoFaces], *, who: str) -> Person:
             f"nobody's face is in every {who} video: {detail}",
             next_step=f"give only videos in which the {who}'s face can be seen",
         )
+    if photo is not None:
+        return _matching(candidates, photo, who)
     if len(candidates) > 1 and candidates[1].weight > _RIVAL_SHARE * candidates[0].weight:
         raise NotEnoughFaces(
             f"two people could be the {who}: seen in {candidates[0].weight} and {candidates[1].weight} frames",
-            next_step=f"add a --{who} video that shows only this person",
+            next_step=f"add a --{who} video that shows only this person"
+            + (", or --subject-photo with a picture of them" if who == "subject" else ""),
         )
     return candidates[0]
+
+
+def _matching(candidates: Sequence[Person], photo: Float, who: str) -> Person:
+    """The candidate whose average is nearest to the photo, if it matches and no other comes near."""
+    ranked = sorted((float(np.linalg.norm(person.average - photo)), at) for at, person in enumerate(candidates))
+    nearest, at = ranked[0]
+    if nearest >= _PHOTO_MATCH:
+        raise NotEnoughFaces(
+            f"nobody in every {who} video matches the photo: the nearest is at distance {nearest:.2f}, expected less "
+            f"than {_PHOTO_MATCH}",
+            next_step="give a sharper photo, face to the camera, or videos that show this person",
+        )
+    if len(ranked) > 1 and ranked[1][0] < nearest + _PHOTO_MARGIN:
+        raise NotEnoughFaces(
+            f"two people match the photo: distances {nearest:.2f} and {ranked[1][0]:.2f}",
+            next_step="give a sharper photo, or videos with one of them only",
+        )
+    return candidates[at]

@@ -16,7 +16,15 @@ from deid_audit.faces import track
 from deid_audit.findings import not_measured
 from deid_audit.measure.identity import frame_distances
 from deid_audit.pipeline import comparing
-from deid_audit.pipeline.cast import Role, analyse, describe_person, refuse_same_person, strangers
+from deid_audit.pipeline.cast import (
+    Role,
+    analyse,
+    describe_person,
+    describe_photo,
+    named_by,
+    refuse_same_person,
+    strangers,
+)
 from deid_audit.pipeline.comparing import compare_videos
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
@@ -64,8 +72,11 @@ def audit(
         engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
-                subject = analyse(paired, who="subject", engines=engines, progress=progress)
+                photo = describe_photo(settings.subject_photo, engines)
+                subject = analyse(paired, who="subject", engines=engines, progress=progress, photo=photo)
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
+                if photo is not None:
+                    wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
                 donor = [analyse(donors, who="donor", engines=engines, progress=progress)] if donors else []
                 donor_descriptors = np.zeros((0, 128), np.float32)
                 for role in donor:
@@ -95,7 +106,7 @@ def audit(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, paired, made_with, aligned=settings.align),
+            making=_stages(timer, paired, made_with, named_by(photo), aligned=settings.align),
             timer=timer,
         )
 
@@ -143,7 +154,9 @@ def _compare_and_watch(
     return watched
 
 
-def _stages(timer: Timer, paired: Sequence[SourceVideo], made_with: str | None, *, aligned: bool) -> list[StageRow]:
+def _stages(
+    timer: Timer, paired: Sequence[SourceVideo], made_with: str | None, named: str, *, aligned: bool
+) -> list[StageRow]:
     seconds = timer.seconds
     method = pairing.ALIGNED_METHOD_TEXT if aligned else pairing.METHOD_TEXT
     not_compared = sum(left_out(video) for video in paired)
@@ -151,6 +164,6 @@ def _stages(timer: Timer, paired: Sequence[SourceVideo], made_with: str | None, 
         *([("covering", made_with, 0.0, {})] if made_with else []),
         ("video", reader.METHOD_TEXT, seconds["reading"], {}),
         ("pairing", method, 0.0, {"align": aligned, "original_frames_not_compared": not_compared}),
-        ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
+        ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("comparison", comparing.METHOD_TEXT, 0.0, {}),
     ]

@@ -5,6 +5,7 @@ Crops stay in memory; they and the probe's frames are registered with the vault 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.align import align, apply, attention_map
 from deid_audit.faces.choose import farthest_points, held_out, pose_features
+from deid_audit.faces.photo import photo_descriptor
 from deid_audit.faces.subject import name_person
 from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
@@ -78,8 +80,18 @@ class Material:
     descriptors: Float
 
 
-def analyse(sources: Sequence[SourceVideo], *, who: str, engines: Engines, progress: Progress) -> Role:
-    """Tracks every face of every video and names the one person they share; NotEnoughFaces when there is none."""
+def analyse(
+    sources: Sequence[SourceVideo],
+    *,
+    who: str,
+    engines: Engines,
+    progress: Progress,
+    photo: Float | None = None,
+) -> Role:
+    """Tracks every face of every video and names the one person they share; NotEnoughFaces when there is none.
+
+    `photo` (128,) is the descriptor of a photo that says which person it is.
+    """
     tracked: list[VideoFaces] = []
     for source in sources:
         with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
@@ -94,12 +106,24 @@ def analyse(sources: Sequence[SourceVideo], *, who: str, engines: Engines, progr
                     step=step,
                 )
             )
-    person = name_person(tracked, who=who)
+    person = name_person(tracked, who=who, photo=photo)
     videos = tuple(
         CastVideo(source=source, faces=faces, tracks=frozenset(tracks))
         for source, faces, tracks in zip(sources, tracked, person.tracks, strict=True)
     )
     return Role(videos=videos, average=person.average)
+
+
+def describe_photo(path: Path | None, engines: Engines) -> Float | None:
+    """The descriptor (128,) of the subject's photo; None without one."""
+    if path is None:
+        return None
+    return photo_descriptor(path, detector=engines.leading, recognizer=engines.recognizer)
+
+
+def named_by(photo: Float | None) -> str:
+    """How the subject was told from others, for the statement."""
+    return "the one person in all videos" if photo is None else "a photo, within the descriptor's cut of 0.6"
 
 
 def refuse_same_person(subject: Role, donor: Role) -> None:

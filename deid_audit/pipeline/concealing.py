@@ -78,6 +78,7 @@ def conceal(
                 AuditSettings(
                     originals=(settings.video,),
                     released=(unfinished.path,),
+                    subject_photo=settings.subject_photo,
                     policy=settings.policy,
                     out=settings.certificate,
                     case_id=settings.case_id,

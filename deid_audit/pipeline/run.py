@@ -12,7 +12,7 @@ from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
 from deid_audit.measure.identity import frame_distances
 from deid_audit.pipeline import rendering
-from deid_audit.pipeline.cast import Role, analyse, refuse_same_person, strangers
+from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now, prepare
@@ -49,11 +49,14 @@ def run(
         engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
-                subject = analyse(subjects, who="subject", engines=engines, progress=progress)
+                photo = describe_photo(settings.subject_photo, engines)
+                subject = analyse(subjects, who="subject", engines=engines, progress=progress, photo=photo)
                 donor = analyse(donors, who="donor", engines=engines, progress=progress)
                 refuse_same_person(subject, donor)
                 for who, role in (("subject", subject), ("donor", donor)):
                     wipe_arrays_with(vault, f"tracked faces of the {who}", role.arrays())
+                if photo is not None:
+                    wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
             with timer.of("training"):
                 pair = train_pair(
                     subject,
@@ -86,7 +89,7 @@ def run(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, pair, settings),
+            making=_stages(timer, pair, settings, named_by(photo)),
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
         )
@@ -134,12 +137,12 @@ def _erasure_measurement(complete: bool) -> Measurement:
     return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
 
 
-def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings) -> list[StageRow]:
+def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings, named: str) -> list[StageRow]:
     """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
     return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
-        ("faces", track.METHOD_TEXT, seconds["finding faces"], {}),
+        ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
         ("render", f"{blend.METHOD_TEXT} {rendering.METHOD_TEXT}", seconds["rendering"], {}),

@@ -3,6 +3,7 @@
 The other tools are played by code: a copy that only encodes again, one at half the rate, one at another size.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,3 +149,30 @@ def test_a_video_without_a_face_is_not_called_covered(tmp_path: Path) -> None:
         refused = deid_audit("conceal", grey, *arguments)
         assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["grey.mp4"]
+
+
+def test_a_photo_says_whose_certificate_it_is_where_two_people_are_seen(
+    clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        below = left.shape[0] - right.shape[0]
+        return np.hstack((left, cv2.copyMakeBorder(right, 0, below, 0, 0, cv2.BORDER_REPLICATE)))
+
+    pairs = zip(pictures(clips[0], every=3), pictures(clips[1], every=3), strict=True)
+    together = encode(tmp_path / "together.mp4", (side_by_side(*pair) for pair in pairs))
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), cv2.cvtColor(next(pictures(clips[1])), cv2.COLOR_RGB2BGR))
+    asked = ("conceal", together, "--out", tmp_path / "out.mp4", "--certificate", tmp_path / "case")
+    unclear = deid_audit(*asked)
+    assert unclear.returncode == 3 and "two people could be the subject" in unclear.stderr
+    assert "--subject-photo" in unclear.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "together.mp4"]
+    done = deid_audit(*asked, "--subject-photo", photo)
+    assert done.returncode == 0, done.stderr
+    statement = json.loads((tmp_path / "case" / "evidence.json").read_text())["predicate"]
+    faces = next(stage for stage in statement["stages"] if stage["stage"] == "faces")
+    assert faces["settings"]["subject_named_by"].startswith("a photo")
+    rows = (tmp_path / "case" / "audit" / "frames.csv").read_text().splitlines()[1:]
+    subject = [row.split(",") for row in rows if row.split(",")[5] == "yes"]
+    assert len(subject) == FRAMES // 3 and all(float(row[9]) > 540 for row in subject)  # the one on the right
+    assert len(rows) == 2 * (FRAMES // 3)

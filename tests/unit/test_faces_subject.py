@@ -56,6 +56,22 @@ def test_a_second_video_settles_it() -> None:
     assert name_person(videos, who="subject").tracks == [{11}, {10}]
 
 
+@pytest.mark.parametrize("person", [ANNE, BERT])
+def test_a_photo_settles_it(person: int) -> None:
+    video = _video((ANNE, 100), (BERT, 60))
+    photo = _rows(person, 1, jitter=0.03)[0]
+    assert name_person([video], who="subject", photo=photo).tracks == [{10 + person}]
+
+
+def test_a_photo_of_somebody_else_or_of_two_at_once_settles_nothing() -> None:
+    video = _video((ANNE, 100), (BERT, 60))
+    with pytest.raises(NotEnoughFaces, match=r"nobody in every subject video matches the photo: the nearest is at"):
+        name_person([video], who="subject", photo=_rows(CARL, 1)[0])
+    between = (_rows(ANNE, 50).mean(0) + _rows(BERT, 50).mean(0)) / 2
+    with pytest.raises(NotEnoughFaces, match="two people match the photo"):
+        name_person([video], who="subject", photo=between.astype(np.float32))
+
+
 def test_nobody_in_all_videos_is_refused() -> None:
     with pytest.raises(NotEnoughFaces, match="nobody's face is in every donor video: 2 people found") as refused:
         name_person([_video((ANNE, 50)), _video((BERT, 50))], who="donor")
