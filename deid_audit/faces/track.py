@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from deid_audit.faces.search import EVERY_FRAMES, HarderSearch
+from deid_audit.faces.search import METHOD_TEXT as SEARCH_METHOD
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.progress import Step
 from deid_audit.vision.detectors import FaceDetector, iou_matrix
@@ -16,11 +18,12 @@ from deid_audit.vision.mesh import FaceMesh, box_of
 from deid_audit.vision.recognizer import Recognizer
 
 METHOD_TEXT = (
-    "Faces are found by MediaPipe's full-range detector at a low threshold, followed over time with FaceMesh on a "
-    "crop of fixed size, looked for again upscaled and turned by 30 and 90 degrees when a track is lost, and "
-    "interpolated from both sides over gaps. A frame without a face needs dlib's HOG detector to agree."
+    f"Faces are found by MediaPipe's full-range detector at a low threshold. {SEARCH_METHOD} They are followed over "
+    "time with FaceMesh on a crop of fixed size, looked for again upscaled and turned by 30, 90 and 180 degrees when a "
+    "track is lost, and interpolated from both sides over gaps. A frame without a face needs dlib's HOG detector to "
+    "agree."
 )
-_TURNS = (0.0, 30.0, -30.0, 90.0, -90.0)
+_TURNS = (0.0, 30.0, -30.0, 90.0, -90.0, 180.0)
 _SAME_FACE_IOU = 0.25
 _EDGE_FRAMES = 3  # frames before a track's first and after its last sighting that stay suspect
 
@@ -82,8 +85,11 @@ def track_faces(
     cleared: list[tuple[str, ...]] = []
     chips = _Chips(recognizer)
     static_mesh = FaceMesh(video=False)
+    search = HarderSearch(detector)
     for frame in frames:
         found = detector.detect(frame.image_rgb)
+        if frame.index % EVERY_FRAMES == 0:
+            found = search(frame.image_rgb, found, nothing_seen=not len(found.boxes_xyxy))
         for track, box, score in _assign(active, tracks, found.boxes_xyxy, found.scores):
             face = _look(track, frame, box, score, static_mesh)
             if face is None:
@@ -104,6 +110,7 @@ def track_faces(
     for track in active:
         track.mesh.close()
     static_mesh.close()
+    search.close()
     count = len(cleared)
     table: list[list[TrackedFace]] = [[] for _ in range(count)]
     for track in tracks:

@@ -100,11 +100,25 @@ class ScriptedRecognizer:
         return np.array([np.resize(chip[0, 0].astype(np.float32), 128) for chip in chips]).reshape(-1, 128)
 
 
+class NoSearch:
+    """The scripts say what is seen; looking harder has its own tests."""
+
+    def __init__(self, detector: object) -> None:
+        pass
+
+    def __call__(self, image_rgb: Image, found: Detections, *, nothing_seen: bool) -> Detections:
+        return found
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def running(frames: Sequence[Sequence[Shown]], recognizer: ScriptedRecognizer | None = None) -> VideoFaces:
         script = Script(frames)
         monkeypatch.setattr(track, "FaceMesh", lambda *, video: ScriptedMesh(script=script))
+        monkeypatch.setattr(track, "HarderSearch", NoSearch)
         images = [np.full((120, 400, 3), index, np.uint8) for index in range(len(frames))]
         with SilentProgress().step("", len(frames)) as step:
             found = track_faces(

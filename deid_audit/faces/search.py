@@ -1,0 +1,112 @@
+"""Looking harder for faces that one look at a frame misses: small, sideways, upside down or in the dark.
+
+Comes between the leading detector and the tracks. What it finds must also look like a face to the mesh, or be very
+sure: at this strength of looking, hands and patterns pass for faces too.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from deid_audit.frames import Float, Image
+from deid_audit.vision.detectors import Detections, FaceDetector, iou_matrix
+from deid_audit.vision.mesh import FaceMesh, box_of
+
+EVERY_FRAMES = 3
+METHOD_TEXT = (
+    f"In every {EVERY_FRAMES}rd frame the same detector also looks at overlapping tiles of the frame, and where it saw "
+    "nothing at the frame turned by 90, 180 and 270 degrees and brightened."
+)
+_SAME_FACE_IOU = 0.3
+# Measured on seven real clips, CenterFace as reference: every false find had no landmarks and a score below 0.79.
+_SURE_SCORE = 0.8
+_LEAST_TILE_PX = 320
+_TILE_STRIDE = 0.66
+_BRIGHTER_GAMMA = 0.45
+_TURNS = (0.0, 90.0, -90.0, 180.0)
+
+
+class HarderSearch:
+    """One search for all frames of a video; keeps a mesh, so close it at the end."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+        self._mesh = FaceMesh(video=False)
+
+    def __call__(self, image_rgb: Image, found: Detections, *, nothing_seen: bool) -> Detections:
+        """`found` with the faces it lacks: boxes in pixels of the image, best first among the new ones."""
+        boxes, scores = list(found.boxes_xyxy), [float(score) for score in found.scores]
+        candidates = list(self._tiles(image_rgb))
+        if nothing_seen:
+            candidates += [*self._turned(image_rgb), *self._brightened(image_rgb)]
+        for box, score in sorted(candidates, key=lambda candidate: -candidate[1]):
+            known = np.array(boxes, np.float32).reshape(-1, 4)
+            if len(known) and iou_matrix(box[None], known).max() >= _SAME_FACE_IOU:
+                continue
+            if score >= _SURE_SCORE or self._looks_like_a_face(image_rgb, box):
+                boxes.append(box)
+                scores.append(score)
+        return Detections(boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4), scores=np.array(scores, np.float32))
+
+    def close(self) -> None:
+        self._mesh.close()
+
+    def _looks_like_a_face(self, image_rgb: Image, box: Float) -> bool:
+        for turn in _TURNS:
+            points = self._mesh.landmarks(image_rgb, box, turn_degrees=turn)
+            if points is not None and iou_matrix(box_of(points[:, :2])[None], box[None])[0, 0] >= _SAME_FACE_IOU:
+                return True
+        return False
+
+    def _tiles(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
+        height, width = image_rgb.shape[:2]
+        side = max(_LEAST_TILE_PX, min(width, height) // 2)
+        if side >= max(width, height):
+            return
+        for top in _starts(height, side):
+            for left in _starts(width, side):
+                tile = np.ascontiguousarray(image_rgb[top : top + side, left : left + side])
+                yield from self._moved(tile, np.array((left, top, left, top), np.float32))
+
+    def _moved(self, tile: Image, offset: Float) -> Iterator[tuple[Float, float]]:
+        found = self._detector.detect(tile)
+        for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
+            yield box + offset, float(score)
+
+    def _turned(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
+        """The frame in the three other quarter turns; boxes are turned back."""
+        for quarters in (1, 2, 3):
+            found = self._detector.detect(np.ascontiguousarray(np.rot90(image_rgb, quarters)))
+            for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
+                yield turned_back(box, quarters, image_rgb.shape[:2]), float(score)
+
+    def _brightened(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
+        steps = (np.linspace(0, 1, 256) ** _BRIGHTER_GAMMA * 255).round().astype(np.uint8)
+        yield from self._moved(np.asarray(cv2.LUT(image_rgb, steps)), np.zeros(4, np.float32))
+
+
+def turned_back(box_xyxy: Float, quarters: int, shape: tuple[int, ...]) -> Float:
+    """A box found in `np.rot90(image, quarters)`, in pixels of the image, whose `shape` is (H, W).
+
+    >>> turned_back(np.float32([10, 0, 30, 20]), 1, (100, 200)).tolist()
+    [180.0, 10.0, 200.0, 30.0]
+    """
+    height, width = shape[:2]
+    left, top, right, bottom = (float(edge) for edge in box_xyxy)
+    back = {
+        1: (width - bottom, left, width - top, right),
+        2: (width - right, height - bottom, width - left, height - top),
+        3: (top, height - right, bottom, height - left),
+    }
+    return np.array(back[quarters], np.float32)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles of `side` begin along an edge, the last one flush with its end.
+
+    >>> _starts(1000, 500), _starts(300, 500)
+    ([0, 330, 500], [0])
+    """
+    last = max(0, length - side)
+    return sorted({*range(0, last, max(1, round(side * _TILE_STRIDE))), last})
