@@ -211,6 +211,37 @@ def _build() -> dict[str, Metric]:
         "the audit detector could not run",
     )
     add(
+        "residue.gallery_matches",
+        "faces in the released file that match any original of the subject, at a cut calibrated on strangers",
+        "faces",
+        0,
+        None,
+        False,
+        residue,
+        "too few faces of other people to calibrate with, or strangers nearer than the subject's own originals",
+    )
+    canaries = "known faces pasted into copies of the written file's frames, searched by the audit's detector"
+    add(
+        "audit.canary_recall",
+        "share of the pasted known faces of 32 px or more that the audit finds, of all kinds",
+        "",
+        0,
+        1,
+        True,
+        canaries,
+        "too few faces fit into the frames",
+    )
+    add(
+        "audit.smallest_face_px",
+        "height of the smallest upright face from which the audit finds at least 90 %",
+        "px",
+        0,
+        None,
+        False,
+        canaries,
+        "too few faces fit into the frames, or too few are found at every height",
+    )
+    add(
         "residue.audio_streams",
         "audio, subtitle and data streams left in the released file",
         "streams",

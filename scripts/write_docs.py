@@ -26,6 +26,7 @@ _GROUPS = {
     "motion": "Fast movement",
     "coverage": "Coverage: every decoded frame has one state",
     "residue": "Residue: what is left in the written file",
+    "audit": "The audit itself: what it would have seen",
     "erasure": "Erasure",
 }
 

@@ -70,6 +70,7 @@ _SWAPPED_VALUES: dict[str, float] = {
     "coverage.longest_concealed_s": 0.12,
     "residue.subject_faces": 0.0,
     "residue.unaccounted_faces": 0.0,
+    "residue.gallery_matches": 0.0,
     "residue.audio_streams": 0.0,
     "residue.metadata_keys": 0.0,
 }
@@ -119,6 +120,8 @@ def make_measurements(
                 rows.append(make_measurement(f"identity.{column}.sd", 0.03, of=of, scope=scope))
         for of in _CONTROLS:
             rows.extend(_keypoint_rows(of, scope, overrides if of == "swapped" else {}))
+    rows.append(make_measurement("audit.canary_recall", 0.72, of="run", scope="run", sample_size=80))
+    rows.append(make_measurement("audit.smallest_face_px", 48, of="run", scope="run", sample_size=80))
     rows.append(make_measurement("erasure.complete", float(erased), of="run", scope="run", sample_size=1))
     return tuple(rows)
 

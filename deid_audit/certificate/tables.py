@@ -4,6 +4,7 @@ Between the case record and the page template; nothing is computed here, and a v
 becomes a blank.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -132,6 +133,38 @@ def expression_table(values: Values, scope: str) -> Table:
             cells.append(values.cell(table, metric, "swapped", scope) + floor)
         table.rows.append((title, *cells))
     return table
+
+
+_CANARY = re.compile(r"(?P<kind>.+) (?P<px>\d+) px: pasted")
+
+
+def canary_table(values: Values) -> Table:
+    """How many of the known faces the audit found, by kind and by height of the face; empty when none was pasted."""
+    row = values.find("audit.canary_recall", "run", "run")
+    detail = {} if row is None else row.detail
+    pasted = {(m["kind"], int(m["px"])): n for key, n in detail.items() if (m := _CANARY.fullmatch(key)) and n}
+    heights = sorted({px for _, px in pasted})
+    table = Table(head=("Found of pasted", *(f"{px} px" for px in heights)))
+    for kind in dict.fromkeys(kind for kind, _ in pasted):
+        cells = [
+            f"{detail.get(f'{kind} {px} px: found', 0):g} of {pasted[kind, px]:g}" if (kind, px) in pasted else "–"
+            for px in heights
+        ]
+        table.rows.append((kind.capitalize(), *cells))
+    return table
+
+
+def gallery_match_words(values: Values, scope: str) -> str:
+    """The cut of the gallery match with its error rates; empty when it was not measured."""
+    row = values.find("residue.gallery_matches", "swapped", scope)
+    if row is None or row.value is None or "cut" not in row.detail:
+        return ""
+    detail = row.detail
+    return (
+        f"The cut is {detail['cut']:.2f}: {detail['false_match_rate']:.1%} of {detail['stranger_faces']:g} faces of "
+        f"other people come nearer to some original of the subject, and {detail['true_match_rate']:.1%} of "
+        f"{detail['own_originals']:g} originals come nearer to another one."
+    )
 
 
 def gallery_words(values: Values, scope: str) -> str:

@@ -5,7 +5,7 @@ no faces, computes no descriptors and judges nothing: limits live in the policy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,21 +37,27 @@ class VideoDescriptors:
     """The subject's descriptors in one video; row i is decoded frame i, NaN where nothing could be described.
 
     `swapped` and `original` are float32 (n, 128); `subject_swapped` bool (n,) marks the frames in which the subject's
-    region is swapped: concealed frames show no face and are not compared.
+    region is swapped: concealed frames show no face and are not compared. `times_s` (n,) are the frames' times.
+    `others` (k, 128) are the faces that the audit found elsewhere in the written file, in the frames `other_frames`.
     """
 
     swapped: Float
     original: Float
     subject_swapped: NDArray[np.bool_]
+    times_s: NDArray[np.float64]
+    others: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
+    other_frames: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
     def __post_init__(self) -> None:
         count = len(self.subject_swapped)
         if self.swapped.shape != (count, 128) or self.original.shape != (count, 128):
             raise ValueError("swapped and original must be (n, 128), subject_swapped (n,)")
+        if self.times_s.shape != (count,) or self.others.shape != (len(self.other_frames), 128):
+            raise ValueError("times_s must be (n,), others (k, 128), other_frames (k,)")
 
     def arrays(self) -> list[Float]:
         """The descriptors, for whoever must overwrite them at the end."""
-        return [self.swapped, self.original]
+        return [self.swapped, self.original, self.others]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,20 +74,24 @@ class Roc:
 class FrameDistances:
     """How far each frame of one video stands from both people, (n,); NaN where not swapped or nothing to compare with.
 
-    Numbers that may be kept when the descriptors are destroyed.
+    `within_gallery_cut` says how far the nearest of all the frame's faces lies below the cut of the gallery, which is
+    above 0 for a match. Numbers that may be kept when the descriptors are destroyed.
     """
 
     to_original: _Distances
     to_gallery: _Distances
     to_average_original: _Distances
     to_donor: _Distances
+    within_gallery_cut: _Distances
 
 
-def frame_distances(videos: Sequence[VideoDescriptors], donor: Float) -> list[FrameDistances]:
-    """The distances behind Table 1, frame by frame, for each video; `donor` float32 (m, 128)."""
-    gallery, donors = _original_rows(videos), _described(donor)
+def frame_distances(
+    videos: Sequence[VideoDescriptors], donor: Float, within_gallery_cut: Sequence[_Distances]
+) -> list[FrameDistances]:
+    """The distances behind Table 1 and the gallery match, frame by frame, for each video; `donor` float32 (m, 128)."""
+    gallery, donors = original_rows(videos), described(donor)
     out = []
-    for video in videos:
+    for video, within in zip(videos, within_gallery_cut, strict=True):
         shown = video.subject_swapped & np.isfinite(video.swapped).all(axis=1)
         rows = video.swapped[shown]
         nearest = nearest_distance(rows, gallery) if len(gallery) else np.empty(0)
@@ -91,6 +101,7 @@ def frame_distances(videos: Sequence[VideoDescriptors], donor: Float) -> list[Fr
                 to_gallery=_at(shown, nearest),
                 to_average_original=_at(shown, _to_average(rows, gallery)),
                 to_donor=_at(shown, _to_average(rows, donors)),
+                within_gallery_cut=within,
             )
         )
     return out
@@ -151,7 +162,7 @@ def auc_nearer(to_donor: _Distances, to_original: _Distances) -> float:
 
 def roc(videos: Sequence[VideoDescriptors], donor: Float) -> Roc | None:
     """The ROC over all swapped frames of the subject; None when a side has no descriptor."""
-    shown, originals, donors = _swapped_rows(videos), _original_rows(videos), _described(donor)
+    shown, originals, donors = _swapped_rows(videos), original_rows(videos), described(donor)
     if not (len(shown) and len(originals) and len(donors)):
         return None
     to_donor, to_original = _to_average(shown, donors), _to_average(shown, originals)
@@ -171,9 +182,9 @@ def measure_identity(videos: Sequence[VideoDescriptors], donor: Float, strangers
         strangers: float32 (k, 128), original faces of other people; with the donor's they calibrate the gallery cut.
     """
     people = _People(
-        gallery=_original_rows(videos),
-        donor=_described(donor),
-        strangers=_described(strangers.reshape(-1, 128)),
+        gallery=original_rows(videos),
+        donor=described(donor),
+        strangers=described(strangers.reshape(-1, 128)),
     )
     out: list[Measurement] = []
     scopes = [(video_scope(number), [video]) for number, video in enumerate(videos, start=1)]
@@ -193,16 +204,18 @@ class _People:
     strangers: Float
 
 
-def _described(rows: Float) -> Float:
+def described(rows: Float) -> Float:
+    """The rows (m, 128) that hold a descriptor."""
     return np.asarray(rows[np.isfinite(rows).all(axis=1)])
 
 
-def _original_rows(videos: Sequence[VideoDescriptors]) -> Float:
-    return np.concatenate([np.empty((0, 128), np.float32), *(_described(video.original) for video in videos)])
+def original_rows(videos: Sequence[VideoDescriptors]) -> Float:
+    """The subject's gallery (g, 128): every original of every video that could be described."""
+    return np.concatenate([np.empty((0, 128), np.float32), *(described(video.original) for video in videos)])
 
 
 def _swapped_rows(videos: Sequence[VideoDescriptors]) -> Float:
-    rows = (_described(video.swapped[video.subject_swapped]) for video in videos)
+    rows = (described(video.swapped[video.subject_swapped]) for video in videos)
     return np.concatenate([np.empty((0, 128), np.float32), *rows])
 
 
@@ -281,7 +294,7 @@ def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
 
 
 def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
-    shown, originals = _swapped_rows(videos), _original_rows(videos)
+    shown, originals = _swapped_rows(videos), original_rows(videos)
     to_original, to_donor = _to_average(shown, people.gallery), _to_average(shown, people.donor)
     detail: dict[str, float] = {}
     if len(people.gallery):

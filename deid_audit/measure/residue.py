@@ -85,6 +85,12 @@ def shows_subject(boxes_xyxy: Float, frame: LedgerFrame) -> bool:
     return any(belongs(box, region) for box in boxes_xyxy for region in shown)
 
 
+def faces_elsewhere(boxes_xyxy: Float, frame: LedgerFrame) -> list[Float]:
+    """The detected faces (k, 4) of one frame that do not lie where the subject's face is shown."""
+    shown = [region for region in frame.regions if region.is_subject and region.state in _SHOWN]
+    return [box for box in boxes_xyxy if not any(belongs(box, region) for region in shown)]
+
+
 def _faces(
     scope: str,
     detections: Sequence[Float] | None,

@@ -366,6 +366,17 @@ def _residue(case: Case) -> Words:
     return [], ["A file that deid-audit wrote should hold none: please report this with the certificate."]
 
 
+def _gallery(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        return [], ["Give longer videos of the subject, and a donor who looks less like the subject (--donor)."]
+    nearest = f"the nearest face is {case.detail.get('nearest', np.nan):.2f} from some original of the subject"
+    return [nearest], [_train_longer(case), "Or cut these stretches out: there the subject could be recognised."]
+
+
+def _audit(case: Case) -> Words:
+    return [], ["The audit sees too little in these frames: give a clip that is larger, sharper or brighter."]
+
+
 def _erasure(case: Case) -> Words:
     if case.kind != "swap":
         return [], ["Whether another tool destroyed its model cannot be known: choose --policy external."]
@@ -382,6 +393,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "expression": _expression,
     "motion": _motion,
     "coverage": _coverage,
-    "residue": _residue,
+    "residue": lambda case: (_gallery if case.name == "gallery_matches" else _residue)(case),
+    "audit": _audit,
     "erasure": _erasure,
 }

@@ -14,7 +14,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.errors import VideoError
 from deid_audit.faces import track
 from deid_audit.findings import not_measured
-from deid_audit.measure.identity import frame_distances
+from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import (
     Role,
@@ -30,7 +30,8 @@ from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer,
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
-from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
+from deid_audit.pipeline.planting import known_faces
+from deid_audit.pipeline.reckoning import Watched, distances_of, finished_ledger, plots, reckon
 from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.training import wipe_arrays_with
 from deid_audit.progress import Progress
@@ -84,12 +85,14 @@ def audit(
                     donor_descriptors = describe_person(role, engines=engines, progress=progress)
                     wipe_arrays_with(vault, "tracked faces of the donor", [*role.arrays(), donor_descriptors])
             with timer.of("measuring"):
-                watched = _compare_and_watch(subject, released, engines, progress)
+                canaries = known_faces(engines, seed=0, videos=len(subject.videos))
+                watched = _compare_and_watch(subject, released, engines, canaries, progress)
                 for number, video in enumerate(watched, start=1):
                     wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
-            measurements = reckon(watched, donor_descriptors, strangers(subject, *donor))
+            others = strangers(subject, *donor)
+            measurements = reckon(watched, donor_descriptors, others, canaries.seen)
             drawings = plots(watched, donor_descriptors)
-            distances = frame_distances([video.observed.descriptors for video in watched], donor_descriptors)
+            distances = distances_of(watched, donor_descriptors, others)
             with timer.of("destroying"):
                 erasure = vault.destroy()
         why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
@@ -143,13 +146,13 @@ def _copy(source: Path, target: Path, label: str) -> None:
 
 
 def _compare_and_watch(
-    subject: Role, released: Sequence[SourceVideo], engines: Engines, progress: Progress
+    subject: Role, released: Sequence[SourceVideo], engines: Engines, canaries: Flock, progress: Progress
 ) -> list[Watched]:
     watched: list[Watched] = []
     for cast, shown in zip(subject.videos, released, strict=True):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
             done = compare_videos(cast, shown, engines=engines, step=step)
-        observed = observe(cast, shown, done, engines=engines, progress=progress)
+        observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress)
         watched.append(Watched(released=shown, ledger=finished_ledger(done.ledger, observed), observed=observed))
     return watched
 

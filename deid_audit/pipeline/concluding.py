@@ -23,7 +23,7 @@ from deid_audit.findings import (
     StageRecord,
     VideoFacts,
 )
-from deid_audit.measure import coverage, expression, identity, keypoints, residue, tremor
+from deid_audit.measure import canaries, coverage, expression, gallery, identity, keypoints, residue, tremor
 from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import issuing
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
@@ -180,7 +180,8 @@ def _stages(timer: Timer, making: Sequence[StageRow]) -> tuple[StageRecord, ...]
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
         ("coverage", coverage.METHOD_TEXT, 0.0, {}),
-        ("residue", residue.METHOD_TEXT, 0.0, {}),
+        ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, {}),
+        ("audit of the audit", canaries.METHOD_TEXT, 0.0, {}),
         ("erasure", VAULT_METHOD, seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),

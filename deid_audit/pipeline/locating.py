@@ -79,7 +79,7 @@ def locate(finding: Finding, videos: Sequence[SeenVideo]) -> tuple[tuple[Stretch
         if wrong is None or not np.isfinite(wrong.score).any():
             continue
         times = seen.times_s
-        found += _stretches(wrong.score, times, seen.number)
+        found += stretches_of(wrong.score, times, seen.number)
         beyond = wrong.score > 0
         shows = np.where(beyond if beyond.any() else np.isfinite(wrong.score), wrong.shows, np.nan)
         frame = int(np.nanargmax(shows))
@@ -100,7 +100,9 @@ def boxes_to_show(finding: Finding, seen: SeenVideo, frame: int) -> Float:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-def _stretches(score: Signal, times_s: Signal, video: int, *, merge_s: float = _MERGE_S) -> list[tuple[float, Stretch]]:
+def stretches_of(
+    score: Signal, times_s: Signal, video: int, *, merge_s: float = _MERGE_S
+) -> list[tuple[float, Stretch]]:
     """Runs of wrong frames with their weight; runs nearer than `merge_s` are one. A frame lasts to the next."""
     ends = np.append(times_s[1:], 2 * times_s[-1] - times_s[-2] if len(times_s) > 1 else times_s[-1])
     out: list[tuple[float, float, float]] = []
@@ -221,7 +223,7 @@ def _coverage(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | 
     if name == "concealed_share":
         return _marked(concealed)
     if name == "longest_concealed_s":
-        runs = [run for _, run in _stretches(np.where(concealed, 1.0, 0.0), seen.times_s, seen.number, merge_s=1e-6)]
+        runs = [run for _, run in stretches_of(np.where(concealed, 1.0, 0.0), seen.times_s, seen.number, merge_s=1e-6)]
         longest = max((run.to_s - run.from_s for run in runs), default=0.0)
         worst = [run for run in runs if run.to_s - run.from_s > min(rule.limit, longest - 1e-6)]
         inside = [any(run.from_s - 1e-3 <= time < run.to_s - 1e-3 for run in worst) for time in seen.times_s]
@@ -237,6 +239,8 @@ def _residue(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | N
     pairs = list(zip(observed.detections, ledger, strict=True))
     if name == "unaccounted_faces":
         return _marked(np.array([bool(unaccounted_boxes(boxes, frame)) for boxes, frame in pairs]))
+    if name == "gallery_matches":
+        return _Wrong(score=seen.distances.within_gallery_cut, shows=seen.distances.within_gallery_cut)
     if name == "subject_faces":
         distance = seen.distances.to_original
         shown = np.array([shows_subject(boxes, frame) for boxes, frame in pairs])

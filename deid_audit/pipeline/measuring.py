@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import State
+from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals, face_signals
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
+from deid_audit.measure.residue import faces_elsewhere
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
@@ -24,6 +26,7 @@ from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh
 from deid_audit.vision.pose import PoseTracker
+from deid_audit.vision.recognizer import Recognizer
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _DESCRIBE_BATCH = 16
@@ -73,17 +76,51 @@ class _Watcher:
         return face_signals(np.stack(self.landmarks))
 
 
+class _Descriptions:
+    """Descriptors of chips as they come, in batches."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self._waiting: list[Image | None] = []
+        self._rows: list[Float] = [np.empty((0, 128), np.float32)]
+
+    def add(self, chip: Image | None) -> None:
+        self._waiting.append(chip)
+        if len(self._waiting) == _DESCRIBE_BATCH:
+            self._describe()
+
+    def rows(self) -> Float:
+        """All of them, float32 (n, 128); NaN where there was no chip."""
+        self._describe()
+        return np.concatenate(self._rows)
+
+    def _describe(self) -> None:
+        self._rows.append(self._recognizer.describe(self._waiting))
+        self._waiting = []
+
+
 def observe(
-    cast: CastVideo, released: SourceVideo, done: RenderedPass, *, engines: Engines, progress: Progress
+    cast: CastVideo,
+    released: SourceVideo,
+    done: RenderedPass,
+    *,
+    engines: Engines,
+    canaries: Flock,
+    progress: Progress,
 ) -> Observed:
-    """Watches the released file beside the original, then null edit and controls of the original."""
+    """Watches the released file beside the original, then null edit and controls of the original.
+
+    On a few frames the `canaries` are released, which shows what the audit's detector can see there.
+    """
     boxes = subject_boxes(done)
     swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
-    window = _pose_window(cast, boxes)
+    window = pose_window(cast, boxes)
     original_watch, released_watch = (_Watcher(boxes, window, face=True) for _ in range(2))
     sampled = _sample_indices(swapped)
-    chips: list[Image | None] = []
-    rows: list[Float] = []
+    subject, others = _Descriptions(engines.recognizer), _Descriptions(engines.recognizer)
+    other_frames: list[int] = []
+    still = FaceMesh(video=False)
+    planted = canaries.frames_of(cast.source.facts.frame_count)
     detections: list[Float] = []
     samples: list[tuple[Image, Float]] = []
     count = cast.source.facts.frame_count
@@ -92,18 +129,25 @@ def observe(
             original_watch.see(before)
             points = released_watch.see(after)
             detections.append(engines.audit.detect(after.image_rgb).boxes_xyxy)
+            for box in faces_elsewhere(detections[-1], done.ledger[after.index]):
+                others.add(_chip_of(after.image_rgb, box, engines.recognizer, still))
+                other_frames.append(after.index)
+            if after.index in planted:
+                regions = [np.array(region.box_xyxy, np.float32) for region in done.ledger[after.index].regions]
+                canaries.release(
+                    after.image_rgb,
+                    [*detections[-1], *(grown(box, _CONTROL_BOX) for box in regions)],
+                    lambda image: engines.audit.detect(image).boxes_xyxy,
+                )
             chip = None
             if swapped[after.index]:
                 seen = points[:, :2] if np.isfinite(points).all() else None
                 chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], seen)
-            chips.append(chip)
-            if len(chips) == _DESCRIBE_BATCH:
-                rows.append(engines.recognizer.describe(chips))
-                chips = []
+            subject.add(chip)
             if after.index in sampled:
                 samples.append((after.image_rgb.copy(), boxes[after.index]))
             step.advance()
-    rows.append(engines.recognizer.describe(chips))
+    still.close()
     poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
     reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress)
     poses["reencoded"] = reencoded.pose_track()
@@ -112,7 +156,12 @@ def observe(
         poses[name] = _watch_rendition(cast, boxes, window, CONTROLS[name], name, progress).pose_track()
     return Observed(
         descriptors=VideoDescriptors(
-            swapped=np.concatenate(rows), original=np.stack(done.original_descriptors), subject_swapped=swapped
+            swapped=subject.rows(),
+            original=np.stack(done.original_descriptors),
+            subject_swapped=swapped,
+            times_s=np.array(released.times_s),
+            others=others.rows(),
+            other_frames=np.array(other_frames, np.intp),
         ),
         poses=poses,
         original_face=original_watch.signals(),
@@ -122,6 +171,15 @@ def observe(
         detections=detections,
         samples=samples,
     )
+
+
+def _chip_of(image_rgb: Image, box_xyxy: Float, recognizer: Recognizer, still: FaceMesh) -> Image | None:
+    """The chip of a face that only the audit's detector has found; None when it cannot be made."""
+    chip = recognizer.chip(image_rgb, box_xyxy, None)
+    if chip is not None:
+        return chip
+    points = still.landmarks(image_rgb, box_xyxy)
+    return None if points is None else recognizer.chip_from_mesh(image_rgb, points[:, :2])
 
 
 def _watch_rendition(
@@ -152,7 +210,7 @@ def _edited(
             yield Frame(index=frame.index, pts=frame.pts, image_rgb=control(frame.image_rgb, grown(box, _CONTROL_BOX)))
 
 
-def _pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
+def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
     """The part of the frame that holds the subject's body; None (all of it) when nobody else was seen.
 
     Pose follows one person: with others in view it is shown six head widths around the subject's head.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deid_audit.findings import SUBJECT_SCOPE, Figure, Measurement, Of, video_scope
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, State
+from deid_audit.measure.canaries import Canary, measure_canaries
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.expression import measure_expression
 from deid_audit.measure.figures import (
@@ -19,7 +20,16 @@ from deid_audit.measure.figures import (
     roc_figure,
     sample_frames,
 )
-from deid_audit.measure.identity import MATCH_CUT, distances_to_original, measure_identity, roc
+from deid_audit.measure.gallery import calibrate, matching_frames, measure_gallery
+from deid_audit.measure.identity import (
+    MATCH_CUT,
+    FrameDistances,
+    distances_to_original,
+    frame_distances,
+    measure_identity,
+    original_rows,
+    roc,
+)
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.residue import measure_residue
 from deid_audit.measure.tremor import measure_tremor
@@ -66,9 +76,19 @@ def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[
     return tuple(judged(frame) for frame in ledger)
 
 
-def reckon(videos: Sequence[Watched], donor: Float, strangers: Float) -> list[Measurement]:
+def distances_of(videos: Sequence[Watched], donor: Float, strangers: Float) -> list[FrameDistances]:
+    """How far every frame stands from both people: numbers that outlive the descriptors."""
+    seen = [video.observed.descriptors for video in videos]
+    cut, gallery = calibrate(seen, donor, strangers), original_rows(seen)
+    return frame_distances(seen, donor, [matching_frames(video, gallery, cut) for video in seen])
+
+
+def reckon(videos: Sequence[Watched], donor: Float, strangers: Float, canaries: Sequence[Canary]) -> list[Measurement]:
     """All measurements of the release except the erasure's."""
-    found = measure_identity([video.observed.descriptors for video in videos], donor, strangers)
+    descriptors = [video.observed.descriptors for video in videos]
+    found = measure_identity(descriptors, donor, strangers)
+    found += measure_gallery(descriptors, donor, strangers)
+    found += measure_canaries(canaries)
     found += measure_coverage([video.ledger for video in videos])
     for number, video in enumerate(videos, start=1):
         scope, seen = video_scope(number), video.observed

@@ -10,14 +10,15 @@ from pathlib import Path
 from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
-from deid_audit.measure.identity import frame_distances
+from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import rendering
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
-from deid_audit.pipeline.reckoning import Watched, finished_ledger, plots, reckon
+from deid_audit.pipeline.planting import known_faces
+from deid_audit.pipeline.reckoning import Watched, distances_of, finished_ledger, plots, reckon
 from deid_audit.pipeline.rendering import render_video
 from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
@@ -68,12 +69,16 @@ def run(
                     progress=progress,
                 )
             (partial / "rendered").mkdir()
-            watched = _render_and_watch(partial / "rendered", subject, pair, settings, engines, progress, timer)
+            canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
+            watched = _render_and_watch(
+                partial / "rendered", subject, pair, settings, engines, canaries, progress, timer
+            )
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
-            measurements = reckon(watched, pair.donor_descriptors, strangers(subject, donor))
+            others = strangers(subject, donor)
+            measurements = reckon(watched, pair.donor_descriptors, others, canaries.seen)
             drawings = plots(watched, pair.donor_descriptors)
-            distances = frame_distances([video.observed.descriptors for video in watched], pair.donor_descriptors)
+            distances = distances_of(watched, pair.donor_descriptors, others)
             with timer.of("destroying"):
                 erasure = vault.destroy()
         measurements.append(_erasure_measurement(erasure.complete))
@@ -110,6 +115,7 @@ def _render_and_watch(
     pair: TrainedPair,
     settings: RunSettings,
     engines: Engines,
+    canaries: Flock,
     progress: Progress,
     timer: Timer,
 ) -> list[Watched]:
@@ -128,7 +134,7 @@ def _render_and_watch(
             rendered.append((cast, done, released))
     with timer.of("measuring"):
         for cast, done, released in rendered:
-            observed = observe(cast, released, done, engines=engines, progress=progress)
+            observed = observe(cast, released, done, engines=engines, canaries=canaries, progress=progress)
             watched.append(Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed))
     return watched
 

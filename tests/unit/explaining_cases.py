@@ -73,13 +73,18 @@ def seen(number: int = 1, *, path: Path = Path("no-file.mp4"), **changes: Any) -
     """One released video of eight seconds without a fault; any array can be given."""
     distances = {
         name: changes.pop(name, np.full(N, good))
-        for name, good in (("to_original", 0.8), ("to_gallery", 0.8), ("to_average_original", 0.8), ("to_donor", 0.3))
+        for name, good in (
+            *(("to_original", 0.8), ("to_gallery", 0.8), ("to_average_original", 0.8), ("to_donor", 0.3)),
+            ("within_gallery_cut", -0.2),
+        )
     }
     frames = changes.pop("ledger", ledger())
     compared = np.array([frame.state is State.SWAPPED for frame in frames])
     wiped = np.zeros((N, 128), np.float32)  # as the vault leaves them: nothing here may rest on descriptors
     fields: dict[str, Any] = {
-        "descriptors": VideoDescriptors(swapped=wiped, original=wiped, subject_swapped=compared),
+        "descriptors": VideoDescriptors(
+            swapped=wiped, original=wiped, subject_swapped=compared, times_s=np.arange(N) / RATE
+        ),
         "poses": {"original": pose(), "swapped": pose(), "reencoded": pose()},
         "original_face": face(),
         "released_face": face(),
@@ -151,6 +156,10 @@ FAMILIES: dict[str, tuple[Rule, SeenVideo]] = {
         seen(ledger=ledger(State.UNDECIDED, "shown as in the original: 0.9")),
     ),
     "subject still seen": (make_rule("residue.subject_faces", "at_most", 0), seen(to_original=bumped(0.8, 0.5))),
+    "subject recognised by another picture": (
+        make_rule("residue.gallery_matches", "at_most", 0),
+        seen(within_gallery_cut=bumped(-0.2, 0.1)),
+    ),
     "face not accounted for": (
         make_rule("residue.unaccounted_faces", "at_most", 0),
         seen(detections=[np.array([[0, 0, 9, 9]] if 50 <= at < 75 else [BOX], np.float32) for at in range(N)]),

@@ -19,7 +19,7 @@ from deid_audit.certificate import tables, wording
 from deid_audit.certificate.document import APT_COMMAND, render_certificate
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
-from deid_audit.findings import Figure, FigureDigest, Finding, Outcome, measured
+from deid_audit.findings import Figure, FigureDigest, Finding, Outcome, measured, not_measured
 from tests.fakes import make_case, make_measurement, make_policy, make_rule
 from tests.unit.certificates import HARMLESS_WARNING, ISSUED, certified, figures
 
@@ -301,3 +301,23 @@ def test_the_gallery_is_shown_with_its_own_false_match_rate() -> None:
     words = tables.gallery_words(tables.Values([row]), "video 1")
     for said in ("0.612", "2.0% of the released faces", "false match rate is 12.5%", "200 of the donor", "40 of the"):
         assert said in words
+
+
+def test_the_canaries_are_printed_by_kind_and_height_and_an_empty_plan_prints_no_table() -> None:
+    detail = {"upright 12 px: pasted": 10.0, "upright 12 px: found": 0.0, "turned 90 32 px: pasted": 4.0}
+    detail |= {"turned 90 32 px: found": 3.0, "upright 200 px: pasted": 0.0}
+    row = measured("audit.canary_recall", "run", "run", 0.75, sample_size=4, detail=detail)
+    table = tables.canary_table(tables.Values([row]))
+    assert table.head == ("Found of pasted", "12 px", "32 px")
+    assert table.rows == [("Upright", "0 of 10", "–"), ("Turned 90", "–", "3 of 4")]
+    assert tables.canary_table(tables.Values([])).rows == []
+
+
+def test_the_gallery_cut_is_printed_with_both_its_rates() -> None:
+    detail = {"cut": 0.57, "false_match_rate": 0.002, "true_match_rate": 0.98, "stranger_faces": 400.0}
+    detail["own_originals"] = 200.0
+    row = measured("residue.gallery_matches", "swapped", "video 1", 0, sample_size=200, detail=detail)
+    words = tables.gallery_match_words(tables.Values([row]), "video 1")
+    assert "0.57: 0.2% of 400 faces" in words and "98.0% of 200 originals" in words
+    gap = not_measured("residue.gallery_matches", "swapped", "video 1", "nobody else")
+    assert tables.gallery_match_words(tables.Values([gap]), "video 1") == ""

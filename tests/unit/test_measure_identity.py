@@ -30,7 +30,9 @@ def at(*values: float, axis: int = 0) -> Rows:
 
 def video(swapped: Rows, original: Rows, subject: list[bool] | None = None) -> VideoDescriptors:
     flags = np.ones(len(swapped), bool) if subject is None else np.array(subject)
-    return VideoDescriptors(swapped=swapped, original=original, subject_swapped=flags)
+    return VideoDescriptors(
+        swapped=swapped, original=original, subject_swapped=flags, times_s=np.arange(len(flags)) / 25
+    )
 
 
 def find(rows: list[Measurement], metric: str, scope: str = "video 1", of: str = "swapped") -> Measurement:
@@ -146,7 +148,7 @@ def test_the_area_under_the_roc_curve_is_the_auc() -> None:
 
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match="128"):
-        VideoDescriptors(swapped=at(1.0), original=at(1.0, 2.0), subject_swapped=np.ones(1, bool))
+        VideoDescriptors(swapped=at(1.0), original=at(1.0, 2.0), subject_swapped=np.ones(1, bool), times_s=np.zeros(1))
 
 
 def test_the_distances_of_single_frames_are_those_behind_the_table() -> None:
@@ -154,13 +156,13 @@ def test_the_distances_of_single_frames_are_those_behind_the_table() -> None:
     missing[:] = np.nan
     one = video(np.concatenate([at(0.8, 1.0), missing, at(0.9)]), at(0.0, 0.2, 0.2, 0.0), [True, True, True, False])
     other = video(at(0.7), at(0.4))
-    first, second = frame_distances([one, other], at(1.0, 1.2))
+    first, second = frame_distances([one, other], at(1.0, 1.2), [np.zeros(len(v.times_s)) for v in (one, other)])
     rows = measure_identity([one, other], at(1.0, 1.2), NO_ROWS)
     np.testing.assert_allclose(first.to_original, [0.8, 0.8, np.nan, np.nan], atol=1e-6)
     np.testing.assert_allclose(first.to_gallery, [0.4, 0.6, np.nan, np.nan], atol=1e-6)
     np.testing.assert_allclose(first.to_donor, [0.3, 0.1, np.nan, np.nan], atol=1e-6)
     assert np.nanmean(first.to_average_original) == pytest.approx(find(rows, "to_average_original.mean").value)
     np.testing.assert_allclose(second.to_donor, [0.4], atol=1e-6)
-    [alone] = frame_distances([video(at(0.7), missing)], NO_ROWS)
+    [alone] = frame_distances([video(at(0.7), missing)], NO_ROWS, [np.zeros(1)])
     for column in (alone.to_original, alone.to_gallery, alone.to_average_original, alone.to_donor):
         assert np.isnan(column).all()
