@@ -5,7 +5,7 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import audit, conceal, demo, doctor, keys, policy, run, verify
+from deid_audit.cli import audit, conceal, demo, doctor, inspect, keys, policy, run, verify
 from deid_audit.cli.frame import make_app
 
 
@@ -15,6 +15,7 @@ def build_app() -> typer.Typer:
     app.command("run")(run.run)
     app.command("audit")(audit.audit)
     app.command("conceal")(conceal.conceal)
+    app.command("inspect")(inspect.inspect)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.command("doctor")(doctor.doctor)

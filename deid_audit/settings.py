@@ -72,6 +72,18 @@ class ConcealSettings(BaseModel):
     force: bool = False
 
 
+class InspectSettings(BaseModel):
+    """What `deid-audit inspect` was asked to look at; `out` is the contact sheet, when one is wanted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    videos: tuple[Path, ...] = Field(min_length=1)
+    subject_photo: Path | None = None
+    out: Path | None = None
+    device: Device = "auto"
+    force: bool = False
+
+
 def make_settings(**values: object) -> RunSettings:
     """RunSettings from the command line's values; raises SettingsError in the user's words."""
     if values.get("train_seconds") is not None and values.get("iterations") is not None:
@@ -98,9 +110,18 @@ def make_conceal_settings(**values: object) -> ConcealSettings:
     return settings
 
 
+def make_inspect_settings(**values: object) -> InspectSettings:
+    """InspectSettings from the command line's values; raises SettingsError in the user's words."""
+    settings = _checked(InspectSettings, values)
+    if settings.out is not None and settings.out.suffix.lower() != ".png":
+        raise SettingsError("--out must end in .png: that is what is written", next_step="name the file FILE.png")
+    return settings
+
+
 def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     case_id = values.get("case_id")
-    if not isinstance(case_id, str) or not CASE_ID_PATTERN.fullmatch(case_id) or case_id.startswith("."):
+    named = isinstance(case_id, str) and CASE_ID_PATTERN.fullmatch(case_id) and not case_id.startswith(".")
+    if "case_id" in model.model_fields and not named:
         raise SettingsError(
             "--case-id must be 1 to 64 letters, digits, dots, underscores or hyphens, and not start with a dot",
             next_step="leave --case-id out to get a random one",

@@ -80,6 +80,19 @@ class Material:
     descriptors: Float
 
 
+def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:
+    """Tracks every face of one video."""
+    with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
+        return track_faces(
+            read_frames(source),
+            frame_rate=source.facts.frame_count / max(source.facts.duration_s, 1e-6),
+            detector=engines.leading,
+            second_opinion=engines.second,
+            recognizer=engines.recognizer,
+            step=step,
+        )
+
+
 def analyse(
     sources: Sequence[SourceVideo],
     *,
@@ -92,20 +105,7 @@ def analyse(
 
     `photo` (128,) is the descriptor of a photo that says which person it is.
     """
-    tracked: list[VideoFaces] = []
-    for source in sources:
-        with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
-            rate = source.facts.frame_count / max(source.facts.duration_s, 1e-6)
-            tracked.append(
-                track_faces(
-                    read_frames(source),
-                    frame_rate=rate,
-                    detector=engines.leading,
-                    second_opinion=engines.second,
-                    recognizer=engines.recognizer,
-                    step=step,
-                )
-            )
+    tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
     person = name_person(tracked, who=who, photo=photo)
     videos = tuple(
         CastVideo(source=source, faces=faces, tracks=frozenset(tracks))

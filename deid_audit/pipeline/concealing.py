@@ -13,11 +13,12 @@ from pathlib import Path
 from deid_audit.certificate.keys import Signer
 from deid_audit.errors import NotCovered, NotEnoughFaces
 from deid_audit.faces.track import METHOD_TEXT as FACES_METHOD
-from deid_audit.faces.track import VideoFaces, track_faces
+from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State, count_states
 from deid_audit.measure.residue import belongs
 from deid_audit.pipeline.auditing import audit
+from deid_audit.pipeline.cast import find_faces
 from deid_audit.pipeline.concluding import JobResult
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now
@@ -101,15 +102,7 @@ def conceal(
 
 
 def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progress: Progress) -> Sequence[LedgerFrame]:
-    with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
-        faces = track_faces(
-            read_frames(source),
-            frame_rate=source.facts.frame_count / max(source.facts.duration_s, 1e-6),
-            detector=engines.leading,
-            second_opinion=engines.second,
-            recognizer=engines.recognizer,
-            step=step,
-        )
+    faces = find_faces(source, engines=engines, progress=progress)
     if not any(faces.frames):
         raise NotEnoughFaces(
             "no face was found in any frame, so nothing was covered; that is no proof that there is none",

@@ -19,6 +19,7 @@ from deid_audit.__main__ import build_app
 from deid_audit.certificate.keys import load_signer
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
+from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
@@ -30,6 +31,7 @@ from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from tests.fakes import make_case
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED
+from tests.unit.inspections import inspection, nobody_found
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -123,6 +125,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "run": lambda: run_document(job_result()),
     "audit": lambda: run_document(job_result("audit")),
     "conceal": lambda: conceal_document(concealed()),
+    "inspect": lambda: inspect_document(inspection()),
     "verify": lambda: verify_document(verify_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
@@ -145,6 +148,7 @@ def test_where_there_is_nothing_to_say_null_fits_too() -> None:
     unread = VerifyReport(checks=(), signer=None, case=None, file_problems=(), files_compared=0)
     assert_fits(verify_document(unread))
     assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
+    assert_fits(inspect_document(nobody_found()))
     withheld = concealed()
     withheld.written, withheld.certified = False, None
     assert_fits(conceal_document(withheld))

@@ -5,9 +5,9 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
-VIDEO = (*ISSUING, "conceal")
+VIDEO = (*ISSUING, "conceal", "inspect")
 CHECKING = (*ISSUING, "verify")
-SIGNING = (*VIDEO, "verify", "keys")
+SIGNING = (*ISSUING, "conceal", "verify", "keys")
 COMMANDS = (*VIDEO, "verify", "keys", "policy")
 
 
