@@ -14,9 +14,9 @@ from deid_audit.pipeline.rendering import covered_beside, region_of, unfit
 from deid_audit.pipeline.training import DEFAULT_SECONDS
 from deid_audit.policy import load_policy
 
-# Time of all passes of a run over one frame, in times of finding its faces: measured on two cores on seven videos of
-# 0.1 to 2.1 megapixels, of which it misses one by half, the others by less than a fifth.
-_PASSES, _PASSES_PER_MEGAPIXEL = 16.0, 9.0
+# Time of all other passes of a run over one frame, in times of finding its faces; from a few runs on two busy cores,
+# between which it differed by half. It is too much for videos in which faces come and go: those are searched longer.
+_PASSES, _PASSES_PER_MEGAPIXEL = 9.0, 5.0
 _NO_DESCRIPTOR = np.full(128, np.nan, np.float32)
 
 
