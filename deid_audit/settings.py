@@ -14,74 +14,59 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class RunSettings(BaseModel):
-    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
+class _Asked(BaseModel):
+    """What every command that reads videos can be asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    subjects: tuple[Path, ...] = Field(min_length=1)
-    donors: tuple[Path, ...] = Field(min_length=1)
     subject_photo: Path | None = None
+    device: Device = "auto"
+    force: bool = False
+
+
+class _CaseAsked(_Asked):
+    """What every command that issues a certificate can be asked."""
+
     policy: str
     out: Path
     case_id: str
     signer: Path | None = None
     passphrase_file: Path | None = None
-    device: Device = "auto"
+
+
+class RunSettings(_CaseAsked):
+    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
+
+    subjects: tuple[Path, ...] = Field(min_length=1)
+    donors: tuple[Path, ...] = Field(min_length=1)
     preset: PresetName = "auto"
     train_seconds: float | None = Field(default=None, gt=0)
     iterations: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
-    force: bool = False
 
 
-class AuditSettings(BaseModel):
+class AuditSettings(_CaseAsked):
     """What `deid-audit audit` was asked to do; `released[i]` was made from `originals[i]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     originals: tuple[Path, ...] = Field(min_length=1)
     released: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = ()
-    subject_photo: Path | None = None
-    policy: str
-    out: Path
-    case_id: str
-    signer: Path | None = None
-    passphrase_file: Path | None = None
-    device: Device = "auto"
     align: bool = False
-    force: bool = False
 
 
-class ConcealSettings(BaseModel):
+class ConcealSettings(_CaseAsked):
     """What `deid-audit conceal` was asked to do; `certificate` is the folder of the audit, when one is wanted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     video: Path
     method: Literal["mask", "blur", "pixelate"] = "mask"
-    out: Path
     certificate: Path | None = None
-    subject_photo: Path | None = None
-    policy: str
-    case_id: str
-    signer: Path | None = None
-    passphrase_file: Path | None = None
-    device: Device = "auto"
-    force: bool = False
 
 
-class InspectSettings(BaseModel):
+class InspectSettings(_Asked):
     """What `deid-audit inspect` was asked to look at; `out` is the contact sheet, when one is wanted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     videos: tuple[Path, ...] = Field(min_length=1)
-    subject_photo: Path | None = None
     out: Path | None = None
-    device: Device = "auto"
-    force: bool = False
 
 
 def make_settings(**values: object) -> RunSettings:
@@ -105,17 +90,23 @@ def make_audit_settings(**values: object) -> AuditSettings:
 def make_conceal_settings(**values: object) -> ConcealSettings:
     """ConcealSettings from the command line's values; raises SettingsError in the user's words."""
     settings = _checked(ConcealSettings, values)
-    if settings.out.suffix.lower() != ".mp4":
-        raise SettingsError("--out must end in .mp4: that is what is written", next_step="name the file FILE.mp4")
+    _expect_suffix(settings.out, ".mp4")
     return settings
 
 
 def make_inspect_settings(**values: object) -> InspectSettings:
     """InspectSettings from the command line's values; raises SettingsError in the user's words."""
     settings = _checked(InspectSettings, values)
-    if settings.out is not None and settings.out.suffix.lower() != ".png":
-        raise SettingsError("--out must end in .png: that is what is written", next_step="name the file FILE.png")
+    if settings.out is not None:
+        _expect_suffix(settings.out, ".png")
     return settings
+
+
+def _expect_suffix(out: Path, suffix: str) -> None:
+    if out.suffix.lower() != suffix:
+        raise SettingsError(
+            f"--out must end in {suffix}: that is what is written", next_step=f"name the file FILE{suffix}"
+        )
 
 
 def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:

@@ -1,13 +1,12 @@
 """`deid-audit conceal`: every face of a video covered, without a swap, and no file when one was missed."""
 
-import json
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile, SubjectPhoto
+from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile, SubjectPhoto, print_json
 from deid_audit.cli.report import document as audit_document
 from deid_audit.cli.report import load_signer_of, progress_on_stderr
 from deid_audit.cli.report import print_result as print_audit
@@ -59,7 +58,7 @@ def conceal(
     )  # fmt: skip
     result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
     if as_json:
-        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(document(result))
     else:
         print_result(result)
     raise typer.Exit(0 if result.written else 3)

@@ -1,6 +1,5 @@
 """`deid-audit doctor`: what this machine has and lacks, the commands that mend it, and a self-test."""
 
-import json
 import shutil
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_audit import __version__
-from deid_audit.cli.options import Json
+from deid_audit.cli.options import Json, print_json
 
 if TYPE_CHECKING:
     from deid_audit.pipeline.doctor.report import DoctorReport, Finding, StepResult
@@ -37,7 +36,7 @@ def doctor(
     with _Saying() as say:
         report = examine(self_test=not no_self_test, say=say)
     if as_json:
-        typer.echo(json.dumps(document(report), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(document(report))
     else:
         for line in lines(report, _width()):
             typer.echo(line)

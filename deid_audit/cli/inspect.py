@@ -1,13 +1,12 @@
 """`deid-audit inspect`: a look at a subject's videos before a run, without writing anything but a contact sheet."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Device, Force, Json, SubjectPhoto
+from deid_audit.cli.options import Device, Force, Json, SubjectPhoto, print_json
 from deid_audit.cli.preview import print_result
 from deid_audit.cli.report import progress_on_stderr
 
@@ -50,7 +49,7 @@ def inspect(
     )
     result = inspect_pipeline(settings, progress=progress_on_stderr())
     if as_json:
-        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(document(result))
     else:
         print_result(result)
     raise typer.Exit(0 if result.can_start else 3)

@@ -1,6 +1,5 @@
 """`deid-audit keys`: make a signer's key and certificate. The passphrase never comes from the command line."""
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json
+from deid_audit.cli.options import Json, print_json
 from deid_audit.cli.passphrase import VARIABLE, read_passphrase
 from deid_audit.errors import SettingsError
 
@@ -50,7 +49,7 @@ def new_command(
         )
     made = new_key(out, common_name=name, organisation=organisation, passphrase=passphrase, now=datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps(_document(made), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(_document(made))
         return
     typer.echo(f"key          {os.fspath(made.key_file)}  (keep it and its passphrase to yourself)")
     typer.echo(f"certificate  {os.fspath(made.certificate_file)}  (give it to whoever checks your certificates)")

@@ -1,7 +1,9 @@
-"""Options that several commands share, so that one name means one thing."""
+"""Options that several commands share, so that one name means one thing, and what `--json` prints."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,3 +36,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[
     Path, typer.Option("--out", metavar="DIR", readable=False, help="Where the result appears; must not exist.")
 ]
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The one JSON document that a command prints for `--json`."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))

@@ -3,28 +3,27 @@
 The result goes to standard output, errors to standard error with exit status 2.
 """
 
-import json
 import shutil
 import textwrap
 from typing import Annotated, Any
 
 import typer
 
+from deid_audit.cli.options import Json, print_json
 from deid_audit.findings import Policy
 from deid_audit.policy import OPERATOR_WORDS, list_policies, load_policy
 
 app = typer.Typer(name="policy", help="List, show and check policies.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _NARROWEST, _WIDEST = 40, 120
 
 
 @app.command("list")
-def list_command(as_json: _Json = False) -> None:
+def list_command(as_json: Json = False) -> None:
     """The policies that come with deid-audit."""
     policies = list_policies()
     if as_json:
-        _print_json("policy-list", policies=[_head(policy) for policy in policies])
+        _print_document("policy-list", policies=[_head(policy) for policy in policies])
         return
     rows = [("NAME", "VERSION", "RULES", "TITLE")]
     rows += [(policy.id, policy.version, str(len(policy.rules)), policy.title) for policy in policies]
@@ -37,12 +36,12 @@ def list_command(as_json: _Json = False) -> None:
 @app.command("show")
 def show_command(
     policy: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped policy's name, or a .toml file.")],
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """One policy in full: every rule with its limit, why it is there and where it comes from."""
     loaded = load_policy(policy)
     if as_json:
-        _print_json("policy-show", policy=loaded.model_dump(mode="json"))
+        _print_document("policy-show", policy=loaded.model_dump(mode="json"))
         return
     typer.echo(f"{loaded.id}, version {loaded.version}\n{_wrapped(loaded.title)}\nsha256 {loaded.sha256}")
     for number, rule in enumerate(loaded.rules, start=1):
@@ -59,12 +58,12 @@ def show_command(
 @app.command("check")
 def check_command(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A policy file (.toml), or a shipped policy's name.")],
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Read a policy file as a run would; exit status 2 if it is not a policy."""
     loaded = load_policy(file)
     if as_json:
-        _print_json("policy-check", ok=True, policy=_head(loaded))
+        _print_document("policy-check", ok=True, policy=_head(loaded))
         return
     typer.echo(f"ok: {loaded.id}, version {loaded.version}, {len(loaded.rules)} rules, sha256 {loaded.sha256}")
 
@@ -73,9 +72,9 @@ def _head(policy: Policy) -> dict[str, Any]:
     return policy.model_dump(mode="json", exclude={"rules"}) | {"rule_count": len(policy.rules)}
 
 
-def _print_json(schema: str, **content: Any) -> None:
+def _print_document(schema: str, **content: Any) -> None:
     document = {"schema": f"deid-audit/{schema}/v1", **content}
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    print_json(document)
 
 
 def _wrapped(text: str, indent: int = 0) -> str:

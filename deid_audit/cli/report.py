@@ -3,12 +3,11 @@
 The result on standard output, as a table or as one JSON document; progress and messages on standard error.
 """
 
-import json
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
+from deid_audit.cli.options import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSetti
     """Does the job, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
     result = job(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
     if as_json:
-        typer.echo(json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(document(result))
     else:
         print_result(result)
     return 0 if result.case.outputs_folder == "release" else 3

@@ -1,10 +1,11 @@
 """`deid-audit verify`: check a certificate, its statement and its files; every check is printed, also skipped ones."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from deid_audit.cli.options import Json, print_json
 
 if TYPE_CHECKING:
     from deid_audit.pipeline.verify import VerifyReport
@@ -32,7 +33,7 @@ def verify(
             "--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a certificate offline: signature, statement, verdict and files.
 
@@ -42,7 +43,7 @@ def verify(
 
     report = run_verify(certificate, release=release, trust=trust or [])
     if as_json:
-        typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(_document(report))
     else:
         for check in report.checks:
             typer.echo(_plain(f"{_MARKS[check.status]}  {check.title}: {check.detail}"))

@@ -22,6 +22,7 @@ from deid_audit.pipeline.cast import (
     describe_person,
     describe_photo,
     named_by,
+    open_videos,
     refuse_same_person,
     strangers,
 )
@@ -38,6 +39,7 @@ from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
 from deid_audit.vault import Vault
 from deid_audit.video import pairing, reader
+from deid_audit.video.opening import opened
 from deid_audit.video.pairing import align_frames, left_out, pair_frames
 from deid_audit.video.reader import SourceVideo, open_video
 
@@ -66,10 +68,7 @@ def audit(
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
-            donors = [
-                open_video(path, label=f"donor video {number}", digest_key=job.digest_key)
-                for number, path in enumerate(settings.donors, start=1)
-            ]
+            donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
@@ -123,7 +122,8 @@ def _open_pairs(
     for number, (before, after) in enumerate(zip(settings.originals, settings.released, strict=True), start=1):
         original = open_video(before, label=f"original video {number}", digest_key=digest_key)
         label = f"released video {number}"
-        open_video(after, label=label)  # what cannot be read is refused by name, before it is copied
+        with opened(after, label):  # a pipe or a folder is refused before it is copied; the copy is decoded in full
+            pass
         suffix = after.suffix.lower() if after.suffix.lower() in _KNOWN_SUFFIXES else ".video"
         copy = folder / f"{settings.case_id}-{number:02d}{suffix}"
         _copy(after, copy, label)

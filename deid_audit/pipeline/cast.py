@@ -20,7 +20,7 @@ from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
 from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
-from deid_audit.video.reader import SourceVideo, read_frames
+from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
@@ -78,6 +78,14 @@ class Material:
     features: NDArray[np.float32]
     probe: list[ProbeFrame]
     descriptors: Float
+
+
+def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[SourceVideo]:
+    """Every video of the subject or donor decoded once, so that a bad file stops the job before any work."""
+    return [
+        open_video(path, label=f"{who} video {number}", digest_key=digest_key)
+        for number, path in enumerate(paths, start=1)
+    ]
 
 
 def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:

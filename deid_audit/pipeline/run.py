@@ -12,7 +12,7 @@ from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import rendering
-from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, refuse_same_person, strangers
+from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now, prepare
@@ -28,7 +28,7 @@ from deid_audit.settings import RunSettings
 from deid_audit.swap import train
 from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
-from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.video.reader import open_video
 
 
 def run(
@@ -46,7 +46,8 @@ def run(
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
-            subjects, donors = _open_all(settings, job.digest_key)
+            subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
+            donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
@@ -98,15 +99,6 @@ def run(
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
         )
-
-
-def _open_all(settings: RunSettings, digest_key: bytes) -> tuple[list[SourceVideo], list[SourceVideo]]:
-    """Every input decoded once, so that a bad file stops the run before any work."""
-    opened: dict[str, list[SourceVideo]] = {"subject": [], "donor": []}
-    for who, paths in (("subject", settings.subjects), ("donor", settings.donors)):
-        for number, path in enumerate(paths, start=1):
-            opened[who].append(open_video(path, label=f"{who} video {number}", digest_key=digest_key))
-    return opened["subject"], opened["donor"]
 
 
 def _render_and_watch(
