@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Rung(StrEnum):
+    """How far the remedies went for a swapped face: the first that its measurements allow; the last is a cover."""
+
+    SWAP = "swap"
+    WIDER = "wider mask"
+    HARDER = "harder blend"
+    COVER = "cover"
+
+
 class State(StrEnum):
     """What was done about a face region, or about a frame."""
 
@@ -29,6 +38,7 @@ class Region:
     """One face region of one frame.
 
     `box_xyxy` is in pixels of the shown frame; `track_id` is None for a region that only one detector saw once.
+    `numbers` are what the decision was made by, each with its name; `rung` is None where nothing was tried.
     """
 
     track_id: int | None
@@ -37,6 +47,8 @@ class Region:
     reason: str
     decided_by: str
     box_xyxy: tuple[float, float, float, float]
+    rung: Rung | None = None
+    numbers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +101,8 @@ def longest_concealed_s(frames: Sequence[LedgerFrame]) -> float:
 
 
 CSV_COLUMNS = (
-    *("video", "frame", "time_s", "state", "track", "subject", "region_state", "reason", "decided_by"),
-    *("x0", "y0", "x1", "y1"),
+    *("video", "frame", "time_s", "state", "track", "subject", "region_state", "rung", "reason", "decided_by"),
+    *("numbers", "x0", "y0", "x1", "y1"),
 )
 
 
@@ -103,10 +115,12 @@ def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
         for frame in frames:
             head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
             if not frame.regions:
-                writer.writerow((*head, "", "", "", "no face", " + ".join(frame.cleared_by), "", "", "", ""))
+                writer.writerow((*head, *("",) * 4, "no face", " + ".join(frame.cleared_by), *("",) * 5))
             for region in frame.regions:
                 box = (f"{edge:.1f}" for edge in region.box_xyxy)
                 track = "" if region.track_id is None else region.track_id
                 subject = "yes" if region.is_subject else "no"
-                writer.writerow((*head, track, subject, region.state.value, region.reason, region.decided_by, *box))
+                what = (region.state.value, region.rung.value if region.rung else "", region.reason, region.decided_by)
+                numbers = "; ".join(f"{name} {value:.4g}" for name, value in region.numbers)
+                writer.writerow((*head, track, subject, *what, numbers, *box))
     return out.getvalue()

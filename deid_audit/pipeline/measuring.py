@@ -16,20 +16,18 @@ from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals, face_signals
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
-from deid_audit.measure.residue import faces_elsewhere
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
+from deid_audit.pipeline.searching import Descriptions, ReleasedSearch
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh
 from deid_audit.vision.pose import PoseTracker
-from deid_audit.vision.recognizer import Recognizer
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
-_DESCRIBE_BATCH = 16
 _SAMPLE_FRAMES = 3
 
 
@@ -76,29 +74,6 @@ class _Watcher:
         return face_signals(np.stack(self.landmarks))
 
 
-class _Descriptions:
-    """Descriptors of chips as they come, in batches."""
-
-    def __init__(self, recognizer: Recognizer) -> None:
-        self._recognizer = recognizer
-        self._waiting: list[Image | None] = []
-        self._rows: list[Float] = [np.empty((0, 128), np.float32)]
-
-    def add(self, chip: Image | None) -> None:
-        self._waiting.append(chip)
-        if len(self._waiting) == _DESCRIBE_BATCH:
-            self._describe()
-
-    def rows(self) -> Float:
-        """All of them, float32 (n, 128); NaN where there was no chip."""
-        self._describe()
-        return np.concatenate(self._rows)
-
-    def _describe(self) -> None:
-        self._rows.append(self._recognizer.describe(self._waiting))
-        self._waiting = []
-
-
 def observe(
     cast: CastVideo,
     released: SourceVideo,
@@ -117,28 +92,15 @@ def observe(
     window = pose_window(cast, boxes)
     original_watch, released_watch = (_Watcher(boxes, window, face=True) for _ in range(2))
     sampled = _sample_indices(swapped)
-    subject, others = _Descriptions(engines.recognizer), _Descriptions(engines.recognizer)
-    other_frames: list[int] = []
-    still = FaceMesh(video=False)
-    planted = canaries.frames_of(cast.source.facts.frame_count)
-    detections: list[Float] = []
+    subject = Descriptions(engines.recognizer)
+    search = ReleasedSearch(engines, canaries, done.ledger)
     samples: list[tuple[Image, Float]] = []
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
         for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
             original_watch.see(before)
             points = released_watch.see(after)
-            detections.append(engines.audit.detect(after.image_rgb).boxes_xyxy)
-            for box in faces_elsewhere(detections[-1], done.ledger[after.index]):
-                others.add(_chip_of(after.image_rgb, box, engines.recognizer, still))
-                other_frames.append(after.index)
-            if after.index in planted:
-                regions = [np.array(region.box_xyxy, np.float32) for region in done.ledger[after.index].regions]
-                canaries.release(
-                    after.image_rgb,
-                    [*detections[-1], *(grown(box, _CONTROL_BOX) for box in regions)],
-                    lambda image: engines.audit.detect(image).boxes_xyxy,
-                )
+            search.see(after)
             chip = None
             if swapped[after.index]:
                 seen = points[:, :2] if np.isfinite(points).all() else None
@@ -147,7 +109,7 @@ def observe(
             if after.index in sampled:
                 samples.append((after.image_rgb.copy(), boxes[after.index]))
             step.advance()
-    still.close()
+    search.close()
     poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
     reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress)
     poses["reencoded"] = reencoded.pose_track()
@@ -160,26 +122,17 @@ def observe(
             original=np.stack(done.original_descriptors),
             subject_swapped=swapped,
             times_s=np.array(released.times_s),
-            others=others.rows(),
-            other_frames=np.array(other_frames, np.intp),
+            others=search.others.rows(),
+            other_frames=np.array(search.other_frames, np.intp),
         ),
         poses=poses,
         original_face=original_watch.signals(),
         released_face=released_watch.signals(),
         reencoded_face=reencoded.signals(),
         compared=swapped,
-        detections=detections,
+        detections=search.detections,
         samples=samples,
     )
-
-
-def _chip_of(image_rgb: Image, box_xyxy: Float, recognizer: Recognizer, still: FaceMesh) -> Image | None:
-    """The chip of a face that only the audit's detector has found; None when it cannot be made."""
-    chip = recognizer.chip(image_rgb, box_xyxy, None)
-    if chip is not None:
-        return chip
-    points = still.landmarks(image_rgb, box_xyxy)
-    return None if points is None else recognizer.chip_from_mesh(image_rgb, points[:, :2])
 
 
 def _watch_rendition(

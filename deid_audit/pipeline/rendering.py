@@ -5,37 +5,25 @@ never the fallback.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.errors import DeidAuditError
-from deid_audit.faces.align import align
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.ladder import FaceSwapper
 from deid_audit.progress import Step
-from deid_audit.render.blend import SteadyColour, masks_agree, paste
+from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
-from deid_audit.swap.convert import swap_face
 from deid_audit.swap.networks import SwapModel
 from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
-from deid_audit.vision.mesh import FaceMesh, box_of
-
-_LEAST_DISTANCE = 0.605  # to the same frame's original: the audit's 0.6 and a little for the encoder
-METHOD_TEXT = (
-    "The subject's face is covered in black, not swapped, in every frame in which it has no landmarks of its own, is "
-    "too small, may be somebody else, the net's mask does not fit it, no landmarks are found on the swapped face, or "
-    f"the swapped face's descriptor lies within {_LEAST_DISTANCE} of the same frame's original before encoding (the "
-    "same recogniser as in the audit). Every other face is covered in all frames."
-)
-_WRONG_PERSON = 0.75  # the original of a frame this far from the subject's average may be somebody else
-_LEAST_MASK_AGREEMENT = 0.6
-SMALLEST_SWAP_PX = 24
+from deid_audit.vision.mesh import FaceMesh
 
 
 @dataclass(slots=True, eq=False)
@@ -49,11 +37,7 @@ class RenderedPass:
 @dataclass(slots=True, eq=False)
 class _Renderer:
     cast: CastVideo
-    subject_average: Float
-    model: SwapModel
-    engines: Engines
-    colour: SteadyColour
-    mesh: FaceMesh
+    swapper: FaceSwapper
     done: RenderedPass
     step: Step
 
@@ -78,58 +62,16 @@ class _Renderer:
         descriptor = np.full(128, np.nan, np.float32)
         regions: list[Region] = []
         if subject is not None:
-            try:
-                swapped, reason, descriptor = self._swap(frame, subject)
-            except DeidAuditError:
-                raise
-            except Exception as error:  # whatever goes wrong inside a swap, the region is covered
-                swapped, reason = None, f"the swap failed ({type(error).__name__})"
-            image = mask(image, release_box(subject.box_xyxy)) if swapped is None else swapped
-            regions.append(
-                region_of(subject, State.CONCEALED if swapped is None else State.SWAPPED, reason, is_subject=True)
-            )
+            attempt = self.swapper.attempt(frame, subject)
+            descriptor = attempt.original
+            image = mask(image, release_box(subject.box_xyxy)) if attempt.image_rgb is None else attempt.image_rgb
+            state = State.CONCEALED if attempt.image_rgb is None else State.SWAPPED
+            region = region_of(subject, state, attempt.reason, is_subject=True)
+            regions.append(replace(region, rung=attempt.rung, numbers=attempt.numbers))
         for face in self.cast.faces.frames[frame.index]:
             if face is not subject:
                 image = mask(image, release_box(face.box_xyxy))
         return image, [*regions, *covered_beside(self.cast, frame.index)], descriptor
-
-    def _swap(self, frame: Frame, face: TrackedFace) -> tuple[Image | None, str, Float]:
-        """The frame with the face swapped, or None and why not; and the original face's descriptor."""
-        recognizer = self.engines.recognizer
-        original = recognizer.describe([recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)])[0]
-        landmarks_xy = face.landmarks_xy
-        why_not = unfit(face, original, self.subject_average)
-        if why_not or landmarks_xy is None:
-            return None, why_not, original
-        aligned = align(frame.index, frame.image_rgb, landmarks_xy, self.model.preset.size)
-        made = swap_face(self.model, aligned)
-        pasted = paste(frame.image_rgb, landmarks_xy, aligned, made, self.colour)
-        if (agreement := masks_agree(aligned, made)) < _LEAST_MASK_AGREEMENT:
-            return None, f"the net's mask fits the face by {agreement:.2f} only", original
-        points = self.mesh.landmarks(pasted, box_of(landmarks_xy))
-        if points is None:
-            return None, "no landmarks found on the swapped face", original
-        rendered = recognizer.describe([recognizer.chip(pasted, face.box_xyxy, points[:, :2])])[0]
-        distance = float(np.linalg.norm(rendered - original))
-        near = not distance > _LEAST_DISTANCE  # written so that NaN is near
-        return (
-            (None if near else pasted),
-            f"{'too near the original' if near else 'distance'}: {distance:.2f}",
-            original,
-        )
-
-
-def unfit(face: TrackedFace, descriptor: Float, subject_average: Float) -> str:
-    """Why this face must not be swapped, as far as it shows before a swap is made; empty when one may be tried."""
-    if face.landmarks_xy is None:
-        return f"no landmarks: {face.source}"
-    if face.filled:
-        return f"no landmarks of its own: {face.source}"
-    if float(np.ptp(face.box_xyxy[[1, 3]])) < SMALLEST_SWAP_PX:
-        return f"face under {SMALLEST_SWAP_PX} px"
-    if not np.linalg.norm(descriptor - subject_average) < _WRONG_PERSON:
-        return "not surely the subject"
-    return ""
 
 
 def covered_beside(cast: CastVideo, index: int) -> list[Region]:
@@ -165,11 +107,13 @@ def render_video(
     facts = cast.source.facts
     renderer = _Renderer(
         cast=cast,
-        subject_average=subject_average,
-        model=model,
-        engines=engines,
-        colour=SteadyColour(facts.frame_count / max(facts.duration_s, 1e-6)),
-        mesh=FaceMesh(video=False),
+        swapper=FaceSwapper(
+            person_average=subject_average,
+            model=model,
+            recognizer=engines.recognizer,
+            colour=SteadyColour(facts.frame_count / max(facts.duration_s, 1e-6)),
+            mesh=FaceMesh(video=False),
+        ),
         done=done,
         step=step,
     )

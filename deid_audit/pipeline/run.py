@@ -11,7 +11,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
 from deid_audit.measure.canaries import Flock
-from deid_audit.pipeline import rendering
+from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
@@ -143,5 +143,5 @@ def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings, named: str) 
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
-        ("render", f"{blend.METHOD_TEXT} {rendering.METHOD_TEXT}", seconds["rendering"], {}),
+        ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], {}),
     ]

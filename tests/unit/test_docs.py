@@ -221,7 +221,7 @@ def _constant(module: str, name: str) -> Any:
         ("pipeline/cast.py", "SMALLEST_FACE_PX", "README.md", "{:g} px high"),
         ("pipeline/cast.py", "_TRAINING_FACES", "README.md", "up to {:g} face crops"),
         ("pipeline/training.py", "DEFAULT_SECONDS", "README.md", "{:g} seconds by default"),
-        ("pipeline/rendering.py", "_LEAST_DISTANCE", "ARCHITECTURE.md", "not above {:g}"),
+        ("pipeline/ladder.py", "_LEAST_DISTANCE", "ARCHITECTURE.md", "not above {:g}"),
     ],
 )
 def test_a_number_in_a_document_is_the_one_in_the_code(module: str, name: str, document: str, words: str) -> None:

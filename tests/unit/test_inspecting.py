@@ -17,12 +17,12 @@ from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.measure.expression import face_signals
 from deid_audit.pipeline.cast import CastVideo
+from deid_audit.pipeline.ladder import SMALLEST_SWAP_PX
 from deid_audit.pipeline.preview import expecting
 from deid_audit.pipeline.preview.expecting import expect, expected_ledger, fitting, material
 from deid_audit.pipeline.preview.hard import LEAST_SHARPNESS, MOST_TURN_DEGREES, Reason, hard_frames, yaw_degrees
 from deid_audit.pipeline.preview.looking import body_in_view, sharpness_of
 from deid_audit.pipeline.preview.sheet import contact_sheet, make_tile
-from deid_audit.pipeline.rendering import SMALLEST_SWAP_PX
 from deid_audit.progress import SilentProgress
 from deid_audit.render.conceal import release_box
 from deid_audit.settings import make_inspect_settings

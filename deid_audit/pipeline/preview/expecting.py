@@ -8,9 +8,10 @@ import numpy as np
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, State, longest_concealed_s
 from deid_audit.pipeline.cast import CastVideo, usable_frames
+from deid_audit.pipeline.ladder import unfit
 from deid_audit.pipeline.preview.hard import yaw_degrees
 from deid_audit.pipeline.preview.report import Expected, Fitting, Material
-from deid_audit.pipeline.rendering import covered_beside, region_of, unfit
+from deid_audit.pipeline.rendering import covered_beside, region_of
 from deid_audit.pipeline.training import DEFAULT_SECONDS
 from deid_audit.policy import load_policy
 

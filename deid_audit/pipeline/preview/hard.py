@@ -11,7 +11,7 @@ import numpy as np
 
 from deid_audit.frames import Float, TrackedFace
 from deid_audit.pipeline.cast import SMALLEST_FACE_PX, CastVideo
-from deid_audit.pipeline.rendering import SMALLEST_SWAP_PX
+from deid_audit.pipeline.ladder import SMALLEST_SWAP_PX
 from deid_audit.render.conceal import release_box
 
 MOST_TURN_DEGREES = 40
