@@ -249,21 +249,58 @@ def test_verify_sees_a_release_that_is_not_the_certified_one(
     assert [problem["kind"] for problem in document_in(done.stdout)["files"]["problems"]] == [change]
 
 
-def test_a_failed_policy_withholds_and_says_why(
-    clips: tuple[Path, Path], released: tuple[Path, dict], tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    done = deid_audit(*run_arguments(clips, out, "--policy", "release", "--case-id", "c1"))
+@pytest.fixture(scope="module")
+def withheld(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    out = tmp_path_factory.mktemp("withheld") / "out"
+    done = deid_audit(*run_arguments(clips, out, "--policy", "release", "--case-id", "c1", "--json"))
     assert done.returncode == 3, done.stderr
+    return out, document_in(done.stdout)
+
+
+def test_a_failed_policy_withholds(withheld: tuple[Path, dict], released: tuple[Path, dict]) -> None:
+    out, result = withheld
+    assert result["verdict"] == "FAILED"
     assert not (out / "release").exists()
     assert [path.name for path in (out / "withheld").iterdir()] == ["c1-01.mp4"]
-    assert "FAILED" in done.stdout and "coverage.frames" in done.stdout and "deid-audit verify" in done.stdout
     assert raster_images(out / "certificate.pdf") == [], (
         "a failed swap may show the subject: no frame on the certificate"
     )
     assert deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt").returncode == 3
     # the same steps and seed on a CPU: the same film, bit for bit
     assert sha256_file(out / "withheld" / "c1-01.mp4") == sha256_file(released[0] / "release" / "c1-01.mp4")
+
+
+def test_a_refused_run_is_explained_in_the_steward_s_folder_only(
+    withheld: tuple[Path, dict], clips: tuple[Path, Path]
+) -> None:
+    out, result = withheld
+    unmet = [one for one in result["findings"] if one["outcome"] in ("FAILED", "INDETERMINATE")]
+    named = [(one["rule"]["metric"], one["reason"]) for one in unmet]
+    assert [(one["metric"], one["reason"]) for one in result["explanations"]] == named
+    assert "coverage.frames" in [metric for metric, _ in named]  # sixty frames are too few for `release`
+    assert all(one["next_steps"] for one in result["explanations"])
+
+    text = (out / "audit" / "why.txt").read_text(encoding="utf-8")
+    assert all(f"{number}. {metric} of swapped" in text for number, (metric, _) in enumerate(named, start=1))
+    asked = {one["picture"] for one in result["explanations"] if one["picture"]}
+    pictures = {path.name: path for path in (out / "audit" / "why").iterdir()}
+    assert asked == set(pictures) != set()
+    frames = list(read_frames(open_video(next((out / "withheld").iterdir()), label="withheld")))
+    original = list(read_frames(open_video(clips[0], label="original")))
+    for one in result["explanations"]:
+        if one["picture"]:
+            picture = cv2.imread(str(pictures[one["picture"]]))[:, :, ::-1]
+            index = one["worst"]["frame"]
+            assert picture_differs(picture, frames[index].image_rgb) < 3
+            assert picture_differs(picture, original[index].image_rgb) > 10, "a planted original is caught"
+
+
+def picture_differs(picture: np.ndarray, frame: np.ndarray) -> float:
+    """Mean difference inside the middle of the demo's face, in levels; the thin box lies outside."""
+    size = (picture.shape[1], picture.shape[0])
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(float)
+    rows, columns = slice(90, 150), slice(160, 210)
+    return float(np.abs(picture[rows, columns] - small[rows, columns]).mean())
 
 
 def test_what_cannot_work_is_refused_with_its_exit_status(clips: tuple[Path, Path], tmp_path: Path) -> None:
