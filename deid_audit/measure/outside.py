@@ -26,7 +26,8 @@ METHOD_TEXT = (
     f"than {APART_S:g} s away or of another video, and with the nearest of other people's frames (the donor's, and "
     "those of others in the subject's videos), filled in the same way. The area is the chance that the subject's is "
     "the nearer of the two: 0.5 tells nothing, 1 means that hair, ears, neck and room alone tell the subject from "
-    "these people. The descriptor was not made for this; others may see more. Reported, not gated."
+    "these people. The distances are small, since the grey is alike, and the cut of 0.6 means nothing here; the "
+    "descriptor was not made for this, and others may see more. Reported, not gated."
 )
 _METHOD = "dlib 128-D descriptor of chips whose face is filled in grey, L2"
 _NAMES = ("identity.outside.to_original.mean", "identity.outside.to_original.p01", "identity.outside.auc")
