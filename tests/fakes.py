@@ -125,10 +125,10 @@ def make_measurements(
                 rows.append(make_measurement(f"identity.{column}.sd", 0.03, of=of, scope=scope))
         for of in _CONTROLS:
             rows.extend(_keypoint_rows(of, scope, overrides if of == "swapped" else {}))
-    rows.append(make_measurement("audit.looks", 1, of="run", scope="run"))
-    rows.append(make_measurement("audit.families", 1, of="run", scope="run"))
-    rows.append(make_measurement("audit.canary_recall", 0.72, of="run", scope="run", sample_size=80))
-    rows.append(make_measurement("audit.smallest_face_px", 48, of="run", scope="run", sample_size=80))
+    rows.append(make_measurement("audit.looks", 8, of="run", scope="run"))
+    rows.append(make_measurement("audit.families", 2, of="run", scope="run"))
+    rows.append(make_measurement("audit.canary_recall", 0.92, of="run", scope="run", sample_size=80))
+    rows.append(make_measurement("audit.smallest_face_px", 24, of="run", scope="run", sample_size=80))
     rows.append(make_measurement("erasure.complete", float(erased), of="run", scope="run", sample_size=1))
     return tuple(rows)
 

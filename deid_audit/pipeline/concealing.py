@@ -111,12 +111,12 @@ def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progr
             "no face was found in any frame, so nothing was covered; that is no proof that there is none",
             next_step="give a video in which the face can be seen",
         )
-    ledger = [_entry(index, time_s, faces, method) for index, time_s in enumerate(source.times_s)]
+    ledger = [covered_entry(index, time_s, faces, method) for index, time_s in enumerate(source.times_s)]
     with progress.step(f"covering, {source.label}", source.facts.frame_count) as step:
 
         def covered() -> Iterator[Frame]:
             for frame in read_frames(source):
-                image = _with_cover(frame.image_rgb, [face.box_xyxy for face in faces.frames[frame.index]], method)
+                image = with_cover(frame.image_rgb, [face.box_xyxy for face in faces.frames[frame.index]], method)
                 step.advance()
                 yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
@@ -124,12 +124,14 @@ def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progr
     return ledger
 
 
-def _entry(index: int, time_s: float, faces: VideoFaces, method: str) -> LedgerFrame:
+def covered_entry(index: int, time_s: float, faces: VideoFaces, method: str) -> LedgerFrame:
+    """The ledger's entry of a frame in which every face is covered."""
     regions = tuple(region_of(face, State.CONCEALED, method, is_subject=False) for face in faces.frames[index])
     return LedgerFrame(index=index, time_s=time_s, regions=regions, cleared_by=faces.cleared_by[index])
 
 
-def _with_cover(image_rgb: Image, boxes_xyxy: Sequence[Float], method: str) -> Image:
+def with_cover(image_rgb: Image, boxes_xyxy: Sequence[Float], method: str) -> Image:
+    """The frame with these boxes covered, each enlarged by a third."""
     for box in boxes_xyxy:
         image_rgb = METHODS[method](image_rgb, release_box(box))
     return image_rgb
