@@ -19,8 +19,8 @@ MIN_IOU = 0.3
 ENLARGED_BY = 0.1
 METHOD_TEXT = (
     "Residue: the audit searches the written file with CenterFace in every frame; where it is thorough, also with "
-    "CenterFace at up to twice the scale, mirrored and turned by 90, 180 and 270 degrees, with dlib's CNN, and at twice "
-    "the scale with the HOG detector that cleared, which can only add faces. The others neither swapped nor cleared. "
+    "CenterFace at up to twice the scale, mirrored and turned by 90, 180 and 270 degrees, with dlib's CNN, and at twice"
+    " the scale with the HOG detector that cleared, which can only add faces. The others neither swapped nor cleared. "
     "Whatever one of them takes for a face counts, in a mirror, on a photo, a screen or a printed shirt as well, and "
     "a hand that is taken for one, too: no finding is argued away. A face belongs to a swapped or concealed region of "
     "the same frame when its centre lies in the region's box enlarged by a tenth on each side, or when the boxes "

@@ -19,6 +19,7 @@ from deid_audit.pipeline.measuring import Observed
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.vision.detectors import Detections, HogDetector
 
+_DISTANCE = "distance in the written file"
 METHOD_TEXT = (
     "The ledger is final after the written file was searched. A frame without a face is clear only if two families of "
     f"detectors agreed on the original and {HogDetector.name} sees none in the written file either; where it sees one, "
@@ -39,7 +40,9 @@ def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[
         regions = []
         for at, region in enumerate(frame.regions):
             key = (frame.index, -1 if region.track_id is None else region.track_id)
-            distance = float(distances[position]) if region.is_subject else observed.beside.get(key, math.nan)
+            distance = math.nan
+            if region.state is State.SWAPPED:
+                distance = float(distances[position]) if region.is_subject else observed.beside.get(key, math.nan)
             regions.append(
                 judged(region, distance=distance, detail=looked[at].detail if at < len(looked) else math.nan)
             )
@@ -58,7 +61,7 @@ def judged(region: Region, *, distance: float, detail: float) -> Region:
     if state is State.CONCEALED and not detail < COVERED_BELOW:
         state = State.UNDECIDED
         reason = f"the cover does not hide the face in the written file: {detail:.2f} of the fine picture left"
-    seen = {"distance in the written file": distance, "fine picture left": detail}
+    seen = {_DISTANCE: distance, "fine picture left": detail}
     numbers = tuple((name, value) for name, value in seen.items() if math.isfinite(value))
     return replace(region, state=state, reason=reason, numbers=(*region.numbers, *numbers))
 
@@ -102,8 +105,8 @@ def with_gallery(videos: Sequence[Watched], distances: Sequence[FrameDistances])
 
 
 def _with(region: Region, to_gallery: float) -> Region:
-    shown = region.state in (State.SWAPPED, State.UNDECIDED)
-    if not (region.is_subject and shown and math.isfinite(to_gallery)):
+    compared = any(name == _DISTANCE for name, _ in region.numbers)
+    if not (region.is_subject and compared and math.isfinite(to_gallery)):
         return region
     return replace(region, numbers=(*region.numbers, ("distance to nearest original", to_gallery)))
 

@@ -86,6 +86,10 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
     assert statement["kind"] == "conceal"
     assert statement["stages"][0]["stage"] == "covering" and "mask" in statement["stages"][0]["method"]
+    stages = {stage["stage"]: stage["settings"] for stage in statement["stages"]}
+    assert "independent_search_s" in stages["residue"] and "known_faces_s" in stages["audit of the audit"]
+    assert {row["metric"]: row["value"] for row in statement["measurements"]}["audit.looks"] == 1
+    assert "mmod_human_face_detector" not in {model["name"] for model in statement["models"]}  # it took no part
     before, after = (np.stack(list(pictures(path, every=10))) for path in (clips[0], folder / "covered.mp4"))
     assert after[:, 75:100, 120:150].max() < 40  # the face is black
     assert np.abs(before.astype(int) - after)[:, 350:].mean() < 3  # the body is as it was

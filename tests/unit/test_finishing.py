@@ -106,7 +106,10 @@ def test_another_persons_shown_face_is_judged_by_its_own_distance() -> None:
 
 def test_the_distance_to_the_nearest_original_joins_the_numbers() -> None:
     case = seen(to_gallery=np.full(N, 0.66))
-    [after] = with_gallery([case.watched], [case.distances])
+    compared = tuple(
+        replace(frame, regions=(judged(frame.regions[0], distance=0.7, detail=0.9),)) for frame in case.watched.ledger
+    )
+    [after] = with_gallery([replace(case.watched, ledger=compared)], [case.distances])
     assert dict(after.ledger[7].regions[0].numbers)["distance to nearest original"] == pytest.approx(0.66)
 
 
