@@ -18,7 +18,8 @@ from deid_audit.vision.models import PinnedModel
 _SAME_FACE_IOU = 0.4
 # Least scores, from untouched sample clips: the highest score of a find that was no face was 0.31 at native scale (390
 # frames of 13 clips) and mirrored, 0.33 turned by 180 degrees and 0.70 turned by 90 or 270 (a hand; 72 frames of 9
-# clips). Of the known faces of 32 px or more 0.74 are found at 0.5 and 0.83 at 0.35 at native scale.
+# clips); HOG had none. Of 47 known faces of 32 px or more, native scale finds 0.74 at 0.5 and 0.83 at 0.35; a border
+# around the frame (repeated, grey or mirrored, 64 px) finds no more.
 _UPRIGHT_SCORE, _LARGE_SCORE, _TURNED_SCORE, _LYING_SCORE, _MMOD_SCORE = 0.35, 0.5, 0.5, 0.75, 0.5
 MMOD_EVERY = 10
 _LARGEST_PX = 2560 * 1440  # a 1080p frame at twice the scale takes CenterFace over 3 s on one core here
@@ -48,8 +49,6 @@ class Sighted:
 
 class AuditSearch:
     """All looks of one audit, taken at frame after frame; `seconds` is what they have taken so far."""
-
-    family = CenterFaceDetector.family
 
     def __init__(self, *, thorough: bool = False) -> None:
         self.looks = _thorough_looks() if thorough else (_native(),)
