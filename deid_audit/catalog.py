@@ -72,6 +72,19 @@ def _build() -> dict[str, Metric]:
         _DLIB,
         _NO_FACE,
     )
+    around = "dlib 128-D descriptor of chips whose face is filled in grey; compare arXiv 1902.06967 on masks"
+    for stat, title, unit, high in (
+        (
+            "to_original.mean",
+            "around the face: mean distance to the nearest original of another moment",
+            "distance",
+            None,
+        ),
+        ("to_original.p01", "around the face: 1st percentile of the same", "distance", None),
+        ("auc", "around the face: chance that the subject is nearer than other people", "", 1),
+    ):
+        nothing = "fewer than 5 swapped frames or, for the chance, fewer than 5 frames of other people"
+        add(f"identity.outside.{stat}", title, unit, 0, high, stat != "auc", around, nothing)
     for column, words, better in (
         ("to_average_original", "distance to the subject's average original", True),
         ("to_donor", "distance to the donor's average", False),
@@ -220,7 +233,27 @@ def _build() -> dict[str, Metric]:
         residue,
         "too few faces of other people to calibrate with, or strangers nearer than the subject's own originals",
     )
-    canaries = "known faces pasted into copies of the written file's frames, searched by the audit's detector"
+    add(
+        "audit.looks",
+        "looks that the audit takes at the written file: detectors, scales, mirrored",
+        "looks",
+        0,
+        None,
+        True,
+        residue,
+        "never",
+    )
+    add(
+        "audit.families",
+        "families of detectors in the audit that neither swapped nor cleared",
+        "families",
+        0,
+        None,
+        True,
+        residue,
+        "never",
+    )
+    canaries = "known faces pasted into copies of the written file's frames, searched by the audit"
     add(
         "audit.canary_recall",
         "share of the pasted known faces of 32 px or more that the audit finds, of all kinds",

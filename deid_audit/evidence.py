@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from deid_audit.digests import sha256_file
 from deid_audit.errors import EvidenceError
-from deid_audit.findings import CaseRecord, Outcome, OutputFile
+from deid_audit.findings import CaseRecord, Outcome, OutputFile, video_scope
 
 METHOD_TEXT = (
     "Everything found was written as one in-toto Statement v1 in canonical JSON (RFC 8785), which names every file of "
@@ -170,11 +170,35 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         "the findings are not those of the policy's rules": tuple(finding.rule for finding in verdict.findings)
         != policy.rules,
         "outputs_folder does not go with the verdict": passed != (case.outputs_folder == "release"),
+        "the ledger's counts do not add up to the frames decoded": not ledger_adds_up(case),
         "erasure.complete differs from the erasure record": bool(erased - {case.erasure.complete}),
     }
     for fault, present in faults.items():
         if present:
             raise EvidenceError(f"the statement contradicts itself: {fault}", next_step=_NEXT)
+
+
+def ledger_adds_up(case: CaseRecord) -> bool:
+    """Whether every decoded frame of every written video has one state, and the measured coverage says the same."""
+    videos = case.ledger.videos
+    if len(videos) != len(case.rendered):
+        return False
+    for number, (video, facts) in enumerate(zip(videos, case.rendered, strict=True), start=1):
+        coverage = {
+            row.metric.removeprefix("coverage."): row.value
+            for row in case.measurements
+            if row.scope == video_scope(number) and row.metric.startswith("coverage.")
+        }
+        cleared = sum(video.cleared_by.values())
+        sums = (
+            sum(video.states.values()) == video.frames == facts.frame_count == coverage.get("frames"),
+            sum(video.rungs.values()) == sum(video.decided_by.values()) == video.regions,
+            all(coverage.get(state) == count for state, count in video.states.items()),
+            video.states.get("clear", 0) <= cleared <= video.frames,
+        )
+        if not all(sums):
+            return False
+    return True
 
 
 def _check_output(output: OutputFile) -> None:

@@ -262,6 +262,24 @@ class StageRecord(Strict):
     )
 
 
+class LedgerSummary(Strict):
+    """One video's ledger in counts: `states` and `cleared_by` count frames, `rungs` and `decided_by` face regions."""
+
+    frames: int = Field(ge=0, description="Frames decoded of the written video; the states add up to it.")
+    states: dict[str, int] = Field(description="Frames by state; every state is named.")
+    regions: int = Field(ge=0, description="Face regions in all frames; the rungs add up to it.")
+    rungs: dict[str, int] = Field(description="Face regions by how far the remedies went; `none tried` for the rest.")
+    decided_by: dict[str, int] = Field(description="Face regions by who decided on them.")
+    cleared_by: dict[str, int] = Field(description="Frames without a face region by who cleared them.")
+
+
+class LedgerRecord(Strict):
+    """The ledger as the statement holds it: counts a video, and the digest of the file with every frame."""
+
+    sha256: str = Field(description="SHA-256 of the steward's frames.csv, hex.")
+    videos: tuple[LedgerSummary, ...] = Field(description="Counts a video, in the order of the written videos.")
+
+
 class ErasedArtefact(Strict):
     """One artefact the vault registered: where it lived, its size, the sha256 of its *ciphertext* if on disk."""
 
@@ -323,6 +341,7 @@ class CaseRecord(Strict):
     donors: tuple[VideoFacts, ...] = Field(description="The videos of the face put on; empty without.")
     rendered: tuple[VideoFacts, ...] = Field(description="The written videos, in the originals' order.")
     measurements: tuple[Measurement, ...] = Field(description="Everything that was measured, or why not.")
+    ledger: LedgerRecord = Field(description="What was done about every frame, in counts.")
     stages: tuple[StageRecord, ...] = Field(description="What was done, in order.")
     erasure: ErasureRecord = Field(description="How what could undo the swap was destroyed.")
     environment: dict[str, str] = Field(description="Software and machine, by name.")

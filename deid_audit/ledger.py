@@ -115,7 +115,8 @@ def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
         for frame in frames:
             head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
             if not frame.regions:
-                writer.writerow((*head, *("",) * 4, "no face", " + ".join(frame.cleared_by), *("",) * 5))
+                reason = "no face" if frame.state is State.CLEAR else "not cleared by two"
+                writer.writerow((*head, *("",) * 4, reason, " + ".join(frame.cleared_by), *("",) * 5))
             for region in frame.regions:
                 box = (f"{edge:.1f}" for edge in region.box_xyxy)
                 track = "" if region.track_id is None else region.track_id

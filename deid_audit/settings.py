@@ -32,6 +32,7 @@ class _CaseAsked(_Asked):
     case_id: str
     signer: Path | None = None
     passphrase_file: Path | None = None
+    thorough: bool = False
 
 
 class RunSettings(_CaseAsked):

@@ -11,6 +11,8 @@ from deid_audit.findings import (
     ErasureCheck,
     ErasureRecord,
     FigureDigest,
+    LedgerRecord,
+    LedgerSummary,
     Measurement,
     ModelFile,
     Of,
@@ -37,6 +39,9 @@ _SWAPPED_VALUES: dict[str, float] = {
     "identity.to_original.min": 0.655,
     "identity.to_original.longest_run_below_frames": 0.0,
     "identity.to_gallery.p01": 0.612,
+    "identity.outside.to_original.mean": 0.31,
+    "identity.outside.to_original.p01": 0.18,
+    "identity.outside.auc": 0.97,
     "identity.to_average_original.mean": 0.771,
     "identity.to_average_original.sd": 0.032,
     "identity.to_donor.mean": 0.334,
@@ -120,8 +125,10 @@ def make_measurements(
                 rows.append(make_measurement(f"identity.{column}.sd", 0.03, of=of, scope=scope))
         for of in _CONTROLS:
             rows.extend(_keypoint_rows(of, scope, overrides if of == "swapped" else {}))
-    rows.append(make_measurement("audit.canary_recall", 0.72, of="run", scope="run", sample_size=80))
-    rows.append(make_measurement("audit.smallest_face_px", 48, of="run", scope="run", sample_size=80))
+    rows.append(make_measurement("audit.looks", 8, of="run", scope="run"))
+    rows.append(make_measurement("audit.families", 2, of="run", scope="run"))
+    rows.append(make_measurement("audit.canary_recall", 0.92, of="run", scope="run", sample_size=80))
+    rows.append(make_measurement("audit.smallest_face_px", 24, of="run", scope="run", sample_size=80))
     rows.append(make_measurement("erasure.complete", float(erased), of="run", scope="run", sample_size=1))
     return tuple(rows)
 
@@ -201,6 +208,20 @@ def make_erasure(*, complete: bool = True) -> ErasureRecord:
     )
 
 
+def make_ledger_record(videos: int = 1) -> LedgerRecord:
+    """The counts behind `make_measurements`: three frames concealed, the rest swapped."""
+    states = {"swapped": FRAMES - 3, "concealed": 3, "clear": 0, "reviewed": 0, "undecided": 0}
+    one = LedgerSummary(
+        frames=FRAMES,
+        states=states,
+        regions=FRAMES,
+        rungs={"swap": FRAMES - 3, "cover": 3},
+        decided_by={"a detector, version 1": FRAMES},
+        cleared_by={},
+    )
+    return LedgerRecord(sha256=sha256_bytes(b"frames"), videos=(one,) * videos)
+
+
 def make_outputs(files: Mapping[str, bytes]) -> tuple[OutputFile, ...]:
     """Output records for files given as name and bytes; the role follows from the name."""
     roles = {"README.txt": "readme", "manifest-sha256.txt": "manifest"}
@@ -247,6 +268,7 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
             make_video_facts(f"released video {number}", keyed_digest="", inventory=written) for number in numbers
         ),
         "measurements": rows,
+        "ledger": make_ledger_record(videos),
         "stages": (
             StageRecord(stage="faces", method="Faces were found.", seconds=12.5, settings={"low_threshold": 0.2}),
             StageRecord(stage="swap", method="A net was trained.", seconds=240.0, settings={"preset": "micro64"}),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
 from deid_audit.certificate.wording import OF_WORDS, missing, number
-from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, Measurement, Of, video_scope
+from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, video_scope
 
 _IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor")
 _IDENTITY_COLUMNS = {
@@ -133,6 +133,25 @@ def expression_table(values: Values, scope: str) -> Table:
             cells.append(values.cell(table, metric, "swapped", scope) + floor)
         table.rows.append((title, *cells))
     return table
+
+
+def ledger_table(ledger: LedgerRecord, scope: str) -> Table:
+    """The ledger of one video in counts: frames by state, face regions by rung, and who decided."""
+    table = Table(head=("The ledger", "Count"))
+    video = next(one for at, one in enumerate(ledger.videos, start=1) if video_scope(at) == scope)
+    states = " + ".join(f"{count} {state}" for state, count in video.states.items() if count)
+    table.rows.append((f"Frames decoded = {states or 'none'}", str(video.frames)))
+    rungs = " + ".join(f"{count} {rung}" for rung, count in video.rungs.items())
+    table.rows.append((f"Face regions = {rungs or 'none'}", str(video.regions)))
+    table.rows += [(f"Face regions decided by {who}", str(count)) for who, count in video.decided_by.items()]
+    table.rows += [(f"Frames without a face, cleared by {who}", str(count)) for who, count in video.cleared_by.items()]
+    return table
+
+
+def search_words(values: Values) -> str:
+    """What the written file was searched with; families are those that neither swapped nor cleared."""
+    row = values.find("audit.looks", "run", "run")
+    return "not recorded" if row is None else row.method or missing(row)
 
 
 _CANARY = re.compile(r"(?P<kind>.+) (?P<px>\d+) px: pasted")

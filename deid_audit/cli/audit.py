@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile, SubjectPhoto
+from deid_audit.cli.options import (
+    CaseId,
+    Device,
+    Force,
+    Json,
+    OutFolder,
+    PassphraseFile,
+    SignerFile,
+    SubjectPhoto,
+    Thorough,
+)
 from deid_audit.cli.report import perform
 
 
@@ -47,6 +57,7 @@ def audit(
     align: Annotated[
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
+    thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -62,6 +73,6 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, align=align, force=force,
+        device=device, align=align, thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, PassphraseFile, SignerFile, SubjectPhoto, print_json
+from deid_audit.cli.options import (
+    CaseId,
+    Device,
+    Force,
+    Json,
+    PassphraseFile,
+    SignerFile,
+    SubjectPhoto,
+    Thorough,
+    print_json,
+)
 from deid_audit.cli.report import document as audit_document
 from deid_audit.cli.report import load_signer_of, progress_on_stderr
 from deid_audit.cli.report import print_result as print_audit
@@ -39,6 +49,7 @@ def conceal(
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
     device: Device = "auto",
+    thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +65,7 @@ def conceal(
         video=video, method=method, out=out, certificate=certificate,
         subject_photo=subject_photo, policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, force=force,
+        device=device, thorough=thorough, force=force,
     )  # fmt: skip
     result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
     if as_json:

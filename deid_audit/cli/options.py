@@ -31,6 +31,9 @@ SubjectPhoto = Annotated[
         help="A photo of the subject alone: says who it is where several people are in the videos.",
     ),
 ]
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[

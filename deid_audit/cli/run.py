@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from deid_audit.cli.options import CaseId, Device, Force, Json, OutFolder, PassphraseFile, SignerFile, SubjectPhoto
+from deid_audit.cli.options import (
+    CaseId,
+    Device,
+    Force,
+    Json,
+    OutFolder,
+    PassphraseFile,
+    SignerFile,
+    SubjectPhoto,
+    Thorough,
+)
 from deid_audit.cli.report import perform
 
 
@@ -42,6 +52,7 @@ def run(
         typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")] = 0,
+    thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -55,6 +66,7 @@ def run(
     settings = make_settings(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo, policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed, force=force,
+        device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
+        thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

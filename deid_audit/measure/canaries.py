@@ -31,12 +31,12 @@ METHOD_TEXT = (
     f"copies of frames of the written file, at most {PASTES} times, where no other face is: upright at heights of "
     f"{', '.join(map(str, UPRIGHT_PX))} px (the face as its landmarks have it, without hair), and at {OTHER_PX[0]} and "
     f"{OTHER_PX[1]} px also cut by {_CUT_SHARE:.0%} at the border, turned by 30, 90 and 180 degrees, and at "
-    f"{_LOW_CONTRAST:.0%} of the contrast. One is found when a box of the audit's detector overlaps it by 0.3 "
-    f"(intersection over union). The smallest face is the least height from which at least {FOUND_SHARE:.0%} of the "
-    "upright ones are found at every height. The pasted faces are not encoded, and two people are not all people: a "
-    "real face may be harder."
+    f"{_LOW_CONTRAST:.0%} of the contrast. One is found when a box of the audit, by the looks that it takes in every "
+    f"frame, overlaps it by {_FOUND_IOU} (intersection over union). The smallest face is the least height from which "
+    f"at least {FOUND_SHARE:.0%} of the upright ones are found at every height. The pasted faces are not encoded, and "
+    "two people are not all people: a real face may be harder."
 )
-_METHOD = "two portraits pasted into frames of the written file, CenterFace at native scale, IoU >= 0.3"
+_METHOD = "two portraits pasted into frames of the written file, found at IoU >= 0.3 by: {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,9 +123,10 @@ class Flock:
         return None
 
 
-def measure_canaries(seen: Sequence[Canary]) -> list[Measurement]:
+def measure_canaries(seen: Sequence[Canary], searched_with: str) -> list[Measurement]:
     """Recall of the audit, and the smallest upright face it finds; `detail` has recall and count by kind and height."""
     detail: dict[str, float] = {}
+    method = _METHOD.format(searched_with)
     for kind in KINDS:
         for px in UPRIGHT_PX if kind == "upright" else OTHER_PX:
             rows = [one.found for one in seen if (one.kind, one.height_px) == (kind, px)]
@@ -136,16 +137,16 @@ def measure_canaries(seen: Sequence[Canary]) -> list[Measurement]:
     counted = [one.found for one in seen if one.height_px >= COUNTED_FROM_PX]
     if len(counted) < _LEAST_PASTED:
         because = f"only {len(counted)} faces of {COUNTED_FROM_PX} px or more could be pasted: no room in the frames"
-        return [not_measured(name, "run", "run", because, method=_METHOD) for name in names]
+        return [not_measured(name, "run", "run", because, method=method) for name in names]
     recall = measured(
-        names[0], "run", "run", sum(counted) / len(counted), sample_size=len(counted), method=_METHOD, detail=detail
+        names[0], "run", "run", sum(counted) / len(counted), sample_size=len(counted), method=method, detail=detail
     )
     smallest = smallest_height(seen)
     upright = sum(one.kind == "upright" for one in seen)
     if smallest is None:
         because = f"at no height were {FOUND_SHARE:.0%} of the upright faces found"
-        return [recall, not_measured(names[1], "run", "run", because, method=_METHOD)]
-    return [recall, measured(names[1], "run", "run", smallest, sample_size=upright, method=_METHOD, detail=detail)]
+        return [recall, not_measured(names[1], "run", "run", because, method=method)]
+    return [recall, measured(names[1], "run", "run", smallest, sample_size=upright, method=method, detail=detail)]
 
 
 def smallest_height(seen: Sequence[Canary]) -> int | None:

@@ -19,6 +19,7 @@ _NEAR_DONOR = 0.75  # a donor whose own face stands this near leaves a swap litt
 _LITTLE_MOVEMENT = {"mouth": 5.0, "eye": 3.0, "brow": 2.0, "yaw": 5.0}  # 5th to 95th percentile, % or degrees
 _FLATTENED, _RESTLESS = 0.6, 1.5  # released range over original range
 _HIPS, _SHOULDERS = (11, 12), (5, 6)
+_AROUND = "Hair, ears, neck and room tell the subject, and no swap changes them: crop, cover, or film anew."
 _FACE_POINTS = 5  # nose, eyes and ears lead COCO's list
 
 Words = tuple[list[str], list[str]]
@@ -68,9 +69,6 @@ def advise(case: Case) -> Words:
     if case.fault is Fault.NOISE:
         return _too_noisy(case, family)
     return _FAMILIES[family](case)
-
-
-# -- what holds for every family -------------------------------------------------------------------------------------
 
 
 def _nothing_swapped(case: Case) -> Words:
@@ -166,11 +164,12 @@ def _identity(case: Case) -> Words:
 
 
 def _identity_missing(case: Case) -> Words:
+    step = "Give the videos at full size and well lit: the recogniser found no face to describe in them."
     if "donor" in (case.finding.reason.rpartition(":")[2]):
-        return [], ["Name the donor's videos with --donor, with a face that is at least 40 px high and well lit."]
-    if "calibrate" in case.finding.reason:
-        return [], ["Name the donor's videos with --donor: the cut is calibrated on other people's faces."]
-    return [], ["Give the videos at full size and well lit: the recogniser found no face to describe in them."]
+        step = "Name the donor's videos with --donor, with a face that is at least 40 px high and well lit."
+    elif "calibrate" in case.finding.reason:
+        step = "Name the donor's videos with --donor: the cut is calibrated on other people's faces."
+    return [], [step]
 
 
 def _keypoints(case: Case) -> Words:
@@ -344,12 +343,10 @@ _REMUX = "ffmpeg -i IN.mp4 -map 0:v:0 -map_metadata -1 -map_chapters -1 -c copy 
 
 def _residue(case: Case) -> Words:
     if case.name == "unaccounted_faces":
-        if case.kind == "audit":
-            first = "Look at the box in the picture: a face that the other tool left as it was must be covered there."
-        else:
-            first = "Look at the box in the picture: another person, a mirror, a screen, a poster, or no face at all."
+        theirs = "Look at the box in the picture: a face that the other tool left as it was must be covered there."
+        ours = "Look at the box in the picture: another person, a mirror, a screen, a poster, or no face at all."
         return [], [
-            first,
+            theirs if case.kind == "audit" else ours,
             "Give a clip without the bystander, or cut that part of the picture away: "
             "ffmpeg -i IN.mp4 -vf crop=W:H:X:Y OUT.mp4",
         ]
@@ -374,7 +371,9 @@ def _gallery(case: Case) -> Words:
 
 
 def _audit(case: Case) -> Words:
-    return [], ["The audit sees too little in these frames: give a clip that is larger, sharper or brighter."]
+    wider = "Run again with --thorough: the rule asks for a wider search of the written file."
+    clearer = "The audit sees too little in these frames: give a clip that is larger, sharper or brighter."
+    return [], [wider if case.name in ("looks", "families") else clearer]
 
 
 def _erasure(case: Case) -> Words:
@@ -388,7 +387,7 @@ def _erasure(case: Case) -> Words:
 
 
 _FAMILIES: dict[str, Callable[[Case], Words]] = {
-    "identity": _identity,
+    "identity": lambda case: ([], [_AROUND]) if case.name.startswith("outside") else _identity(case),
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,

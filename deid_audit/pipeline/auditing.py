@@ -29,11 +29,13 @@ from deid_audit.pipeline.cast import (
 from deid_audit.pipeline.comparing import compare_videos
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
-from deid_audit.pipeline.reckoning import Watched, distances_of, finished_ledger, plots, reckon
+from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
@@ -69,7 +71,7 @@ def audit(
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
-        engines = load_engines(job.device)
+        engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
@@ -78,20 +80,25 @@ def audit(
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
                 donor = [analyse(donors, who="donor", engines=engines, progress=progress)] if donors else []
-                donor_descriptors = np.zeros((0, 128), np.float32)
+                donor_descriptors = around_donor = np.zeros((0, 128), np.float32)
                 for role in donor:
                     refuse_same_person(subject, role)
                     donor_descriptors = describe_person(role, engines=engines, progress=progress)
-                    wipe_arrays_with(vault, "tracked faces of the donor", [*role.arrays(), donor_descriptors])
+                    around_donor = around_the_donor(role, engines=engines, progress=progress)
+                    found = [*role.arrays(), donor_descriptors, around_donor]
+                    wipe_arrays_with(vault, "tracked faces of the donor", found)
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
                 watched = _compare_and_watch(subject, released, engines, canaries, progress)
                 for number, video in enumerate(watched, start=1):
-                    wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
+                    wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
             others = strangers(subject, *donor)
-            measurements = reckon(watched, donor_descriptors, others, canaries.seen)
+            measurements = reckon(
+                watched, donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
+            )
             drawings = plots(watched, donor_descriptors)
             distances = distances_of(watched, donor_descriptors, others)
+            watched = with_gallery(watched, distances)
             with timer.of("destroying"):
                 erasure = vault.destroy()
         why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"

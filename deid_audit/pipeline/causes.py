@@ -104,6 +104,17 @@ CAUSES = (
         theirs="Cover the face more strongly in these stretches: a plain mask leaves no doubt.",
     ),
     Cause(
+        says="the cover does not hide the face",
+        words="the face is to be covered, but shows in the written file",
+        ours="Do not give the file out, and report this with the line of audit/frames.csv.",
+        theirs="Cover the face more strongly in these stretches: a plain mask leaves no doubt.",
+    ),
+    Cause(
+        says="a face is seen in the written file where none was seen",
+        words="a second detector sees a face in the written file where none was found in the original",
+        ours="Look at the box in audit/frames.csv: cut these frames out, or give a clip in which the face is in view.",
+    ),
+    Cause(
         says="of the fine picture left",
         words="the face is covered",
         ours="Look at these stretches in the released video.",

@@ -33,6 +33,7 @@ class _Comparer:
     cast: CastVideo
     engines: Engines
     mesh: FaceMesh
+    beside: dict[tuple[int, int], Float]
 
     def compare(self, before: Frame, after: Frame, time_s: float) -> tuple[LedgerFrame, Float]:
         """The frame's entry, and the descriptor of the subject's original face (128,), NaN where there is none."""
@@ -46,6 +47,8 @@ class _Comparer:
                 descriptor = original
             elif state is State.SWAPPED and mine:
                 state, reason = State.UNDECIDED, f"second sighting of the subject, {reason}"
+            elif state is State.SWAPPED:
+                self.beside[before.index, face.track_id] = original
             regions.append(region_of(face, state, reason, is_subject=mine))
         entry = LedgerFrame(
             index=before.index,
@@ -82,7 +85,7 @@ class _Comparer:
 def compare_videos(cast: CastVideo, released: SourceVideo, *, engines: Engines, step: Step) -> RenderedPass:
     """The ledger of `released` beside the original it was made from, and the original's descriptors."""
     done = RenderedPass()
-    comparer = _Comparer(cast, engines, FaceMesh(video=False))
+    comparer = _Comparer(cast, engines, FaceMesh(video=False), done.beside)
     pairs = zip(read_frames(cast.source), read_frames(released), cast.source.times_s, strict=True)
     for before, after, time_s in pairs:
         entry, descriptor = comparer.compare(before, after, time_s)

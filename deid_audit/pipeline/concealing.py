@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from deid_audit.certificate.keys import Signer
 from deid_audit.errors import NotCovered, NotEnoughFaces
 from deid_audit.faces.track import METHOD_TEXT as FACES_METHOD
@@ -68,7 +70,7 @@ def conceal(
         unfinished = stack.enter_context(staged_file(settings.out, force=settings.force))
         source = open_video(settings.video, label="the video")
         prepare_runtime(device)
-        engines = load_engines(device)
+        engines = load_engines(device, thorough=settings.thorough)
         ledger = _cover(source, unfinished.path, settings.method, engines, progress)
         written = open_video(unfinished.path, label="the covered video")
         check_same_timing(source, written)
@@ -84,6 +86,7 @@ def conceal(
                     out=settings.certificate,
                     case_id=settings.case_id,
                     device=settings.device,
+                    thorough=settings.thorough,
                     force=settings.force,
                 ),
                 signer=signer,
@@ -108,12 +111,12 @@ def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progr
             "no face was found in any frame, so nothing was covered; that is no proof that there is none",
             next_step="give a video in which the face can be seen",
         )
-    ledger = [_entry(index, time_s, faces, method) for index, time_s in enumerate(source.times_s)]
+    ledger = [covered_entry(index, time_s, faces, method) for index, time_s in enumerate(source.times_s)]
     with progress.step(f"covering, {source.label}", source.facts.frame_count) as step:
 
         def covered() -> Iterator[Frame]:
             for frame in read_frames(source):
-                image = _with_cover(frame.image_rgb, [face.box_xyxy for face in faces.frames[frame.index]], method)
+                image = with_cover(frame.image_rgb, [face.box_xyxy for face in faces.frames[frame.index]], method)
                 step.advance()
                 yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
@@ -121,23 +124,27 @@ def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progr
     return ledger
 
 
-def _entry(index: int, time_s: float, faces: VideoFaces, method: str) -> LedgerFrame:
+def covered_entry(index: int, time_s: float, faces: VideoFaces, method: str) -> LedgerFrame:
+    """The ledger's entry of a frame in which every face is covered."""
     regions = tuple(region_of(face, State.CONCEALED, method, is_subject=False) for face in faces.frames[index])
     return LedgerFrame(index=index, time_s=time_s, regions=regions, cleared_by=faces.cleared_by[index])
 
 
-def _with_cover(image_rgb: Image, boxes_xyxy: Sequence[Float], method: str) -> Image:
+def with_cover(image_rgb: Image, boxes_xyxy: Sequence[Float], method: str) -> Image:
+    """The frame with these boxes covered, each enlarged by a third."""
     for box in boxes_xyxy:
         image_rgb = METHODS[method](image_rgb, release_box(box))
     return image_rgb
 
 
 def _search(written: SourceVideo, ledger: Sequence[LedgerFrame], engines: Engines, progress: Progress) -> None:
-    """NotCovered when the auditing detector sees a face that no region holds, or a frame was left undecided."""
+    """NotCovered when the audit sees a face that no region holds, or a frame is undecided or not confirmed clear."""
     missed: list[float] = [entry.time_s for entry in ledger if entry.state is State.UNDECIDED]
     with progress.step(f"checking, {written.label}", written.facts.frame_count) as step:
         for frame, entry in zip(read_frames(written), ledger, strict=True):
-            found = engines.audit.detect(frame.image_rgb).boxes_xyxy
+            found = engines.audit.see(frame.image_rgb, frame.index).boxes_xyxy
+            if not entry.regions:
+                found = np.concatenate((found, engines.second.detect(frame.image_rgb).boxes_xyxy))
             if any(not any(belongs(box, region) for region in entry.regions) for box in found):
                 missed.append(entry.time_s)
             step.advance()

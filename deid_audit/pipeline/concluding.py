@@ -23,10 +23,11 @@ from deid_audit.findings import (
     StageRecord,
     VideoFacts,
 )
-from deid_audit.measure import canaries, coverage, expression, gallery, identity, keypoints, residue, tremor
+from deid_audit.measure import canaries, coverage, expression, gallery, identity, keypoints, outside, residue, tremor
 from deid_audit.measure.identity import FrameDistances
-from deid_audit.pipeline import issuing
+from deid_audit.pipeline import finishing, issuing
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
+from deid_audit.pipeline.finishing import ledger_record, refuse_incomplete
 from deid_audit.pipeline.job import Job
 from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
@@ -35,6 +36,7 @@ from deid_audit.policy import judge
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
+from deid_audit.vision.detectors import MmodDetector
 from deid_audit.vision.models import model_records
 
 StageSettings = Mapping[str, str | int | float | bool | None]
@@ -94,6 +96,7 @@ def conclude(
 
     `making` are the stages before the measures, as (name, method, seconds, settings).
     """
+    refuse_incomplete(examined.watched)
     verdict = judge(examined.measurements, job.policy)
     passed = issuing.passed(verdict)
     released = [video.released for video in examined.watched]
@@ -117,10 +120,11 @@ def conclude(
         donors=_facts(examined.donors),
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
-        stages=_stages(timer, making),
+        ledger=ledger_record([video.ledger for video in examined.watched]),
+        stages=_stages(timer, making, examined.watched),
         erasure=examined.erasure,
         environment=job.environment,
-        models=model_records(),
+        models=model_records(() if job.thorough else MmodDetector.models),
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind),
     )
@@ -165,23 +169,25 @@ def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
     return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
 
 
-def _stages(timer: Timer, making: Sequence[StageRow]) -> tuple[StageRecord, ...]:
+def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
+    search = {"independent_search_s": round(sum(video.observed.search_seconds for video in watched), 1)}
+    known = {"known_faces_s": round(sum(video.observed.canary_seconds for video in watched), 1)}
     rows: tuple[StageRow, ...] = (
         *making,
         (
             "identity",
-            f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT}",
+            f"{recognizer.METHOD_TEXT} {identity.METHOD_TEXT} {outside.METHOD_TEXT}",
             seconds["measuring"],
             {"seconds_cover": "identity to residue, in one pass"},
         ),
         ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
-        ("coverage", coverage.METHOD_TEXT, 0.0, {}),
-        ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, {}),
-        ("audit of the audit", canaries.METHOD_TEXT, 0.0, {}),
+        ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
+        ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
+        ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
         ("erasure", VAULT_METHOD, seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),

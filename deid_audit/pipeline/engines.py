@@ -4,30 +4,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deid_audit.errors import StageError
-from deid_audit.vision.detectors import CenterFaceDetector, HogDetector, MediaPipeDetector
+from deid_audit.findings import Policy
+from deid_audit.vision.detectors import HogDetector, MediaPipeDetector
+from deid_audit.vision.looks import AuditSearch
 from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, PinnedModel, shared_files
 from deid_audit.vision.recognizer import Recognizer
 
 _LANDMARKS = (FACE_SHORT_RANGE, FACE_MESH)  # what places the swap inside a face that was found
+_BREADTH = ("audit.looks", "audit.families")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Engines:
-    """`leading` finds faces to swap, `second` must agree that a frame is clear, `audit` judges the written file."""
+    """`leading` finds faces to swap, `second` must agree that a frame is clear, `audit` searches the written file."""
 
     leading: MediaPipeDetector
     second: HogDetector
-    audit: CenterFaceDetector
+    audit: AuditSearch
     recognizer: Recognizer
 
 
-def load_engines(device: str) -> Engines:
+def load_engines(device: str, *, thorough: bool = False) -> Engines:
     """Loads all; StageError when a model file is not the pinned one or two roles share a family or a file."""
-    leading, second, audit = MediaPipeDetector, HogDetector, CenterFaceDetector
-    if len({leading.family, second.family, audit.family}) != 3:
+    leading, second, audit = MediaPipeDetector, HogDetector, AuditSearch(thorough=thorough)
+    used = {leading.family, second.family}
+    if len(used) != 2 or used & audit.families:
         raise StageError("swap, second opinion and audit must be detectors of three families")
     refuse_shared_files((*leading.models, *second.models, *_LANDMARKS), audit.models)
-    return Engines(leading=leading(), second=second(), audit=audit(), recognizer=Recognizer(device))
+    return Engines(leading=leading(), second=second(), audit=audit, recognizer=Recognizer(device))
+
+
+def asks_for_thorough(policy: Policy) -> bool:
+    """Whether the policy sets a floor to how widely the audit must look, which only the thorough audit can meet."""
+    return any(rule.metric in _BREADTH and rule.op in ("at_least", "above") and rule.limit > 1 for rule in policy.rules)
 
 
 def refuse_shared_files(finding: Sequence[PinnedModel], auditing: Sequence[PinnedModel]) -> None:

@@ -32,8 +32,9 @@ _VOICE: dict[JobKind, str] = {
 }
 _NOT_ASSESSED = (
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
-    "as they were and can identify a person.",
-    "Burned-in text, badges, screens, photos and reflections in the picture, beyond faces that a detector found.",
+    "as they were and can identify a person; only the face's nearest surroundings are measured, and not gated.",
+    "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "
+    "that counts as one, wherever it is.",
     "Recognition by people who know the subject, and by recognisers other than the one named here.",
     "Attempts to reconstruct the original face from the released pixels; published methods partly do.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
 from deid_audit.findings import JobKind, Policy
+from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
 from deid_audit.pipeline.staging import refuse_existing
 from deid_audit.policy import load_policy
@@ -25,7 +26,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals."""
+    """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals.
+
+    `thorough` says that the written file is searched in more ways, asked for by hand or by the policy.
+    """
 
     kind: JobKind
     case_id: str
@@ -36,6 +40,7 @@ class Job:
     digest_key: bytes
     progress: Progress
     device: str
+    thorough: bool
     environment: dict[str, str]
 
 
@@ -70,5 +75,6 @@ def prepare(
         digest_key=secrets.token_bytes(32),
         progress=progress,
         device=device,
+        thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
     )

@@ -137,7 +137,7 @@ def _beyond(values: Signal, limit: float, rule: Rule) -> _Wrong:
 
 def _identity(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     distances = seen.distances
-    if rule.of != "swapped":
+    if rule.of != "swapped" or name.startswith("outside"):
         return None
     if fault is Fault.MISSING:
         return _marked(np.isnan(distances.to_original))

@@ -3,8 +3,8 @@
 Controls and null edit go through the same encoder in memory and never become a file.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,17 @@ from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals, face_signals
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
+from deid_audit.measure.outside import Surroundings
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
-from deid_audit.pipeline.searching import Descriptions, ReleasedSearch
+from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
+from deid_audit.pipeline.surroundings import AroundTheFace
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
+from deid_audit.vision.detectors import Detections
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh
 from deid_audit.vision.pose import PoseTracker
 
@@ -33,7 +36,10 @@ _SAMPLE_FRAMES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Observed:
-    """All that was seen of one video, as arrays; nothing here is a verdict."""
+    """All that was seen of one video, as arrays; nothing here is a verdict.
+
+    `seen_by`, `second_look`, `regions` and `beside` are `ReleasedSearch`'s; what is missing there was not looked at.
+    """
 
     descriptors: VideoDescriptors
     poses: dict[Of, PoseTrack]
@@ -43,6 +49,17 @@ class Observed:
     compared: NDArray[np.bool_]
     detections: list[Float]
     samples: list[tuple[Image, Float]]
+    seen_by: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
+    second_look: Mapping[int, Detections] = field(default_factory=dict)
+    regions: list[tuple[RegionSeen, ...]] = field(default_factory=list)
+    beside: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    outside: Surroundings = field(default_factory=Surroundings)
+    search_seconds: float = 0.0
+    canary_seconds: float = 0.0
+
+    def arrays(self) -> list[Float]:
+        """The descriptors, for whoever must overwrite them at the end."""
+        return [*self.descriptors.arrays(), *self.outside.arrays()]
 
 
 class _Watcher:
@@ -85,7 +102,7 @@ def observe(
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
-    On a few frames the `canaries` are released, which shows what the audit's detector can see there.
+    On a few frames the `canaries` are released, which shows what the audit can see there.
     """
     boxes = subject_boxes(done)
     swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
@@ -93,14 +110,16 @@ def observe(
     original_watch, released_watch = (_Watcher(boxes, window, face=True) for _ in range(2))
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
-    search = ReleasedSearch(engines, canaries, done.ledger)
+    search = ReleasedSearch(engines, canaries, done)
+    around = AroundTheFace(cast, swapped, engines)
     samples: list[tuple[Image, Float]] = []
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
         for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
             original_watch.see(before)
             points = released_watch.see(after)
-            search.see(after)
+            search.see(before, after)
+            around.see(before, after)
             chip = None
             if swapped[after.index]:
                 seen = points[:, :2] if np.isfinite(points).all() else None
@@ -109,6 +128,7 @@ def observe(
             if after.index in sampled:
                 samples.append((after.image_rgb.copy(), boxes[after.index]))
             step.advance()
+        step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
     poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
     reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress)
@@ -130,8 +150,15 @@ def observe(
         released_face=released_watch.signals(),
         reencoded_face=reencoded.signals(),
         compared=swapped,
-        detections=search.detections,
+        detections=[sighted.boxes_xyxy for sighted in search.sighted],
         samples=samples,
+        seen_by=[sighted.seen_by for sighted in search.sighted],
+        second_look=search.second_look,
+        regions=search.regions,
+        beside=search.distances_beside(),
+        outside=around.described(),
+        search_seconds=search.seconds,
+        canary_seconds=search.canary_seconds,
     )
 
 

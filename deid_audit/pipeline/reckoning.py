@@ -1,14 +1,14 @@
 """From what was watched to measurements and figures: calls the measure stage for every video and for the subject."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.findings import SUBJECT_SCOPE, Figure, Measurement, Of, video_scope
 from deid_audit.frames import Float
-from deid_audit.ledger import LedgerFrame, State
+from deid_audit.ledger import LedgerFrame
 from deid_audit.measure.canaries import Canary, measure_canaries
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.expression import measure_expression
@@ -22,7 +22,6 @@ from deid_audit.measure.figures import (
 )
 from deid_audit.measure.gallery import calibrate, matching_frames, measure_gallery
 from deid_audit.measure.identity import (
-    MATCH_CUT,
     FrameDistances,
     distances_to_original,
     frame_distances,
@@ -31,12 +30,14 @@ from deid_audit.measure.identity import (
     roc,
 )
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
-from deid_audit.measure.residue import measure_residue
+from deid_audit.measure.outside import measure_outside
+from deid_audit.measure.residue import measure_breadth, measure_residue
 from deid_audit.measure.tremor import measure_tremor
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.render.conceal import grown
 from deid_audit.video.reader import SourceVideo
 from deid_audit.video.writer import leftover_metadata_keys
+from deid_audit.vision.looks import AuditSearch
 
 _FIGURE_MASK = 1.15
 
@@ -50,32 +51,6 @@ class Watched:
     observed: Observed
 
 
-def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[LedgerFrame, ...]:
-    """The ledger after the audit of the written file.
-
-    A shown face of the subject becomes `undecided` when it cannot be compared with the same frame's original, or
-    matches it.
-    """
-    distances = distances_to_original(observed.descriptors)
-
-    def judged(frame: LedgerFrame) -> LedgerFrame:
-        distance = float(distances[frame.index])
-        if not observed.compared[frame.index] or distance >= MATCH_CUT:
-            return frame
-        reason = "the face in the written file could not be compared with the original"
-        if distance < MATCH_CUT:
-            reason = f"the face in the written file matches the original: {distance:.2f}"
-        regions = tuple(
-            replace(region, state=State.UNDECIDED, reason=reason)
-            if region.is_subject and region.state is State.SWAPPED
-            else region
-            for region in frame.regions
-        )
-        return replace(frame, regions=regions)
-
-    return tuple(judged(frame) for frame in ledger)
-
-
 def distances_of(videos: Sequence[Watched], donor: Float, strangers: Float) -> list[FrameDistances]:
     """How far every frame stands from both people: numbers that outlive the descriptors."""
     seen = [video.observed.descriptors for video in videos]
@@ -83,12 +58,24 @@ def distances_of(videos: Sequence[Watched], donor: Float, strangers: Float) -> l
     return frame_distances(seen, donor, [matching_frames(video, gallery, cut) for video in seen])
 
 
-def reckon(videos: Sequence[Watched], donor: Float, strangers: Float, canaries: Sequence[Canary]) -> list[Measurement]:
-    """All measurements of the release except the erasure's."""
+def reckon(
+    videos: Sequence[Watched],
+    donor: Float,
+    strangers: Float,
+    canaries: Sequence[Canary],
+    *,
+    around_donor: Float,
+    audit: AuditSearch,
+) -> list[Measurement]:
+    """All measurements of the release except the erasure's; `around_donor` (k, 128) has the donor's face in grey."""
     descriptors = [video.observed.descriptors for video in videos]
     found = measure_identity(descriptors, donor, strangers)
     found += measure_gallery(descriptors, donor, strangers)
-    found += measure_canaries(canaries)
+    found += measure_outside([video.observed.outside for video in videos], around_donor)
+    found += measure_breadth(
+        [look.name for look in audit.looks], sorted(audit.families), sum(len(v.observed.detections) for v in videos)
+    )
+    found += measure_canaries(canaries, audit.words)
     found += measure_coverage([video.ledger for video in videos])
     for number, video in enumerate(videos, start=1):
         scope, seen = video_scope(number), video.observed
@@ -100,8 +87,10 @@ def reckon(videos: Sequence[Watched], donor: Float, strangers: Float, canaries: 
         found += measure_residue(
             scope=scope,
             detections=seen.detections,
+            seen_by=seen.seen_by,
             frames=video.ledger,
             distances_to_original=distances_to_original(seen.descriptors),
+            searched_with=audit.words,
             leftover_streams=inventory.audio_streams + inventory.subtitle_streams + inventory.data_streams,
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )

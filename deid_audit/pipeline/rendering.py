@@ -23,15 +23,21 @@ from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
 from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
+from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh
 
 
 @dataclass(slots=True, eq=False)
 class RenderedPass:
-    """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows."""
+    """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows.
+
+    `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
+    one the audit cannot judge such a face, and it becomes undecided.
+    """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
     original_descriptors: list[Float] = field(default_factory=list)
+    beside: dict[tuple[int, int], Float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +100,7 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool)
         is_subject=is_subject,
         state=state,
         reason=reason,
-        decided_by=f"blazeface + facemesh ({face.source})",
+        decided_by=f"{MediaPipeDetector.name}, FaceMesh: {face.source}",
         box_xyxy=(left, top, right, bottom),
     )
 

@@ -15,12 +15,14 @@ from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
-from deid_audit.pipeline.reckoning import Watched, distances_of, finished_ledger, plots, reckon
+from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import render_video
 from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.render import blend
@@ -48,7 +50,7 @@ def run(
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
-        engines = load_engines(job.device)
+        engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
@@ -75,11 +77,16 @@ def run(
                 partial / "rendered", subject, pair, settings, engines, canaries, progress, timer
             )
             for number, video in enumerate(watched, start=1):
-                wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.descriptors.arrays())
+                wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
             others = strangers(subject, donor)
-            measurements = reckon(watched, pair.donor_descriptors, others, canaries.seen)
+            around_donor = around_the_donor(donor, engines=engines, progress=progress)
+            wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
+            measurements = reckon(
+                watched, pair.donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
+            )
             drawings = plots(watched, pair.donor_descriptors)
             distances = distances_of(watched, pair.donor_descriptors, others)
+            watched = with_gallery(watched, distances)
             with timer.of("destroying"):
                 erasure = vault.destroy()
         measurements.append(_erasure_measurement(erasure.complete))

@@ -1,18 +1,23 @@
-"""The independent search of the written file, frame by frame: what the audit's detector sees, and whose faces.
+"""The independent search of the written file, frame by frame: what the audit's looks see, and whose faces.
 
-Part of pass 4; it looks and describes, what follows from it is `reckoning`'s.
+Part of pass 4; it looks and describes, what follows from it is `finishing`'s and `reckoning`'s.
 """
 
-from collections.abc import Sequence
+import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from deid_audit.frames import Float, Frame, Image
-from deid_audit.ledger import LedgerFrame
+from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.measure.canaries import Flock
+from deid_audit.measure.detail import detail_kept
 from deid_audit.measure.residue import faces_elsewhere
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.rendering import RenderedPass
 from deid_audit.render.conceal import grown
+from deid_audit.vision.detectors import Detections
+from deid_audit.vision.looks import Sighted
 from deid_audit.vision.mesh import FaceMesh
 from deid_audit.vision.recognizer import Recognizer
 
@@ -20,38 +25,90 @@ _DESCRIBE_BATCH = 16
 _TAKEN_BOX = 1.15  # landmarks end at the skin: a pasted face keeps away from the hair, too
 
 
-class ReleasedSearch:
-    """Looks for faces in every frame of one written file; `detections[i]` are frame i's boxes (k, 4).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSeen:
+    """One region of the ledger in the written file: how much of its fine picture is left (see `detail_kept`)."""
 
-    `others` describes the faces that do not stand where the subject's is shown, `other_frames` says in which frame.
+    detail: float
+
+
+class ReleasedSearch:
+    """Looks for faces in every frame of one written file; `sighted[i]` are frame i's.
+
+    `second_look[i]` is what the family that cleared sees in a frame i without regions, `regions[i]` how each region of
+    frame i looks now. `others` describes the faces that do not stand where the subject's is shown, `other_frames` says
+    in which frame; `beside` describes the shown faces of other people, by frame and track in `beside_keys`.
     """
 
-    def __init__(self, engines: Engines, canaries: Flock, ledger: Sequence[LedgerFrame]) -> None:
-        self.detections: list[Float] = []
+    def __init__(self, engines: Engines, canaries: Flock, done: RenderedPass) -> None:
+        self.sighted: list[Sighted] = []
+        self.second_look: dict[int, Detections] = {}
+        self.regions: list[tuple[RegionSeen, ...]] = []
         self.others = Descriptions(engines.recognizer)
         self.other_frames: list[int] = []
-        self._engines, self._canaries, self._ledger = engines, canaries, ledger
-        self._planted = canaries.frames_of(len(ledger))
+        self.seconds = self.canary_seconds = 0.0
+        self._beside = Descriptions(engines.recognizer)
+        self._beside_keys: list[tuple[int, int]] = []
+        self._engines, self._canaries, self._done = engines, canaries, done
+        self._planted = canaries.frames_of(len(done.ledger))
         self._still = FaceMesh(video=False)
 
-    def see(self, frame: Frame) -> None:
+    def see(self, before: Frame, after: Frame) -> None:
         """Searches the next frame, and on a few frames a copy of it with known faces pasted in."""
-        image, entry = frame.image_rgb, self._ledger[frame.index]
-        boxes = self._engines.audit.detect(image).boxes_xyxy
-        self.detections.append(boxes)
-        for box in faces_elsewhere(boxes, entry):
-            self.others.add(_chip_of(image, box, self._engines.recognizer, self._still))
-            self.other_frames.append(frame.index)
-        if frame.index in self._planted:
+        started = time.perf_counter()
+        image, entry = after.image_rgb, self._done.ledger[after.index]
+        sighted = self._engines.audit.see(image, after.index)
+        self.sighted.append(sighted)
+        for box in faces_elsewhere(sighted.boxes_xyxy, entry):
+            self.others.add(self._chip_of(image, box))
+            self.other_frames.append(after.index)
+        self._look_at_regions(before.image_rgb, image, entry)
+        searched = time.perf_counter()
+        self.seconds += searched - started
+        if after.index in self._planted:
             regions = [np.array(region.box_xyxy, np.float32) for region in entry.regions]
             self._canaries.release(
                 image,
-                [*boxes, *(grown(box, _TAKEN_BOX) for box in regions)],
+                [*sighted.boxes_xyxy, *(grown(box, _TAKEN_BOX) for box in regions)],
                 lambda copy: self._engines.audit.detect(copy).boxes_xyxy,
             )
+            self.canary_seconds += time.perf_counter() - searched
+
+    def distances_beside(self) -> dict[tuple[int, int], float]:
+        """How far every shown face of somebody else, by frame and track, stands from its own original; NaN unknown."""
+        unknown = np.full(128, np.nan, np.float32)
+        return {
+            key: float(np.linalg.norm(row - self._done.beside.get(key, unknown)))
+            for key, row in zip(self._beside_keys, self._beside.rows(), strict=True)
+        }
 
     def close(self) -> None:
         self._still.close()
+
+    def _look_at_regions(self, before_rgb: Image, after_rgb: Image, entry: LedgerFrame) -> None:
+        if not entry.regions:
+            self.second_look[entry.index] = self._engines.second.detect(after_rgb)
+        seen = []
+        for region in entry.regions:
+            box = np.array(region.box_xyxy, np.float32)
+            seen.append(RegionSeen(detail=detail_kept(before_rgb, after_rgb, box)))
+            if shows_another(region):
+                self._beside.add(self._chip_of(after_rgb, box))
+                self._beside_keys.append((entry.index, -1 if region.track_id is None else region.track_id))
+        self.regions.append(tuple(seen))
+
+    def _chip_of(self, image_rgb: Image, box_xyxy: Float) -> Image | None:
+        """The chip of a face in this box without landmarks at hand; None when it cannot be made."""
+        chip = self._engines.recognizer.chip(image_rgb, box_xyxy, None)
+        if chip is not None:
+            return chip
+        points = self._still.landmarks(image_rgb, box_xyxy)
+        return None if points is None else self._engines.recognizer.chip_from_mesh(image_rgb, points[:, :2])
+
+
+def shows_another(region: Region) -> bool:
+    """Whether a face is shown there that is not the subject's."""
+    return region.state is State.SWAPPED and not region.is_subject
 
 
 class Descriptions:
@@ -75,12 +132,3 @@ class Descriptions:
     def _describe(self) -> None:
         self._rows.append(self._recognizer.describe(self._waiting))
         self._waiting = []
-
-
-def _chip_of(image_rgb: Image, box_xyxy: Float, recognizer: Recognizer, still: FaceMesh) -> Image | None:
-    """The chip of a face that only the audit's detector has found; None when it cannot be made."""
-    chip = recognizer.chip(image_rgb, box_xyxy, None)
-    if chip is not None:
-        return chip
-    points = still.landmarks(image_rgb, box_xyxy)
-    return None if points is None else recognizer.chip_from_mesh(image_rgb, points[:, :2])

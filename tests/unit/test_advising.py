@@ -7,7 +7,7 @@ import pytest
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Explanation, Outcome, Rule, measured
 from deid_audit.ledger import State
-from deid_audit.pipeline import advising, causes, comparing, ladder, reckoning, rendering
+from deid_audit.pipeline import advising, causes, comparing, finishing, ladder, rendering
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import Fault
 from deid_audit.policy import list_policies
@@ -67,7 +67,7 @@ def test_covered_stretches_are_told_apart_by_their_reason() -> None:
 
 
 def test_every_cause_is_one_that_some_module_writes() -> None:
-    written = "".join(inspect.getsource(module) for module in (ladder, rendering, comparing, reckoning, advising))
+    written = "".join(inspect.getsource(module) for module in (ladder, rendering, comparing, finishing, advising))
     assert [cause.says for cause in causes.CAUSES if cause.says not in written] == []
 
 

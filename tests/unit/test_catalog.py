@@ -23,6 +23,8 @@ NAMES = {
     *(f"coverage.{name}" for name in ("frames", "swapped", "concealed", "clear", "reviewed", "undecided")),
     *("coverage.concealed_share", "coverage.longest_concealed_s"),
     *(f"residue.{name}" for name in ("subject_faces", "unaccounted_faces", "audio_streams", "metadata_keys")),
+    *(f"identity.outside.{name}" for name in ("to_original.mean", "to_original.p01", "auc")),
+    *("audit.looks", "audit.families"),
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
     "erasure.complete",
 }

@@ -19,8 +19,8 @@ from deid_audit.certificate import tables, wording
 from deid_audit.certificate.document import APT_COMMAND, render_certificate
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
-from deid_audit.findings import Figure, FigureDigest, Finding, Outcome, measured, not_measured
-from tests.fakes import make_case, make_measurement, make_policy, make_rule
+from deid_audit.findings import Figure, FigureDigest, Finding, LedgerSummary, Outcome, measured, not_measured
+from tests.fakes import make_case, make_ledger_record, make_measurement, make_policy, make_rule
 from tests.unit.certificates import HARMLESS_WARNING, ISSUED, certified, figures
 
 _EVERY_VERDICT = (Outcome.PASSED, Outcome.FAILED, Outcome.INDETERMINATE)
@@ -321,3 +321,30 @@ def test_the_gallery_cut_is_printed_with_both_its_rates() -> None:
     assert "0.57: 0.2% of 400 faces" in words and "98.0% of 200 originals" in words
     gap = not_measured("residue.gallery_matches", "swapped", "video 1", "nobody else")
     assert tables.gallery_match_words(tables.Values([gap]), "video 1") == ""
+
+
+def test_the_ledger_is_summed_up_for_each_video_and_bound_by_its_digest() -> None:
+    record = make_ledger_record(videos=2)
+    other = LedgerSummary(
+        frames=5, states={"clear": 2, "undecided": 3, "swapped": 0}, regions=3, rungs={"cover": 1, "none tried": 2},
+        decided_by={"one": 1, "two": 2}, cleared_by={"one + two": 2},
+    )  # fmt: skip
+    record = record.model_copy(update={"videos": (record.videos[0], other)})
+    assert tables.ledger_table(record, "video 1").rows[0] == ("Frames decoded = 197 swapped + 3 concealed", "200")
+    assert tables.ledger_table(record, "video 2").rows == [
+        ("Frames decoded = 2 clear + 3 undecided", "5"),
+        ("Face regions = 1 cover + 2 none tried", "3"),
+        ("Face regions decided by one", "1"),
+        ("Face regions decided by two", "2"),
+        ("Frames without a face, cleared by one + two", "2"),
+    ]
+    case = certified(Outcome.INDETERMINATE).case
+    words = _text(Outcome.INDETERMINATE)
+    assert len(case.ledger.videos) == 2 and words.count("Frames decoded = 197 swapped + 3 concealed") == 2
+    assert case.ledger.sha256 in _squeezed(words)
+
+
+def test_what_the_audit_searched_with_is_printed() -> None:
+    row = measured("audit.looks", "run", "run", 2, sample_size=9, method="one at native scale; two mirrored")
+    assert tables.search_words(tables.Values([row])) == "one at native scale; two mirrored"
+    assert tables.search_words(tables.Values([])) == "not recorded"

@@ -40,7 +40,7 @@ def test_list_names_every_shipped_policy() -> None:
     result = runner.invoke(build_app(), ["policy", "list"])
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [
-        *("aies2020", "concealment", "external", "release", "release-face")
+        *("aies2020", "concealment", "external", "release", "release-face", "strict")
     ]
     result = runner.invoke(build_app(), ["policy", "list", "--json"])
     document = json.loads(result.stdout)

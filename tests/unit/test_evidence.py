@@ -15,8 +15,8 @@ import rfc8785
 
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement, compare_files, manifest_text, parse_statement
-from deid_audit.findings import CaseRecord, measured
-from tests.fakes import make_case, make_erasure, make_measurement, make_outputs
+from deid_audit.findings import CaseRecord, LedgerRecord, measured
+from tests.fakes import make_case, make_erasure, make_ledger_record, make_measurement, make_outputs
 
 Table = dict[str, Any]
 
@@ -138,7 +138,7 @@ OPTIONAL = {
     *("value", "sample_size", "noise_floor", "absent", "not_measured_because", "method", "detail", "settings"),
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
 }
-FREE = {"detail", "settings", "environment"}
+FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
 
 
 def tables_within(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -208,6 +208,11 @@ def test_a_verdict_cannot_be_turned_by_its_label_alone() -> None:
         parse_statement(rfc8785.dumps(table))
 
 
+def a_ledger(**changes: Any) -> LedgerRecord:
+    record = make_ledger_record()
+    return record.model_copy(update={"videos": (record.videos[0].model_copy(update=changes),)})
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -216,6 +221,13 @@ def test_a_verdict_cannot_be_turned_by_its_label_alone() -> None:
         {"outputs": make_outputs({"sub/a.mp4": b"1"})},
         {"outputs_folder": "withheld"},
         {"erasure": make_erasure(complete=False)},
+        {"ledger": a_ledger(frames=199)},
+        {"ledger": a_ledger(states={"swapped": 198, "concealed": 3})},
+        {"ledger": a_ledger(states={"swapped": 198, "concealed": 2})},  # adds up, but coverage says otherwise
+        {"ledger": a_ledger(rungs={"swap": 199})},
+        {"ledger": a_ledger(decided_by={"a detector": 201})},
+        {"ledger": a_ledger(states={"swapped": 196, "concealed": 3, "clear": 1})},  # nobody cleared it
+        {"ledger": make_ledger_record(videos=2)},
     ],
 )
 def test_a_case_that_contradicts_itself_is_not_written(changes: Table) -> None:

@@ -37,7 +37,7 @@ def flown(portraits: Portraits, detect: Callable[[Image], Float], *, seed: int =
 
 
 def rows_of(flock: Flock) -> dict[str, Measurement]:
-    return {row.metric.removeprefix("audit."): row for row in measure_canaries(flock.seen)}
+    return {row.metric.removeprefix("audit."): row for row in measure_canaries(flock.seen, "tests")}
 
 
 def test_a_blind_auditor_finds_none_and_has_no_smallest_face(portraits: Portraits) -> None:
@@ -94,7 +94,7 @@ def test_a_frame_without_room_leaves_the_faces_for_the_next(portraits: Portraits
     flock = Flock(faces=faces(portraits), seed=0)
     flock.release(FRAME, [np.array((0, 0, 960, 540), np.float32)], lambda image: pytest.fail("nothing to look for"))
     assert flock.seen == []
-    assert all(row.value is None and not row.absent for row in measure_canaries(flock.seen))
+    assert all(row.value is None and not row.absent for row in measure_canaries(flock.seen, "tests"))
 
 
 def test_frames_are_spread_over_the_videos(portraits: Portraits) -> None:

@@ -30,6 +30,8 @@ def residue(
     rows = measure_residue(
         scope="video 1",
         detections=found,
+        seen_by=[[("a look",)] * len(each) for each in found or []],
+        searched_with="tests",
         frames=frames,
         distances_to_original=np.array(distances),
         leftover_streams=int(str(left.get("streams", 0))),

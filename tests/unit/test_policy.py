@@ -156,6 +156,10 @@ SHIPPED = {
     "concealment": COVERED,
     "release": RELEASE_FACE | KEYPOINTS,
     "release-face": RELEASE_FACE,
+    "strict": RELEASE_FACE
+    | KEYPOINTS
+    | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
+    | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)},
     "aies2020": PAPER_IDENTITY
     | {("identity.to_average_original.mean", "above", 0.6), ("keypoints.ap95", "at_least", 0.95)},
 }
@@ -175,7 +179,7 @@ def test_shipped_policies_have_exactly_the_agreed_numbers(name: str) -> None:
     may_rest = MAY_REST | ({"residue.gallery_matches"} if name == "external" else set())
     assert {rule.metric for rule in policy.rules if rule.if_absent == "skip"} <= may_rest
     for rule in policy.rules:
-        assert rule.of == ("run" if rule.metric == "erasure.complete" else "swapped")
+        assert rule.of == ("run" if rule.metric.startswith(("erasure.", "audit.")) else "swapped")
         assert rule.min_sample_size == 100 or not rule.metric.startswith("identity.")
         assert (rule.if_absent == "skip") == (rule.metric in may_rest)
     data = (resource_dir("policies") / f"{name}.toml").read_bytes()

@@ -11,6 +11,7 @@ from deid_audit.vision.detectors import (
     FaceDetector,
     HogDetector,
     MediaPipeDetector,
+    MmodDetector,
     iou_matrix,
 )
 from tests.conftest import Portraits
@@ -139,3 +140,15 @@ def test_iou_of_nothing_has_no_pairs() -> None:
     nothing = np.zeros((0, 4), np.float32)
     assert iou_matrix(nothing, np.zeros((3, 4), np.float32)).shape == (0, 3)
     assert iou_matrix(np.zeros((3, 4), np.float32), nothing).shape == (3, 0)
+
+
+def test_dlibs_cnn_gives_boxes_of_the_picture_it_was_shown_also_when_it_looks_at_a_smaller_one(
+    portraits: Portraits,
+) -> None:
+    detector, person = MmodDetector(), portraits.astronaut
+    found = detector.detect(person.image_rgb)  # 512 x 512 px, brought to 480 x 480
+    assert found.boxes_xyxy.shape == (1, 4)
+    assert iou_matrix(found.boxes_xyxy, person.box_xyxy[None])[0, 0] > 0.5
+    assert found.scores[0] >= 0.5
+    assert detector.detect(np.zeros((240, 320, 3), np.uint8)).boxes_xyxy.shape == (0, 4)
+    assert MmodDetector(min_score=2.0).detect(person.image_rgb).boxes_xyxy.shape == (0, 4)

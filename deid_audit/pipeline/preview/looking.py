@@ -15,7 +15,7 @@ from deid_audit.pipeline.rendering import region_of
 from deid_audit.progress import Step
 from deid_audit.render.conceal import grown
 from deid_audit.video.reader import read_frames
-from deid_audit.vision.detectors import FaceDetector
+from deid_audit.vision.looks import AuditSearch
 from deid_audit.vision.pose import BodyPose, PoseTracker
 
 _INNER = 0.7
@@ -41,7 +41,7 @@ def look_again(
     window: Window | None,
     tiles_of: Collection[int],
     names: Sequence[tuple[str, Collection[int]]],
-    audit: FaceDetector,
+    audit: AuditSearch,
     step: Step,
 ) -> Looked:
     """Decodes the video once more.
