@@ -12,12 +12,13 @@ import argparse
 import json
 import sys
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # the cases stand with the tests; an installed package stays in front
 
+from deid_audit.vision.native_output import silence_native_stderr  # noqa: E402
 from tests.hard_cases.cases import CASES, TURNED, Setting, donor, made  # noqa: E402
 from tests.hard_cases.jobs import Material, conceal, examined, rows_of, run  # noqa: E402
 from tests.hard_cases.people import filmed, filmed_hand  # noqa: E402
@@ -57,23 +58,33 @@ def made_rows(arguments: argparse.Namespace, work: Path) -> list[Row]:
     material = clips(names, folder, arguments.seconds)
     donor_path = donor(arguments.seconds or 5.0).written(folder)
     budget = ("--iterations", arguments.iterations) if arguments.iterations else ("--train-seconds", 60)
-    out = work / f"run-{time.strftime('%H%M%S')}"
     options = (*budget, "--policy", arguments.policy, "--case-id", "hard", "--device", arguments.device)
-    ended, kept, refused = run(material, donor_path, out, *options)
     describe, looking = Describer(), searches(mmod_every=arguments.mmod_every)
-    if ended.refusal:
-        rows = [Row(clip=clip.name, job="run", verdict="refused", note=ended.refusal) for clip in kept]
-    else:
-        rows = rows_of(ended, examined(ended, kept, describe, looking, sheets=work / "sheets"), "run")
-    for clip, why in refused:
-        covered = conceal(clip, work)
-        if covered.refusal:
-            note = f"run: {why}; conceal: {covered.refusal}"
-            rows.append(Row(clip=clip.name, job="conceal", verdict="refused", note=note, seconds=covered.seconds))
-            continue
-        reports = examined(covered, [clip], describe, looking, sheets=work / "sheets")
-        rows += rows_of(covered, reports, "conceal")
-    return rows
+
+    def job(clips: list[Material], out: Path) -> list[Row]:
+        ended, kept, refused = run(clips, donor_path, out, *options)
+        if ended.refusal and len(kept) > 2:  # nobody is in all of them, and it is not said in which: one by one
+            rows = [row for clip in kept[1:] for row in job([kept[0], clip], work / f"run-{clip.name}")]
+        elif ended.refusal:
+            refused += [(clip, ended.refusal) for clip in kept[1:]]
+            rows = []
+        else:
+            rows = rows_of(ended, examined(ended, kept, describe, looking, sheets=work / "sheets"), "run")
+        return [*rows, *(row for clip, why in refused for row in covered(clip, why))]
+
+    def covered(clip: Material, why: str) -> list[Row]:
+        ended = conceal(clip, work)
+        if ended.refusal:
+            note = f"run: {why}; conceal: {ended.refusal}"
+            return [Row(clip=clip.name, job="conceal", verdict="refused", note=note, seconds=ended.seconds)]
+        reports = examined(ended, [clip], describe, looking, sheets=work / "sheets")
+        return [replace(row, note=f"run: {why}") for row in rows_of(ended, reports, "conceal")]
+
+    rows = job(material, work / "run")
+    first: dict[str, Row] = {}
+    for row in rows:  # one by one, the clean clip is in every run
+        first.setdefault(row.clip, row)
+    return list(first.values())
 
 
 def main() -> None:
@@ -87,6 +98,7 @@ def main() -> None:
     parser.add_argument("--mmod-every", type=int, default=25, help="dlib's mmod looks at every Nth frame; 0: never")
     parser.add_argument("--work", type=Path, help="where clips, outputs and sheets go; otherwise a new folder")
     arguments = parser.parse_args()
+    silence_native_stderr()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="hard-cases-"))
     work.mkdir(parents=True, exist_ok=True)
     rows = sample_rows(arguments, work) if arguments.samples else made_rows(arguments, work)

@@ -17,6 +17,8 @@ from tests.hard_cases.ledgers import Box, Said, SaidFrame
 from tests.hard_cases.scenes import TrueFace, face_mask
 
 MATCH = 0.6  # dlib's own cut for one person
+# Of 42 faces cut by the border, a pillar or another person, no one of the 7 shown by up to 0.35 matched the subject at
+# 0.6 (from 0.45 on they do) and CenterFace found 3; of the 35 shown by more it found 33.
 LEAST_VISIBLE = 0.3
 LEAST_CHANGED = 0.5
 _HANDLED = ("swapped", "concealed")

@@ -38,6 +38,11 @@ class Stretches:
             else:
                 self._stretches.append(_Stretch(index, index, reasons))
 
+    @property
+    def rows(self) -> int:
+        """How many stretches there are."""
+        return len(self._stretches)
+
     def see(self, index: int, original: Image, written: Image) -> None:
         """Keeps the pictures of a frame that a row of the sheet shows."""
         for stretch in self._stretches:

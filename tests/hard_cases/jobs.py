@@ -38,7 +38,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A command after its end: `document` is what it printed for --json, `refusal` its error where it did not end well."""
+    """A command after its end: `document` is its --json, `refusal` its error where it made nothing."""
 
     out: Path
     seconds: float
