@@ -9,6 +9,7 @@ from deid_audit.frames import Float, Image
 from deid_audit.video.reader import open_video, read_frames
 from deid_audit.vision.detectors import CenterFaceDetector, HogDetector
 from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.models import RECOGNIZER, model_path
 from deid_audit.vision.recognizer import Recognizer
 from tests.hard_cases.checking import Search
 from tests.hard_cases.ledgers import Box, SaidFrame
@@ -47,9 +48,9 @@ def searches(*, hog_every: int = 5, mmod_every: int = 0, every: int = 1) -> tupl
 
 def _mmod() -> Search:
     import dlib  # noqa: PLC0415
-    import face_recognition_models  # noqa: PLC0415
 
-    network = dlib.cnn_face_detection_model_v1(face_recognition_models.cnn_face_detector_model_location())
+    beside = model_path(RECOGNIZER).with_name("mmod_human_face_detector.dat")  # travels with the recogniser
+    network = dlib.cnn_face_detection_model_v1(str(beside))
 
     def search(image_rgb: Image) -> Float:
         boxes = [
