@@ -21,7 +21,7 @@ from tests.schemas import document_in
 pytestmark = pytest.mark.e2e
 HALF = Setting(size=(320, 240))
 # name: seconds
-SHARE = {"clean": 1.2, "crossing": 1.6, "late_entrant": 1.2, "flash": 1.0, "border_cut": 1.4, "person_turned": 1.6}
+SHARE = {"clean": 1.2, "late_entrant": 1.2, "border_cut": 1.4, "person_turned": 1.6}
 
 
 def told(report: Report) -> str:

@@ -53,8 +53,15 @@ def _segmenter() -> object:
 def cover_of(image_rgb: Image) -> Float:
     """Where the person is in a picture, float32 (H, W), with an edge of a few pixels."""
     found = _segmenter().process(image_rgb).segmentation_mask  # type: ignore[attr-defined]
-    solid = (np.asarray(found) > 0.5).astype(np.uint8)
+    solid = _largest(np.asarray(found) > 0.5)
     return np.asarray(cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 1.5), np.float32)
+
+
+def _largest(mask: NDArray[np.bool_]) -> Image:
+    """The largest connected part of a mask, as 0 and 1."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else 0
+    return np.asarray(labels == largest, np.uint8)
 
 
 def _moving(name: str, portrait_rgb: Image, motion: Motion) -> Person:
@@ -117,7 +124,10 @@ def filmed(path: Path, *, seconds: float, start_s: float = 0.0) -> Person:
         points = mesh.landmarks(image, boxes[0]) if len(boxes) else None
         if points is not None:
             outline = points[list(FACE_OVAL), :2].astype(np.float64)
-            looks.append(Look(image_rgb=image, cover=cover_of(image), outline_xy=outline))
+            whole, cover = (
+                cv2.copyMakeBorder(part, 0, _BODY_PX, 0, 0, cv2.BORDER_REPLICATE) for part in (image, cover_of(image))
+            )
+            looks.append(Look(image_rgb=whole, cover=cover, outline_xy=outline))
     mesh.close()
     assert looks, f"no face in {path.name}"
     there_and_back = looks + looks[::-1]
@@ -159,11 +169,9 @@ def filmed_hand(path: Path) -> Look:
     """The fist and forearm of the woman before a black background, keyed out of one frame: a real hand."""
     image = _pictures(path, 1.9, 0.05)[0]
     part = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(part, [np.array(((180, 720), (180, 480), (350, 0), (545, 0), (545, 225), (450, 225), (450, 720)))], 1)
-    key = ((image.max(2) > 45) & (part == 1)).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(key)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else 0
-    solid = cv2.morphologyEx((labels == largest).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    cv2.fillPoly(part, [np.array(((180, 720), (180, 480), (350, 0), (545, 0), (545, 150), (455, 235), (445, 720)))], 1)
+    key = _largest((image.max(2) > 45) & (part == 1))
+    solid = cv2.morphologyEx(key, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     rows, columns = np.nonzero(solid)
     window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     soft = cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 1.5)[window]
