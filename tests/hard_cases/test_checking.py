@@ -97,14 +97,17 @@ def test_a_face_that_is_as_it_was_is_missed_whatever_the_ledger_says(tmp_path: P
     assert not (report.unaccounted or report.matches or report.undecided or report.wrong_person)
 
 
-def test_half_a_face_covered_is_told_from_a_tenth(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("whose", "share", "misses"), [(0, 0.1, 1), (0, 0.7, 0), (1, 0.7, 1), (1, 1.0, 0)])
+def test_a_swap_must_change_half_of_a_face_and_a_cover_all(
+    tmp_path: Path, whose: int, share: float, misses: int
+) -> None:
     original, written = pictures()
-    for share, misses in ((0.1, 1), (0.7, 0)):
-        part = original.copy()
-        edge = round(SUBJECT_BOX[0] + share * (SUBJECT_BOX[2] - SUBJECT_BOX[0]))
-        part[:, :edge] = written[:, :edge]
-        part[:, 130:] = written[:, 130:]
-        assert len(looked_at(said(tmp_path), (original, part)).misses) == misses
+    one, other = TRUTH[0][whose].box_xyxy, TRUTH[0][1 - whose].box_xyxy
+    part = original.copy()
+    for box, wide in ((one, share), (other, 1.0)):
+        columns = slice(round(box[0]) - 1, round(box[0] + wide * (box[2] - box[0])) + 2)
+        part[:, columns] = written[:, columns]
+    assert len(looked_at(said(tmp_path), (original, part)).misses) == misses
 
 
 def test_noise_is_no_change_and_a_hidden_face_no_miss(tmp_path: Path) -> None:
