@@ -63,8 +63,10 @@ def made_rows(arguments: argparse.Namespace, work: Path) -> list[Row]:
 
     def job(clips: list[Material], out: Path) -> list[Row]:
         ended, kept, refused = run(clips, donor_path, out, *options)
-        if ended.refusal and len(kept) > 2:  # nobody is in all of them, and it is not said in which: one by one
-            rows = [row for clip in kept[1:] for row in job([kept[0], clip], work / f"run-{clip.name}")]
+        if ended.refusal and len(kept) > 2:  # nobody is in all of them, and it is not said in which: halves
+            middle = (len(kept) + 1) // 2
+            halves = (kept[:middle], [kept[0], *kept[middle:]])
+            rows = [row for at, half in enumerate(halves) for row in job(half, out.with_name(f"{out.name}-{at}"))]
         elif ended.refusal:
             refused += [(clip, ended.refusal) for clip in kept[1:]]
             rows = []
@@ -82,7 +84,7 @@ def made_rows(arguments: argparse.Namespace, work: Path) -> list[Row]:
 
     rows = job(material, work / "run")
     first: dict[str, Row] = {}
-    for row in rows:  # one by one, the clean clip is in every run
+    for row in rows:  # the clean clip is in every run
         first.setdefault(row.clip, row)
     return list(first.values())
 
