@@ -71,24 +71,31 @@ def hand_mask(hands: Sequence[Float], height: int, width: int) -> Image:
 
     Towards its edge the mask falls to 0 inside the hand.
     """
-    canvas = np.zeros((height, width), np.uint8)
-    edge = 0.0
+    whole = np.zeros((height, width), np.uint8)
     for points_xy in hands:
         finger = finger_width(points_xy) * _TIGHT
-        fixed = np.round(np.clip(points_xy, -4 * width, 5 * width) * 16).astype(np.int32)
-        cv2.fillConvexPoly(canvas, cv2.convexHull(fixed[list(PALM)])[:, 0], 255, shift=4)
-        around = (*PALM, WRIST)
-        bones = [(first, second, 1.0) for first, second in zip(PALM, around[1:], strict=True)]
-        for joints in FINGERS:
-            bones += [(first, second, 1.0) for first, second in pairwise(joints[:-1])]
-            bones.append((*joints[-2:], _TIP))
-        for first, second, share in bones:
-            ends = (fixed[first].tolist(), fixed[second].tolist())
-            cv2.line(canvas, *ends, 255, max(1, round(finger * share)), cv2.LINE_8, 4)
-        edge = max(edge, finger * _EDGE)
-    if edge < 0.3:
+        low = np.floor(points_xy.min(0) - finger).clip(0, (width, height)).astype(int)
+        high = np.ceil(points_xy.max(0) + finger).clip(0, (width, height)).astype(int)
+        part = whole[low[1] : high[1], low[0] : high[0]]
+        if part.size:
+            part[:] = np.maximum(part, _drawn(points_xy - low, finger, part.shape))
+    return whole
+
+
+def _drawn(points_xy: Float, finger: float, shape: tuple[int, ...]) -> Image:
+    """One hand in a window uint8 of `shape`; `finger` is the width of a finger in px."""
+    canvas = np.zeros(shape, np.uint8)
+    fixed = np.round(np.clip(points_xy, -5000, 20000) * 16).astype(np.int32)
+    cv2.fillConvexPoly(canvas, cv2.convexHull(fixed[list(PALM)])[:, 0], 255, shift=4)
+    bones = [(first, second, 1.0) for first, second in pairwise((*PALM, WRIST))]
+    for joints in FINGERS:
+        bones += [(first, second, 1.0) for first, second in pairwise(joints[:-1])]
+        bones.append((*joints[-2:], _TIP))
+    for first, second, share in bones:
+        cv2.line(canvas, fixed[first].tolist(), fixed[second].tolist(), 255, max(1, round(finger * share)), shift=4)
+    if finger * _EDGE < 0.3:
         return canvas
-    soft = cv2.GaussianBlur(canvas, (0, 0), edge).astype(np.int16) * 2 - 255
+    soft = cv2.GaussianBlur(canvas, (0, 0), finger * _EDGE).astype(np.int16) * 2 - 255
     return np.asarray(soft.clip(0, 255).astype(np.uint8))
 
 

@@ -28,28 +28,26 @@ def cuda_facts() -> dict[str, str | int | None]:
     return facts
 
 
-def swap_face(model: SwapModel, face: AlignedFace, *, departure: float = 1.0) -> SwappedFace:
+def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
     """The donor's face in this face's pose and expression, and the net's own mask of it.
 
-    `departure` under 1 stays nearer to the donor's mean face: more of the donor, less of pose and expression. A preset
-    without a prior has no mean face and no mask output; it gets the original's outline, which no check of masks can
-    fault.
+    A preset without a prior has no mask output; it gets the original's outline, which no check of masks can fault.
     """
-    made = _decoded(model, face, "donor", departure)
+    made = _decoded(model, face, "donor")
     mask = np.ascontiguousarray(made[3]) if model.preset.prior else face.mask
     return SwappedFace(crop_rgb=_pixels(made), mask=mask)
 
 
 def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:
     """The crop uint8 (S, S, 3) as the model knows the subject: what it has rarely seen on that face comes out wrong."""
-    return _pixels(_decoded(model, face, "subject", 1.0))
+    return _pixels(_decoded(model, face, "subject"))
 
 
-def _decoded(model: SwapModel, face: AlignedFace, side: Side, departure: float) -> Float:
+def _decoded(model: SwapModel, face: AlignedFace, side: Side) -> Float:
     device = next(model.parameters()).device
     pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1).copy()).to(device).float()[None] / 255
     with torch.inference_mode():
-        made = model.decode(model.encoder(pixels), side, departure=departure)[0]
+        made = model.decode(model.encoder(pixels), side)[0]
     return np.asarray(made.float().cpu().numpy())
 
 

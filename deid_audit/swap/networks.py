@@ -150,15 +150,12 @@ class SwapModel(nn.Module):
         mean = torch.cat((mean_rgb, mean_mask[None])).clamp(0.02, 0.98)
         getattr(self, f"prior_{side}").copy_(torch.logit(mean))
 
-    def decode(self, code: Tensor, side: Side, *, departure: float = 1.0) -> Tensor:
-        """Colour and mask (n, 4, S, S) in [0, 1]; without a prior the mask is 1.
-
-        `departure` is how much of the way from the mean face to this frame's is gone; without a prior there is no way.
-        """
+    def decode(self, code: Tensor, side: Side) -> Tensor:
+        """Colour and mask (n, 4, S, S) in [0, 1]; without a prior the mask is 1."""
         logits = self.decoders[side](code)
         if not self.preset.prior:
             return torch.cat((torch.sigmoid(logits), torch.ones_like(logits[:, :1])), 1)
-        return torch.sigmoid(departure * logits + getattr(self, f"prior_{side}"))
+        return torch.sigmoid(logits + getattr(self, f"prior_{side}"))
 
     def forward(self, subject: Tensor, donor: Tensor) -> tuple[Tensor, Tensor]:
         """Both reconstructions; the encoder sees both sides as one batch."""
