@@ -221,6 +221,17 @@ def test_a_hand_before_most_of_the_face_covers_it(stage: Stage) -> None:
     assert attempt.reason.startswith("a hand hides")
 
 
+def test_a_face_whose_outline_the_model_misses_is_covered(stage: Stage) -> None:
+    elsewhere = SwapModel(MICRO).eval().requires_grad_(False)
+    elsewhere.load_state_dict(stage.model.state_dict())
+    mask = torch.zeros(MICRO.size, MICRO.size)
+    mask[:, :20] = 1
+    elsewhere.set_prior("donor", torch.sigmoid(stage.model.prior_donor)[:3], mask)  # type: ignore[index,arg-type]
+    attempt = Stage(stage.person, elsewhere).attempt(FAR)
+    assert (attempt.rung, attempt.image_rgb) == (Rung.COVER, None)
+    assert attempt.reason.startswith("the net's mask fits the face by 0.")
+
+
 def test_an_error_while_swapping_covers_the_face(stage: Stage) -> None:
     attempt = stage.attempt(FAR, hands=FixedHands(broken=True))
     assert (attempt.rung, attempt.image_rgb) == (Rung.COVER, None)
