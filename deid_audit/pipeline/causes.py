@@ -62,6 +62,20 @@ CAUSES = (
         training=True,
     ),
     Cause(
+        says="a hand hides",
+        words="a hand hides much of the subject's face",
+        ours=f"A hand in front of a part of the face stays in the picture; before most of it, the face is covered: "
+        f"{_CUT_OUT}",
+    ),
+    Cause(
+        says="something is in front of the face",
+        words="something other than a found hand is in front of the subject's face, or the model does not know the "
+        "face as it is there",
+        ours="Look what is in front of the face there. If nothing is, give more footage of the subject with the head "
+        f"and the light as in these stretches; else {_CUT_OUT}",
+        training=True,
+    ),
+    Cause(
         says="the swap failed",
         words="the numeric libraries failed while the face was swapped",
         ours="Run again; if it stays, report the reason that stands in audit/frames.csv.",

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from deid_audit.errors import StageError
-from deid_audit.frames import AlignedFace, SwappedFace
-from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
+from deid_audit.swap.networks import PRESETS, Side, SwapModel
 
 
 def pick_device(wanted: str) -> str:
@@ -33,12 +33,26 @@ def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
 
     A preset without a prior has no mask output; it gets the original's outline, which no check of masks can fault.
     """
+    made = _decoded(model, face, "donor")
+    mask = np.ascontiguousarray(made[3]) if model.preset.prior else face.mask
+    return SwappedFace(crop_rgb=_pixels(made), mask=mask)
+
+
+def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:
+    """The crop uint8 (S, S, 3) as the model knows the subject: what it has rarely seen on that face comes out wrong."""
+    return _pixels(_decoded(model, face, "subject"))
+
+
+def _decoded(model: SwapModel, face: AlignedFace, side: Side) -> Float:
     device = next(model.parameters()).device
     pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1).copy()).to(device).float()[None] / 255
     with torch.inference_mode():
-        made = model.decode(model.encoder(pixels), "donor")[0].float().cpu().numpy()
-    crop = np.ascontiguousarray((made[:3].transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
-    return SwappedFace(crop_rgb=crop, mask=np.ascontiguousarray(made[3]) if model.preset.prior else face.mask)
+        made = model.decode(model.encoder(pixels), side)[0]
+    return np.asarray(made.float().cpu().numpy())
+
+
+def _pixels(made: Float) -> Image:
+    return np.ascontiguousarray((made[:3].transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
 
 
 def save_model(model: SwapModel, stream: BinaryIO) -> None:

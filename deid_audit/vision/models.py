@@ -100,6 +100,22 @@ POSE_LANDMARKS = PinnedModel(
     licence=_MEDIAPIPE,
     used_for="body keypoints and the person mask",
 )
+PALM_DETECTION = PinnedModel(
+    name="palm_detection_full",
+    package="mediapipe",
+    relative="modules/palm_detection/palm_detection_full.tflite",
+    sha256="1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    licence=_MEDIAPIPE,
+    used_for="finding hands around the subject's face",
+)
+HAND_LANDMARKS = PinnedModel(
+    name="hand_landmark_full",
+    package="mediapipe",
+    relative="modules/hand_landmark/hand_landmark_full.tflite",
+    sha256="11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    licence=_MEDIAPIPE,
+    used_for="hands in front of the subject's face, which stay in front",
+)
 ALL_MODELS = (
     RECOGNIZER,
     LANDMARKS_5,
@@ -110,6 +126,8 @@ ALL_MODELS = (
     FACE_MESH,
     POSE_DETECTION,
     POSE_LANDMARKS,
+    PALM_DETECTION,
+    HAND_LANDMARKS,
 )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deid_audit.faces.align import align
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
-from deid_audit.render.blend import _FEATHER_SHARE, _GROW, SteadyColour, masks_agree, paste
+from deid_audit.render.blend import _FEATHER_SHARE, PLAIN, SOLID, WIDER, SteadyColour, masks_agree, paste
 from deid_audit.vision.colour import ColourStats
 from deid_audit.vision.mesh import FACE_OVAL
 from tests.conftest import Portrait, Portraits
@@ -30,7 +30,7 @@ def _depth(person: Portrait) -> tuple[NDArray[np.float64], float]:
     """Pixels' distance inside (positive) or outside the pasted outline, and the feather, both in px."""
     outline = person.landmarks_xy[list(FACE_OVAL)].astype(np.float64)
     centre = outline.mean(0)
-    hull = cv2.convexHull((centre + (outline - centre) * _GROW).astype(np.float32))
+    hull = cv2.convexHull((centre + (outline - centre) * PLAIN.grow).astype(np.float32))
     height, width = person.image_rgb.shape[:2]
     depth = [[cv2.pointPolygonTest(hull, (x, y), True) for x in range(width)] for y in range(height)]
     return np.array(depth), max(1.0, _FEATHER_SHARE * float(np.ptp(hull[:, 0, 0])))
@@ -113,6 +113,51 @@ def test_a_face_outside_the_frame_changes_nothing_and_is_still_a_copy(portraits:
         assert not np.shares_memory(result, person.image_rgb)
 
 
+def test_a_wider_mask_takes_more_of_forehead_cheeks_and_jaw_and_a_solid_one_is_full_up_to_its_edge(
+    portraits: Portraits,
+) -> None:
+    person = portraits.hopper.resized(0.5)
+    face, swapped = _donor_on(person, portraits.astronaut)
+    red = SwappedFace(crop_rgb=np.full_like(swapped.crop_rgb, (200, 30, 30)), mask=np.ones_like(swapped.mask))
+    plain, wider, solid = (
+        np.abs(
+            paste(person.image_rgb, person.landmarks_xy, face, red, SteadyColour(RATE), blend=blend).astype(int)
+            - person.image_rgb
+        ).sum(-1)
+        for blend in (PLAIN, WIDER, SOLID)
+    )
+    outline = person.landmarks_xy[list(FACE_OVAL)]
+    centre = outline.mean(0)
+    for point, reach in ((outline[0], 1.09), (outline[18], 1.07), (outline[9], 1.07), (outline[27], 1.07)):
+        x, y = np.round(centre + (point - centre) * reach).astype(int)
+        assert plain[y, x] < 0.35 * wider[y, x], (x, y)
+    assert (solid > 0).sum() > (wider > 0).sum() > (plain > 0).sum()
+    x, y = np.round(centre + (outline[9] - centre) * WIDER.grow).astype(int)
+    assert wider[y, x] < 0.8 * solid[y, x], "half strength at the edge, and full"
+
+
+def test_what_stands_in_front_stays_and_gives_no_colour(portraits: Portraits) -> None:
+    person = portraits.hopper.resized(0.5)
+    face, swapped = _donor_on(person, portraits.astronaut)
+    height, width = person.image_rgb.shape[:2]
+    kept = np.zeros((height, width), np.uint8)
+    x, y = person.landmarks_xy[13].astype(int)
+    kept[y - 12 : y + 12, x - 20 : x + 20] = 255
+    in_front = person.image_rgb.copy()
+    in_front[kept > 0] = (0, 255, 0)
+    face = align(0, in_front, person.landmarks_xy, SIZE)
+    result = paste(in_front, person.landmarks_xy, face, swapped, SteadyColour(RATE), kept=kept)
+    plain = paste(person.image_rgb, person.landmarks_xy, face, swapped, SteadyColour(RATE))
+    depth, feather = _depth(person)
+    inside = depth > 3 * feather
+    np.testing.assert_array_equal(result[kept > 0], in_front[kept > 0])
+    beside = inside & (kept == 0)
+    assert (result != in_front).any(-1)[beside].mean() > 0.9
+    np.testing.assert_allclose(result[beside].mean(0), person.image_rgb[beside].mean(0), atol=12)
+    green = plain[beside].mean(0)[1] - result[beside].mean(0)[1]
+    assert green > 10, "painted over, the green would be taken for the subject's colour"
+
+
 def _stats(level: float) -> ColourStats:
     return ColourStats(mean=np.array((level, 0.0, 0.0)), spread=np.array((10.0, 1.0, 1.0)))
 
@@ -129,6 +174,16 @@ def test_jittering_colours_come_out_steady() -> None:
     assert settled.std() < 0.35 * jitter[50:].std()
     assert np.abs(np.diff(settled)).mean() < 0.15 * np.abs(np.diff(jitter[50:])).mean()
     assert settled.mean() == pytest.approx(50, abs=1)
+
+
+def test_a_second_try_at_a_frame_does_not_weigh_it_twice() -> None:
+    once, twice = SteadyColour(RATE), SteadyColour(RATE)
+    for index in range(10):
+        first = once.follow(index, _stats(60), _stats(50 + index))
+        for tried in range(3):
+            again = twice.follow(index, _stats(60 + tried), _stats(50 + index))
+        assert again[1].mean[0] == first[1].mean[0]
+        assert again[0].mean[0] == first[0].mean[0]
 
 
 def test_a_lasting_change_of_light_is_followed_within_two_seconds() -> None:

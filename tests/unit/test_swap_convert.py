@@ -9,7 +9,7 @@ import torch
 from deid_audit.errors import StageError
 from deid_audit.faces.align import align
 from deid_audit.render.blend import masks_agree
-from deid_audit.swap.convert import load_model, pick_device, save_model, swap_face, wipe_model
+from deid_audit.swap.convert import load_model, pick_device, rebuild_face, save_model, swap_face, wipe_model
 from deid_audit.swap.networks import PRESETS, SwapModel
 from tests.conftest import Portraits
 from tests.unit.swap_faces import TINY_PAPER
@@ -102,3 +102,14 @@ def test_a_cuda_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyP
     with pytest.raises(StageError, match="no usable CUDA device") as refused:
         pick_device("cuda")
     assert "--device cpu" in refused.value.next_step
+
+
+def test_the_model_rebuilds_the_subject_not_the_donor(model: SwapModel, portraits: Portraits) -> None:
+    face = align(0, portraits.hopper.image_rgb, portraits.hopper.landmarks_xy, 64)
+    rebuilt = rebuild_face(model, face)
+    assert (rebuilt.shape, rebuilt.dtype) == ((64, 64, 3), np.uint8)
+    mean = {
+        side: torch.sigmoid(getattr(model, f"prior_{side}"))[:3].numpy().transpose(1, 2, 0) * 255
+        for side in ("subject", "donor")
+    }
+    assert np.abs(rebuilt - mean["subject"]).mean() < 0.5 * np.abs(rebuilt - mean["donor"]).mean()
