@@ -1,8 +1,9 @@
 """The settings of one run, frozen and checked; the command line fills them, the statement records them."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +21,7 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     subject_photo: Path | None = None
+    subject_tracks: tuple[tuple[int, int], ...] = ()
     device: Device = "auto"
     force: bool = False
 
@@ -44,6 +46,8 @@ class RunSettings(_CaseAsked):
     train_seconds: float | None = Field(default=None, gt=0)
     iterations: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
+    swap_everyone: bool = False
+    other_donors: tuple[Path, ...] = ()
 
 
 class AuditSettings(_CaseAsked):
@@ -74,7 +78,13 @@ def make_settings(**values: object) -> RunSettings:
     """RunSettings from the command line's values; raises SettingsError in the user's words."""
     if values.get("train_seconds") is not None and values.get("iterations") is not None:
         raise SettingsError("--train-seconds and --iterations exclude each other", next_step="give one of them")
-    return _checked(RunSettings, values)
+    settings = _checked(RunSettings, values)
+    if settings.swap_everyone != bool(settings.other_donors):
+        raise SettingsError(
+            "--swap-everyone and --other-donor belong together: each other person is swapped to a donor of their own",
+            next_step="give both, or neither: then everybody but the subject is covered",
+        )
+    return settings
 
 
 def make_audit_settings(**values: object) -> AuditSettings:
@@ -110,6 +120,17 @@ def _expect_suffix(out: Path, suffix: str) -> None:
         )
 
 
+def _track(text: str) -> tuple[int, int]:
+    """`2:7` is track 7 of video 2."""
+    matched = re.fullmatch(r"([1-9][0-9]{0,5}):([0-9]{1,9})", text)
+    if matched is None:
+        raise SettingsError(
+            "--subject-track must be VIDEO:TRACK, two numbers such as 1:0",
+            next_step="deid-audit inspect with the same videos prints the tracks of each person",
+        )
+    return int(matched[1]), int(matched[2])
+
+
 def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     case_id = values.get("case_id")
     named = isinstance(case_id, str) and CASE_ID_PATTERN.fullmatch(case_id) and not case_id.startswith(".")
@@ -118,8 +139,11 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
             "--case-id must be 1 to 64 letters, digits, dots, underscores or hyphens, and not start with a dot",
             next_step="leave --case-id out to get a random one",
         )
+    if values.get("subject_photo") is not None and values.get("subject_tracks"):
+        raise SettingsError("--subject-photo and --subject-track exclude each other", next_step="give one of them")
+    tracks = tuple(_track(str(text)) for text in cast(Sequence[str], values.get("subject_tracks") or ()))
     try:
-        return model.model_validate(values)
+        return model.model_validate({**values, "subject_tracks": tracks})
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")

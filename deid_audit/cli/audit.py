@@ -15,6 +15,7 @@ from deid_audit.cli.options import (
     PassphraseFile,
     SignerFile,
     SubjectPhoto,
+    SubjectTrack,
     Thorough,
 )
 from deid_audit.cli.report import perform
@@ -50,6 +51,7 @@ def audit(
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "external",
     subject_photo: SubjectPhoto = None,
+    subject_track: SubjectTrack = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -71,7 +73,7 @@ def audit(
 
     settings = make_audit_settings(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
-        subject_photo=subject_photo, policy=policy, out=out,
+        subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, align=align, thorough=thorough, force=force,
     )  # fmt: skip

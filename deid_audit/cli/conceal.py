@@ -14,6 +14,7 @@ from deid_audit.cli.options import (
     PassphraseFile,
     SignerFile,
     SubjectPhoto,
+    SubjectTrack,
     Thorough,
     print_json,
 )
@@ -45,6 +46,7 @@ def conceal(
         str, typer.Option("--policy", metavar="NAME|FILE", help="What the audit must show; only with --certificate.")
     ] = "concealment",
     subject_photo: SubjectPhoto = None,
+    subject_track: SubjectTrack = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -63,7 +65,7 @@ def conceal(
 
     settings = make_conceal_settings(
         video=video, method=method, out=out, certificate=certificate,
-        subject_photo=subject_photo, policy=policy,
+        subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, thorough=thorough, force=force,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Device, Force, Json, SubjectPhoto, print_json
+from deid_audit.cli.options import Device, Force, Json, SubjectPhoto, SubjectTrack, print_json
 from deid_audit.cli.preview import print_result
 from deid_audit.cli.report import progress_on_stderr
 
@@ -23,6 +23,7 @@ def inspect(
         typer.Argument(metavar="VIDEO", readable=False, help="A video of the subject; several of one person."),
     ],
     subject_photo: SubjectPhoto = None,
+    subject_track: SubjectTrack = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +46,12 @@ def inspect(
     from deid_audit.settings import make_inspect_settings  # noqa: PLC0415
 
     settings = make_inspect_settings(
-        videos=tuple(video), subject_photo=subject_photo, out=out, device=device, force=force
+        videos=tuple(video),
+        subject_photo=subject_photo,
+        subject_tracks=tuple(subject_track or ()),
+        out=out,
+        device=device,
+        force=force,
     )
     result = inspect_pipeline(settings, progress=progress_on_stderr())
     if as_json:

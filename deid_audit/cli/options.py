@@ -31,6 +31,14 @@ SubjectPhoto = Annotated[
         help="A photo of the subject alone: says who it is where several people are in the videos.",
     ),
 ]
+SubjectTrack = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subject-track",
+        metavar="VIDEO:TRACK",
+        help="A track of the subject, as `inspect` prints them (1:0): says who it is. May be repeated.",
+    ),
+]
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deid_audit.findings import Stretch, VideoFacts
-    from deid_audit.pipeline.preview.report import Inspection
+    from deid_audit.pipeline.preview.report import Inspection, PersonSeen
 
 _LISTED = 4
 _LABEL = 20
@@ -66,7 +66,7 @@ def _people(result: "Inspection") -> Iterator[Row]:
         yield (
             one.name + (" (subject)" if one.name == result.subject else ""),
             f"median face {one.median_height_px:.0f} px high, landmarks in {one.landmark_share:.0%}; "
-            f"{_counted(one.frames, 'frame')}; {_places(one.stretches)}",
+            f"{_counted(one.frames, 'frame')}; {_places(one.stretches)}; {_tracks(one)}",
         )
     if result.unnamed_tracks:
         yield (
@@ -78,6 +78,13 @@ def _people(result: "Inspection") -> Iterator[Row]:
         )
     if not result.people and not result.unnamed_tracks:
         yield "nobody", "no face was found in any frame; that is no proof that there is none"
+
+
+def _tracks(person: "PersonSeen") -> str:
+    """The person's tracks in the form of --subject-track."""
+    named = [f"{video}:{track}" for video, tracks in enumerate(person.tracks, start=1) for track in tracks]
+    more = f" (and {len(named) - _LISTED} more)" if len(named) > _LISTED else ""
+    return f"{'track' if len(named) == 1 else 'tracks'} {', '.join(named[:_LISTED])}{more}"
 
 
 def _places(stretches: "Sequence[Stretch]") -> str:

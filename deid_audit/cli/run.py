@@ -15,6 +15,7 @@ from deid_audit.cli.options import (
     PassphraseFile,
     SignerFile,
     SubjectPhoto,
+    SubjectTrack,
     Thorough,
 )
 from deid_audit.cli.report import perform
@@ -35,6 +36,23 @@ def run(
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "release",
     subject_photo: SubjectPhoto = None,
+    subject_track: SubjectTrack = None,
+    swap_everyone: Annotated[
+        bool,
+        typer.Option(
+            "--swap-everyone",
+            help="Swap the other people, too, each to a donor of their own (--other-donor); each trains as long again.",
+        ),
+    ] = False,
+    other_donor: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--other-donor",
+            metavar="VIDEO",
+            readable=False,
+            help="A donor for one of the other people; repeatable, each another person.",
+        ),
+    ] = None,
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
@@ -64,7 +82,8 @@ def run(
     from deid_audit.settings import make_settings  # noqa: PLC0415
 
     settings = make_settings(
-        subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo, policy=policy, out=out,
+        subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
+        subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         thorough=thorough, force=force,

@@ -1,7 +1,7 @@
 """Whose track is it: joins tracks of one person across videos by descriptor, and names the subject or the donor.
 
-The subject is the person found in all the given videos; when two people fit, nothing is guessed, but a photo can say
-which of them it is.
+The subject is the person found in all the given videos; when two people fit, nothing is guessed, but a photo or the
+id of one of the person's tracks can say which of them it is.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deid_audit.errors import NotEnoughFaces
+from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float
 
@@ -49,18 +49,84 @@ def people(videos: Sequence[VideoFaces]) -> list[Person]:
         person.average = (person.average * person.weight + centre * len(rows)) / (person.weight + len(rows))
         person.weight += len(rows)
         person.rows.append(rows)
-    return sorted(found, key=lambda person: -person.weight)
+    return sorted(_joined_near(found), key=lambda person: -person.weight)
 
 
-def name_person(videos: Sequence[VideoFaces], *, who: str, photo: Float | None = None) -> Person:
+def _joined_near(found: list[Person]) -> list[Person]:
+    """People whose averages have come near as tracks joined them are one."""
+    while len(found) > 1:
+        averages = np.stack([person.average for person in found])
+        apart = np.linalg.norm(averages[:, None] - averages[None], axis=2)
+        np.fill_diagonal(apart, np.inf)
+        first, second = np.unravel_index(int(apart.argmin()), apart.shape)
+        if not apart[first, second] < _SAME_PERSON:
+            break
+        _join(found[first], found.pop(second))
+    return found
+
+
+def _join(person: Person, other: Person) -> None:
+    """Makes the other's tracks the person's."""
+    for video, tracks in enumerate(other.tracks):
+        person.tracks[video] |= tracks
+        person.seen[video] += other.seen[video]
+    weight = person.weight + other.weight
+    person.average = (person.average * person.weight + other.average * other.weight) / weight
+    person.weight = weight
+    person.rows += other.rows
+
+
+def name_person(
+    videos: Sequence[VideoFaces], *, who: str, photo: Float | None = None, chosen: Sequence[tuple[int, int]] = ()
+) -> Person:
     """The person seen in every one of the videos; `who` is "subject" or "donor" for messages.
 
-    With `photo` (128,), the descriptor of a photo's face, it is the one of them who matches it.
+    With `photo` (128,), the descriptor of a photo's face, it is the one of them who matches it; with `chosen`, pairs
+    (video from 1, track), the one who has these tracks.
 
-    Raises NotEnoughFaces when nobody is in all of them, when a second person fits nearly as well, or when the photo
-    matches nobody or two.
+    Raises:
+        NotEnoughFaces: nobody is in all of them, a second person fits nearly as well, or the photo matches nobody or
+            two.
+        SettingsError: a chosen track is not there, or too short to know its person again.
     """
     everyone = people(videos)
+    return _having(everyone, chosen, who) if chosen else _named(everyone, videos, who=who, photo=photo)
+
+
+def others_than(person: Person, videos: Sequence[VideoFaces]) -> list[Person]:
+    """Everyone else who can be told apart in these videos, most seen first."""
+    return [
+        one
+        for one in people(videos)
+        if not any(mine & theirs for mine, theirs in zip(person.tracks, one.tracks, strict=True))
+    ]
+
+
+def _having(everyone: list[Person], chosen: Sequence[tuple[int, int]], who: str) -> Person:
+    """The person who has the chosen tracks; the steward says that they are one, so they are joined."""
+    named: list[Person] = []
+    for video, track in chosen:
+        owner = next((one for one in everyone if track in dict(enumerate(one.tracks, start=1)).get(video, ())), None)
+        if owner is None:
+            raise SettingsError(
+                f"--{who}-track {video}:{track}: there is no such track, or it is too short to know the person again",
+                next_step="deid-audit inspect with the same videos prints the tracks of each person",
+            )
+        if owner not in named:
+            named.append(owner)
+    person = named[0]
+    for other in named[1:]:
+        _join(person, other)
+    if not all(person.seen):
+        without = ", ".join(str(number) for number, seen in enumerate(person.seen, start=1) if not seen)
+        raise NotEnoughFaces(
+            f"the person of --{who}-track is not recognised in {who} video {without}",
+            next_step=f"name one of their tracks there, too, or leave {who} video {without} out",
+        )
+    return person
+
+
+def _named(everyone: list[Person], videos: Sequence[VideoFaces], *, who: str, photo: Float | None) -> Person:
     candidates = [person for person in everyone if all(person.seen)]
     if not candidates:
         without = [str(number + 1) for number, video in enumerate(videos) if not video.descriptors]
@@ -83,7 +149,7 @@ def name_person(videos: Sequence[VideoFaces], *, who: str, photo: Float | None =
         raise NotEnoughFaces(
             f"two people could be the {who}: seen in {candidates[0].weight} and {candidates[1].weight} frames",
             next_step=f"add a --{who} video that shows only this person"
-            + (", or --subject-photo with a picture of them" if who == "subject" else ""),
+            + (", or name them: --subject-photo PICTURE or --subject-track V:T" if who == "subject" else ""),
         )
     return candidates[0]
 

@@ -75,7 +75,10 @@ def audit(
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
-                subject = analyse(paired, who="subject", engines=engines, progress=progress, photo=photo)
+                subject = analyse(
+                    paired, who="subject", engines=engines, progress=progress,
+                    photo=photo, chosen=settings.subject_tracks,
+                )  # fmt: skip
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
@@ -115,7 +118,7 @@ def audit(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, paired, made_with, named_by(photo), aligned=settings.align),
+            making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
             timer=timer,
         )
 

@@ -15,13 +15,15 @@ from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.align import align, apply, attention_map
 from deid_audit.faces.choose import farthest_points, held_out, pose_features
 from deid_audit.faces.photo import photo_descriptor
-from deid_audit.faces.subject import name_person
+from deid_audit.faces.splitting import split_tracks
+from deid_audit.faces.subject import Person, name_person, others_than
 from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
 from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
+from deid_audit.vision.detectors import iou_matrix
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 MINIMUM_FACES = 40
@@ -29,6 +31,7 @@ SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
+_SAME_FACE_IOU = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,9 +43,18 @@ class CastVideo:
     tracks: frozenset[int]
 
     def person_face(self, index: int) -> TrackedFace | None:
-        """The person's face in frame `index`; the largest when two tracks claim it."""
+        """The person's face in frame `index`; when two tracks claim it, one with landmarks of its own, the largest."""
         mine = [face for face in self.faces.frames[index] if face.track_id in self.tracks]
-        return max(mine, key=lambda face: float(np.ptp(face.box_xyxy[[1, 3]])), default=None)
+        return max(mine, key=_claim, default=None)
+
+    def same_face(self, face: TrackedFace) -> list[TrackedFace]:
+        """Other tracks' sightings of this very face of the person: one face that was found twice."""
+        row = [one for one in self.faces.frames[face.frame_index] if one is not face and one.track_id in self.tracks]
+        return [one for one in row if iou_matrix(one.box_xyxy[None], face.box_xyxy[None])[0, 0] >= _SAME_FACE_IOU]
+
+
+def _claim(face: TrackedFace) -> tuple[bool, float]:
+    return face.landmarks_xy is not None and not face.filled, float(np.ptp(face.box_xyxy[[1, 3]]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +63,7 @@ class Role:
 
     videos: tuple[CastVideo, ...]
     average: Float  # (128,) descriptor from mesh points, over all described frames
+    others: tuple[Person, ...] = ()  # everybody else who can be told apart in these videos
 
     def arrays(self) -> list[NDArray[Any]]:
         """Descriptors and landmarks of everybody in the videos: what must not outlive the run."""
@@ -91,7 +104,7 @@ def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[S
 def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:
     """Tracks every face of one video."""
     with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
-        return track_faces(
+        found = track_faces(
             read_frames(source),
             frame_rate=source.facts.frame_count / max(source.facts.duration_s, 1e-6),
             detector=engines.leading,
@@ -99,6 +112,7 @@ def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> 
             recognizer=engines.recognizer,
             step=step,
         )
+    return split_tracks(found)
 
 
 def analyse(
@@ -108,18 +122,19 @@ def analyse(
     engines: Engines,
     progress: Progress,
     photo: Float | None = None,
+    chosen: Sequence[tuple[int, int]] = (),
 ) -> Role:
     """Tracks every face of every video and names the one person they share; NotEnoughFaces when there is none.
 
-    `photo` (128,) is the descriptor of a photo that says which person it is.
+    `photo` (128,) is the descriptor of a photo that says which person it is, `chosen` tracks that do, as (video, id).
     """
     tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
-    person = name_person(tracked, who=who, photo=photo)
+    person = name_person(tracked, who=who, photo=photo, chosen=chosen)
     videos = tuple(
         CastVideo(source=source, faces=faces, tracks=frozenset(tracks))
         for source, faces, tracks in zip(sources, tracked, person.tracks, strict=True)
     )
-    return Role(videos=videos, average=person.average)
+    return Role(videos=videos, average=person.average, others=tuple(others_than(person, tracked)))
 
 
 def describe_photo(path: Path | None, engines: Engines) -> Float | None:
@@ -129,17 +144,19 @@ def describe_photo(path: Path | None, engines: Engines) -> Float | None:
     return photo_descriptor(path, detector=engines.leading, recognizer=engines.recognizer)
 
 
-def named_by(photo: Float | None) -> str:
+def named_by(photo: Float | None, chosen: Sequence[tuple[int, int]]) -> str:
     """How the subject was told from others, for the statement."""
+    if chosen:
+        return "the steward, by track " + ", ".join(f"{video}:{track}" for video, track in chosen)
     return "the one person in all videos" if photo is None else "a photo, within the descriptor's cut of 0.6"
 
 
-def refuse_same_person(subject: Role, donor: Role) -> None:
-    """SettingsError when the donor's and the subject's average descriptors match."""
+def refuse_same_person(subject: Role, donor: Role, *, who: str = "subject", other: str = "donor") -> None:
+    """SettingsError when the donor's and the subject's average descriptors match; `who` and `other` name the two."""
     distance = float(np.linalg.norm(subject.average - donor.average))
     if distance < MATCH_DISTANCE:
         raise SettingsError(
-            f"the donor looks like the subject: distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
+            f"the {other} looks like the {who}: distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
             next_step="give videos of another donor",
         )
 

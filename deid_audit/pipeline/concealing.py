@@ -82,6 +82,7 @@ def conceal(
                     originals=(settings.video,),
                     released=(unfinished.path,),
                     subject_photo=settings.subject_photo,
+                    subject_tracks=settings.subject_tracks,
                     policy=settings.policy,
                     out=settings.certificate,
                     case_id=settings.case_id,

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from deid_audit.errors import NotEnoughFaces
-from deid_audit.faces.subject import Person, name_person, people
+from deid_audit.faces.subject import Person, name_person, others_than, people
 from deid_audit.faces.track import VideoFaces
 from deid_audit.findings import Stretch
 from deid_audit.ledger import LedgerFrame
@@ -62,7 +62,7 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
         refusal = next_step = ""
         subject: Person | None = None
         try:
-            subject = name_person(found, who="subject", photo=photo)
+            subject = name_person(found, who="subject", photo=photo, chosen=settings.subject_tracks)
         except NotEnoughFaces as refused:
             refusal, next_step = str(refused), refused.next_step
         about = subject or (everyone[0] if everyone else None)
@@ -70,7 +70,8 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
             CastVideo(source=source, faces=faces, tracks=frozenset(about.tracks[v] if about else ()))
             for v, (source, faces) in enumerate(zip(sources, found, strict=True))
         ]
-        ledgers = [] if about is None else [expected_ledger(video, about.average) for video in videos]
+        others = [] if about is None else [person.average for person in others_than(about, found)]
+        ledgers = [] if about is None else [expected_ledger(video, about.average, others) for video in videos]
         looked = _look(videos, ledgers, everyone, engines, progress, tiles=unfinished is not None)
         tiles = [tile for one in looked for tile in one.tiles]
         if unfinished is not None:

@@ -3,6 +3,7 @@
 Fail closed: any failed check, and any exception while a face is swapped, means that the caller covers the region.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,8 @@ from deid_audit.errors import DeidAuditError
 from deid_audit.faces.align import align, apply
 from deid_audit.frames import AlignedFace, Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
+from deid_audit.pipeline.certainty import METHOD_TEXT as CERTAINTY_METHOD
+from deid_audit.pipeline.certainty import Certainty
 from deid_audit.render.blend import PLAIN, SOLID, WIDER, SteadyColour, masks_agree, paste
 from deid_audit.render.occlusion import METHOD_TEXT as OCCLUSION_METHOD
 from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_mask
@@ -27,7 +30,8 @@ METHOD_TEXT = (
     "they do not, the frame is tried again with a wider mask, then blended harder (full strength up to the wider "
     "outline), then covered in black. The subject's face is also covered, not swapped, in every frame in which it has "
     "no landmarks of its own, is too small, may be somebody else, the net's mask does not fit it, a hand hides much of "
-    f"it, or something else is in front of it. Every other face is covered in all frames. {OCCLUSION_METHOD}"
+    f"it, or something else is in front of it. Every other face is covered in all frames, unless its own swap is told "
+    f"of here. {CERTAINTY_METHOD} {OCCLUSION_METHOD}"
 )
 _REMEDIES = ((Rung.SWAP, PLAIN), (Rung.WIDER, WIDER), (Rung.HARDER, SOLID))
 _MOST_HIDDEN = 0.40  # of the outline
@@ -36,7 +40,6 @@ _MOST_HIDDEN = 0.40  # of the outline
 # eyes is over the limit in all, a thin stick to the mouth in 322 of 329 (39 of 67 in a light that the model does not
 # know), a bar of the skin's own colour in 42 of 396: hands must be found as hands.
 _MOST_FOREIGN = 0.025
-_WRONG_PERSON = 0.75  # the original of a frame this far from the subject's average may be somebody else
 _LEAST_MASK_AGREEMENT = 0.6
 SMALLEST_SWAP_PX = 24
 
@@ -59,35 +62,40 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class FaceSwapper:
-    """Swaps one person's face, frame after frame in their order; `person_average` (128,) says who that is."""
+    """Swaps one person's face, frame after frame in their order; `certainty` says whether it is theirs."""
 
-    person_average: Float
+    certainty: Certainty
     model: SwapModel
     recognizer: Recognizer
     colour: SteadyColour
     mesh: FaceMesh
     hands: HandFinder = field(default_factory=HandFinder)
 
-    def attempt(self, frame: Frame, face: TrackedFace) -> Attempt:
-        """The frame with this face swapped, or the reason why it must be covered."""
+    def attempt(self, frame: Frame, face: TrackedFace, beside: Sequence[TrackedFace] = ()) -> Attempt:
+        """The frame with this face swapped, or the reason why it must be covered; `beside` are its other faces."""
         original = np.full(128, np.nan, np.float32)
         try:
             chip = self.recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
             original = self.recognizer.describe([chip])[0]
-            image, rung, reason, numbers = self._swap(frame, face, original)
+            doubt = self.certainty.doubt(face, beside, original)
+            image, rung, reason, numbers = self._swap(frame, face, original, doubt)
         except DeidAuditError:
             raise
         except Exception as error:  # whatever goes wrong inside a swap, the region is covered
             image, rung, reason, numbers = None, Rung.COVER, f"the swap failed ({type(error).__name__})", ()
         return Attempt(image_rgb=image, rung=rung, reason=reason, numbers=numbers, original=original)
 
-    def _swap(self, frame: Frame, face: TrackedFace, original: Float) -> tuple[Image | None, Rung, str, Numbers]:
+    def _swap(
+        self, frame: Frame, face: TrackedFace, original: Float, doubt: str
+    ) -> tuple[Image | None, Rung, str, Numbers]:
         landmarks_xy = face.landmarks_xy
-        why_not = unfit(face, original, self.person_average)
+        named = self._named(original)
+        why_not = unfit(face) or doubt
         if why_not or landmarks_xy is None:
-            return None, Rung.COVER, why_not, ()
+            return None, Rung.COVER, why_not, named
         aligned = align(frame.index, frame.image_rgb, landmarks_xy, self.model.preset.size)
         kept, why_not, numbers = self._in_front(frame, face.box_xyxy, landmarks_xy, aligned)
+        numbers = (*named, *numbers)
         if why_not:
             return None, Rung.COVER, why_not, numbers
         made = swap_face(self.model, aligned)
@@ -107,6 +115,11 @@ class FaceSwapper:
             else:
                 return pasted, rung, f"distance: {distance:.2f}", numbers
         return None, Rung.COVER, why_not, numbers
+
+    def _named(self, original: Float) -> Numbers:
+        own, other = self.certainty.distances(original)
+        found = (("distance to the person's average", own), ("distance to the nearest other person's", other))
+        return tuple((name, value) for name, value in found if np.isfinite(value))
 
     def _in_front(
         self, frame: Frame, box_xyxy: Float, landmarks_xy: Float, aligned: AlignedFace
@@ -133,14 +146,12 @@ class FaceSwapper:
         return float(np.linalg.norm(self.recognizer.describe([chip])[0] - original))
 
 
-def unfit(face: TrackedFace, descriptor: Float, subject_average: Float) -> str:
-    """Why this face must not be swapped, as far as it shows before a swap is made; empty when one may be tried."""
+def unfit(face: TrackedFace) -> str:
+    """Why this face cannot be swapped, whosever it is, as far as it shows before a swap is made; empty when it can."""
     if face.landmarks_xy is None:
         return f"no landmarks: {face.source}"
     if face.filled:
         return f"no landmarks of its own: {face.source}"
     if float(np.ptp(face.box_xyxy[[1, 3]])) < SMALLEST_SWAP_PX:
         return f"face under {SMALLEST_SWAP_PX} px"
-    if not np.linalg.norm(descriptor - subject_average) < _WRONG_PERSON:
-        return "not surely the subject"
     return ""

@@ -4,7 +4,7 @@ Fail closed: any failed check, and any exception while a face is swapped, covers
 never the fallback.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
-from deid_audit.ledger import LedgerFrame, Region, State
+from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.pipeline.cast import CastVideo
+from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
-from deid_audit.pipeline.ladder import FaceSwapper
+from deid_audit.pipeline.ladder import Attempt, FaceSwapper
 from deid_audit.progress import Step
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
@@ -25,6 +26,8 @@ from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh
+
+_MOST_COVERED = 0.2  # of a face's box: what is left beside another's cover could be neither judged nor described
 
 
 @dataclass(slots=True, eq=False)
@@ -40,12 +43,23 @@ class RenderedPass:
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class _Renderer:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """One person of a video whose face is swapped: the video with this person's tracks, and their face's swapper."""
+
     cast: CastVideo
     swapper: FaceSwapper
+
+
+@dataclass(slots=True, eq=False)
+class _Renderer:
+    parts: Sequence[Part]
     done: RenderedPass
     step: Step
+
+    @property
+    def cast(self) -> CastVideo:
+        return self.parts[0].cast
 
     def frames(self) -> Iterator[Frame]:
         for frame, time_s in zip(read_frames(self.cast.source), self.cast.source.times_s, strict=True):
@@ -63,32 +77,78 @@ class _Renderer:
             yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
     def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:
-        image = frame.image_rgb
-        subject = self.cast.person_face(frame.index)
-        descriptor = np.full(128, np.nan, np.float32)
-        regions: list[Region] = []
-        if subject is not None:
-            attempt = self.swapper.attempt(frame, subject)
-            descriptor = attempt.original
-            image = mask(image, release_box(subject.box_xyxy)) if attempt.image_rgb is None else attempt.image_rgb
-            state = State.CONCEALED if attempt.image_rgb is None else State.SWAPPED
-            region = region_of(subject, state, attempt.reason, is_subject=True)
-            regions.append(replace(region, rung=attempt.rung, numbers=attempt.numbers))
-        for face in self.cast.faces.frames[frame.index]:
-            if face is not subject:
-                image = mask(image, release_box(face.box_xyxy))
-        return image, [*regions, *covered_beside(self.cast, frame.index)], descriptor
+        """The frame as released, its regions with the subject's first, and the subject's original descriptor (128,)."""
+        faces = [part.cast.person_face(frame.index) for part in self.parts]
+        attempts: list[Attempt | None] = []
+        covers: list[Float] = []
+        for part, face in zip(self.parts, faces, strict=True):
+            if face is None:
+                attempts.append(None)
+                continue
+            tried = part.swapper.attempt(frame, face, others_beside(part.cast, face))
+            attempts.append(tried)
+            if tried.image_rgb is None:
+                covers += [release_box(one.box_xyxy) for one in (face, *part.cast.same_face(face))]
+        covers += [
+            release_box(face.box_xyxy) for face in left_over([part.cast for part in self.parts], faces, frame.index)
+        ]
+        image, regions = frame.image_rgb, []
+        for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True)):
+            if face is None or attempt is None:
+                continue
+            shown = attempt.image_rgb
+            state, reason = State.CONCEALED if shown is None else State.SWAPPED, attempt.reason
+            if shown is not None and _hidden_share(face.box_xyxy, covers) > _MOST_COVERED:
+                state, reason = State.CONCEALED, "the cover of another face reaches into it"
+                covers.append(release_box(face.box_xyxy))
+            if state is State.SWAPPED and shown is not None:
+                # only what the swap changed: an earlier person's swapped face stays where it is
+                image = np.where((shown != frame.image_rgb).any(2, keepdims=True), shown, image)
+                if at:
+                    self.done.beside[frame.index, face.track_id] = attempt.original
+            rung = attempt.rung if state is State.SWAPPED else Rung.COVER
+            region = region_of(face, state, reason, is_subject=at == 0)
+            regions.append(replace(region, rung=rung, numbers=attempt.numbers))
+        for box in covers:
+            image = mask(image, box)
+        original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
+        casts = [part.cast for part in self.parts]
+        return image, [*regions, *covered_beside(casts, faces, frame.index)], original
 
 
-def covered_beside(cast: CastVideo, index: int) -> list[Region]:
-    """All faces of frame `index` but the subject's: covered, whatever becomes of the swap."""
+def _hidden_share(box_xyxy: Float, covers: Sequence[Float]) -> float:
+    """The largest share of the box that one of the covers hides."""
+    area = max(float((box_xyxy[2:] - box_xyxy[:2]).prod()), 1e-6)
+    shares = [
+        np.clip(np.minimum(box_xyxy[2:], one[2:]) - np.maximum(box_xyxy[:2], one[:2]), 0, None).prod() for one in covers
+    ]
+    return float(max(shares, default=0.0)) / area
+
+
+def others_beside(cast: CastVideo, face: TrackedFace) -> list[TrackedFace]:
+    """The other faces of this face's frame: not the face itself, found twice."""
+    same = [face, *cast.same_face(face)]
+    return [one for one in cast.faces.frames[face.frame_index] if not any(one is mine for mine in same)]
+
+
+def left_over(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | None], index: int) -> list[TrackedFace]:
+    """The faces of frame `index` that no swap is tried for; `faces[i]` is the one that is tried for `casts[i]`."""
+    tried = [
+        one
+        for cast, face in zip(casts, faces, strict=True)
+        if face is not None
+        for one in (face, *cast.same_face(face))
+    ]
+    return [face for face in casts[0].faces.frames[index] if not any(face is one for one in tried)]
+
+
+def covered_beside(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | None], index: int) -> list[Region]:
+    """All faces of frame `index` but those that a swap is tried for: covered, whatever becomes of the swaps."""
     found: list[Region] = []
-    subject = cast.person_face(index)
-    for face in cast.faces.frames[index]:
-        if face is not subject:
-            mine = face.track_id in cast.tracks
-            why = "second sighting" if mine else "not the subject"
-            found.append(region_of(face, State.CONCEALED, why, is_subject=mine))
+    for face in left_over(casts, faces, index):
+        mine = face.track_id in casts[0].tracks
+        why = "second sighting" if mine else "not the subject"
+        found.append(region_of(face, State.CONCEALED, why, is_subject=mine))
     return found
 
 
@@ -105,35 +165,39 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool)
     )
 
 
-def render_video(
-    cast: CastVideo, path: Path, *, subject_average: Float, model: SwapModel, engines: Engines, step: Step
-) -> RenderedPass:
-    """Writes the released video to `path` and gives its ledger; the file is complete or not there."""
-    done = RenderedPass()
+def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: SwapModel, engines: Engines) -> Part:
+    """The part of one person in one video; `average` and `others` are descriptors (128,) of them and everyone else."""
     facts = cast.source.facts
-    renderer = _Renderer(
+    return Part(
         cast=cast,
         swapper=FaceSwapper(
-            person_average=subject_average,
+            certainty=Certainty(average=average, others=others),
             model=model,
             recognizer=engines.recognizer,
             colour=SteadyColour(facts.frame_count / max(facts.duration_s, 1e-6)),
             mesh=FaceMesh(video=False),
         ),
-        done=done,
-        step=step,
     )
-    write_video(path, renderer.frames(), like=cast.source)
-    if len(done.ledger) != facts.frame_count:
-        raise DeidAuditError(f"{cast.source.label}: {len(done.ledger)} of {facts.frame_count} frames rendered")
+
+
+def render_video(parts: Sequence[Part], path: Path, *, step: Step) -> RenderedPass:
+    """Writes the released video to `path` and gives its ledger; the file is complete or not there.
+
+    The first of the `parts` is the subject; faces that belong to none of them are covered.
+    """
+    done = RenderedPass()
+    source = parts[0].cast.source
+    write_video(path, _Renderer(parts=parts, done=done, step=step).frames(), like=source)
+    if len(done.ledger) != source.facts.frame_count:
+        raise DeidAuditError(f"{source.label}: {len(done.ledger)} of {source.facts.frame_count} frames rendered")
     return done
 
 
 def subject_boxes(done: RenderedPass) -> NDArray[np.float32]:
-    """The subject's box of every frame float32 (n, 4), NaN where the subject has none."""
+    """The subject's box of every frame float32 (n, 4), NaN where the subject has none; the first where seen twice."""
     boxes = np.full((len(done.ledger), 4), np.nan, np.float32)
     for row, frame in zip(boxes, done.ledger, strict=True):
-        for region in frame.regions:
-            if region.is_subject:
-                row[:] = region.box_xyxy
+        mine = [region for region in frame.regions if region.is_subject]
+        if mine:
+            row[:] = mine[0].box_xyxy
     return boxes

@@ -3,7 +3,7 @@
 The one file that shows the whole flow. Every exit, also by error and signal, destroys what the vault holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from deid_audit.findings import Measurement, measured
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
+from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
+from deid_audit.pipeline.companions import Companion, refuse_alike, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
@@ -20,7 +22,7 @@ from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.rendering import render_video
+from deid_audit.pipeline.rendering import part_of, render_video
 from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
@@ -50,14 +52,23 @@ def run(
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
+            others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
-                subject = analyse(subjects, who="subject", engines=engines, progress=progress, photo=photo)
+                subject = analyse(
+                    subjects, who="subject", engines=engines, progress=progress,
+                    photo=photo, chosen=settings.subject_tracks,
+                )  # fmt: skip
                 donor = analyse(donors, who="donor", engines=engines, progress=progress)
                 refuse_same_person(subject, donor)
-                for who, role in (("subject", subject), ("donor", donor)):
+                other_donors = [
+                    analyse([video], who=f"other donor {at}", engines=engines, progress=progress)
+                    for at, video in enumerate(others_given, start=1)
+                ]
+                refuse_alike(subject, donor, other_donors)
+                for role, who in ((subject, "subject"), (donor, "donor"), *((r, "other donors") for r in other_donors)):
                     wipe_arrays_with(vault, f"tracked faces of the {who}", role.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
@@ -71,10 +82,19 @@ def run(
                     vault=vault,
                     progress=progress,
                 )
+                companions = train_companions(
+                    subject,
+                    other_donors,
+                    settings=settings,
+                    device=job.device,
+                    engines=engines,
+                    vault=vault,
+                    progress=progress,
+                )
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(
-                partial / "rendered", subject, pair, settings, engines, canaries, progress, timer
+                partial / "rendered", subject, pair, companions, settings, engines, canaries, progress, timer
             )
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
@@ -95,14 +115,14 @@ def run(
             job,
             Examined(
                 originals=subjects,
-                donors=donors,
+                donors=[*donors, *others_given],
                 watched=watched,
                 distances=distances,
                 measurements=measurements,
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, pair, settings, named_by(photo)),
+            making=_stages(timer, pair, companions, settings, named_by(photo, settings.subject_tracks)),
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
         )
@@ -112,6 +132,7 @@ def _render_and_watch(
     folder: Path,
     subject: Role,
     pair: TrainedPair,
+    companions: Sequence[Companion],
     settings: RunSettings,
     engines: Engines,
     canaries: Flock,
@@ -122,12 +143,22 @@ def _render_and_watch(
     watched: list[Watched] = []
     with timer.of("rendering"):
         rendered = []
+        everyone = [person.average for person in subject.others]
+        swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
         for number, cast in enumerate(subject.videos, start=1):
             path = folder / f"{settings.case_id}-{number:02d}.mp4"
-            with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-                done = render_video(
-                    cast, path, subject_average=subject.average, model=pair.model, engines=engines, step=step
+            parts = [
+                part_of(
+                    role.videos[number - 1],
+                    role.average,
+                    [one for one in (subject.average, *everyone) if one is not role.average],
+                    model=model,
+                    engines=engines,
                 )
+                for role, model in swapped
+            ]
+            with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
+                done = render_video(parts, path, step=step)
             released = open_video(path, label=f"released video {number}")
             writer.check_same_timing(cast.source, released)
             rendered.append((cast, done, released))
@@ -142,7 +173,9 @@ def _erasure_measurement(complete: bool) -> Measurement:
     return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
 
 
-def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings, named: str) -> list[StageRow]:
+def _stages(
+    timer: Timer, pair: TrainedPair, companions: Sequence[Companion], settings: RunSettings, named: str
+) -> list[StageRow]:
     """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
     return [
@@ -150,5 +183,6 @@ def _stages(timer: Timer, pair: TrainedPair, settings: RunSettings, named: str) 
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
+        *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
         ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], {}),
     ]

@@ -24,7 +24,6 @@ from deid_audit.swap.train import ProbeReading, steps_for, train
 from deid_audit.vault import Vault
 
 DEFAULT_SECONDS = 150.0
-_MODEL = "swap model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,38 +55,45 @@ def train_pair(
     engines: Engines,
     vault: Vault,
     progress: Progress,
+    who: tuple[str, str] = ("subject", "donor"),
 ) -> TrainedPair:
-    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little."""
+    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little.
+
+    `who` names the two, in messages and in the vault's record.
+    """
+    person, giver = who
     name, why = choose_preset(settings, device)
     preset = PRESETS[name]
     size = round(preset.size * CROP_MARGIN)
     material = {}
-    for who, role in (("subject", subject), ("donor", donor)):
+    for name_of, role in ((person, subject), (giver, donor)):
         found = gather(
-            role, who=who, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, probe=who == "subject"
-        )
-        _register(vault, who, found)
-        material[who] = found
-    recoloured = match_colours(material["donor"], material["subject"])
-    subject_faces = face_set(material["subject"].crops, material["subject"].attention, device)
-    donor_faces = face_set(recoloured, material["donor"].attention, device)
-    for who, faces in (("subject", subject_faces), ("donor", donor_faces)):
-        vault.register_memory(f"training tensor of the {who}", faces.planes.nbytes, faces.wipe)
-    weights = neutral_weights(material["donor"].features, material["subject"].features)
-    donor_rows = material["donor"].descriptors
-    probe = make_probe(material["subject"].probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
+            role, who=name_of, size=size, margin=CROP_MARGIN, engines=engines, progress=progress,
+            probe=name_of == person,
+        )  # fmt: skip
+        _register(vault, name_of, found)
+        material[name_of] = found
+    recoloured = match_colours(material[giver], material[person])
+    subject_faces = face_set(material[person].crops, material[person].attention, device)
+    donor_faces = face_set(recoloured, material[giver].attention, device)
+    for name_of, faces in ((person, subject_faces), (giver, donor_faces)):
+        vault.register_memory(f"training tensor of the {name_of}", faces.planes.nbytes, faces.wipe)
+    weights = neutral_weights(material[giver].features, material[person].features)
+    donor_rows = material[giver].descriptors
+    probe = make_probe(material[person].probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
     budget = settings.train_seconds or DEFAULT_SECONDS
     steps = settings.iterations or steps_for(budget, preset, subject_faces, donor_faces, weights, device)
-    with progress.step(f"training {name}", steps) as step:
+    with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
         trained = train(
             preset, subject_faces, donor_faces, weights,
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
         )  # fmt: skip
-    with vault.write(_MODEL) as stream:
+    model_name = f"swap model of the {person}"
+    with vault.write(model_name) as stream:
         save_model(trained.model, cast(BinaryIO, stream))
     wipe_model(trained.model)
-    model = load_model(vault.read(_MODEL), device)
-    vault.register_memory("swap model in use", sum(p.nbytes for p in model.parameters()), lambda: wipe_model(model))
+    model = load_model(vault.read(model_name), device)
+    vault.register_memory(f"{model_name} in use", sum(p.nbytes for p in model.parameters()), lambda: wipe_model(model))
     return TrainedPair(
         model=model,
         donor_descriptors=donor_rows,
@@ -100,8 +106,8 @@ def train_pair(
             "planned_steps": trained.planned_steps,
             "probe_every": trained.probe_every,
             "stopped_early": trained.steps < trained.planned_steps,
-            "subject_faces": len(material["subject"].crops),
-            "donor_faces": len(material["donor"].crops),
+            "subject_faces": len(material[person].crops),
+            "donor_faces": len(material[giver].crops),
             "probe_faces": len(probe.frames),
             "training_seconds": round(trained.seconds, 1),
         },

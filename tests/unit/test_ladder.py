@@ -10,6 +10,7 @@ import torch
 from deid_audit.faces.align import align
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
+from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.occlusion import hand_mask
@@ -94,7 +95,7 @@ class Stage:
     ) -> Attempt:
         person = self.person
         swapper = FaceSwapper(
-            person_average=np.zeros(128, np.float32),
+            certainty=Certainty(average=np.zeros(128, np.float32)),
             model=self.model,
             recognizer=ScriptedRecognizer([*distances]),  # type: ignore[arg-type]
             colour=colour or SteadyColour(25),

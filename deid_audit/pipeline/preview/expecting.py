@@ -8,10 +8,11 @@ import numpy as np
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, State, longest_concealed_s
 from deid_audit.pipeline.cast import CastVideo, usable_frames
+from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.ladder import unfit
 from deid_audit.pipeline.preview.hard import yaw_degrees
 from deid_audit.pipeline.preview.report import Expected, Fitting, Material
-from deid_audit.pipeline.rendering import covered_beside, region_of
+from deid_audit.pipeline.rendering import covered_beside, others_beside, region_of
 from deid_audit.pipeline.training import DEFAULT_SECONDS
 from deid_audit.policy import load_policy
 
@@ -21,8 +22,12 @@ _PASSES, _PASSES_PER_MEGAPIXEL = 9.0, 5.0
 _NO_DESCRIPTOR = np.full(128, np.nan, np.float32)
 
 
-def expected_ledger(video: CastVideo, average: Float) -> list[LedgerFrame]:
-    """Each frame as a run would leave it if every swap that is tried holds; `average` (128,) is the person's."""
+def expected_ledger(video: CastVideo, average: Float, others: Sequence[Float]) -> list[LedgerFrame]:
+    """Each frame as a run would leave it if every swap that is tried holds.
+
+    `average` (128,) is the person's, `others` are those of everybody else.
+    """
+    certainty = Certainty(average=average, others=others)
     described = {
         (index, track): row
         for track, rows in video.faces.descriptors.items()
@@ -30,9 +35,13 @@ def expected_ledger(video: CastVideo, average: Float) -> list[LedgerFrame]:
     }
     frames: list[LedgerFrame] = []
     for index, time_s in enumerate(video.source.times_s):
-        regions = covered_beside(video, index)
-        if (face := video.person_face(index)) is not None:
-            why_not = unfit(face, described.get((index, face.track_id), _NO_DESCRIPTOR), average)
+        face = video.person_face(index)
+        regions = covered_beside([video], [face], index)
+        if face is not None:
+            doubt = certainty.doubt(
+                face, others_beside(video, face), described.get((index, face.track_id), _NO_DESCRIPTOR)
+            )
+            why_not = unfit(face) or doubt
             state = State.CONCEALED if why_not else State.SWAPPED
             regions = [region_of(face, state, why_not, is_subject=True), *regions]
         cleared_by = video.faces.cleared_by[index]

@@ -1,0 +1,61 @@
+"""Tracks that change hands: where two people cross, a track may begin on one of them and end on the other.
+
+Comes after tracking and before people are told apart. A track that is split once too often does no harm: both parts
+are joined again where they are one person's.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from deid_audit.faces.track import VideoFaces
+from deid_audit.frames import Float, TrackedFace
+
+_WINDOW = 8  # described frames on each side of a change: fewer say little about who it is
+_OTHER_PERSON = 0.5  # distance of the average descriptors of both sides
+
+
+def split_tracks(faces: VideoFaces) -> VideoFaces:
+    """The same faces, each track with one person's descriptors only; later parts get track ids of their own."""
+    described, descriptors = dict(faces.described), dict(faces.descriptors)
+    taken = [face.track_id for row in faces.frames for face in row]
+    next_id = max((*descriptors, *taken), default=-1) + 1
+    moved: dict[int, list[tuple[int, int]]] = {}  # track: (first frame, id of the part that begins there)
+    for track, rows in faces.descriptors.items():
+        cuts = changes(rows)
+        if not cuts:
+            continue
+        at = faces.described[track]
+        starts = [0, *cuts, len(rows)]
+        parts = list(pairwise(starts))
+        described[track], descriptors[track] = at[: cuts[0]], rows[: cuts[0]]
+        for first, end in parts[1:]:
+            described[next_id], descriptors[next_id] = at[first:end], rows[first:end]
+            # what lies between the last frame of one and the first of the other is the newcomer's: nobody is named yet
+            moved.setdefault(track, []).append((at[first - 1] + 1, next_id))
+            next_id += 1
+    if not moved:
+        return faces
+    frames = tuple(tuple(_renamed(face, moved.get(face.track_id, [])) for face in row) for row in faces.frames)
+    return VideoFaces(frames=frames, cleared_by=faces.cleared_by, described=described, descriptors=descriptors)
+
+
+def changes(rows: Float) -> list[int]:
+    """Positions in descriptors (n, 128), in order of time, where another person begins."""
+    if len(rows) < 2 * _WINDOW:
+        return []
+    sums = np.concatenate((np.zeros((1, rows.shape[1])), np.cumsum(rows, 0, dtype=np.float64)))
+    at = np.arange(_WINDOW, len(rows) - _WINDOW + 1)
+    before, after = sums[at] - sums[at - _WINDOW], sums[at + _WINDOW] - sums[at]
+    step = np.linalg.norm(after - before, axis=1) / _WINDOW
+    best = int(step.argmax())
+    if step[best] < _OTHER_PERSON:
+        return []
+    cut = int(at[best])
+    return [*changes(rows[:cut]), cut, *(cut + later for later in changes(rows[cut:]))]
+
+
+def _renamed(face: TrackedFace, parts: list[tuple[int, int]]) -> TrackedFace:
+    ids = [number for first, number in parts if face.frame_index >= first]
+    return replace(face, track_id=ids[-1]) if ids else face
