@@ -68,6 +68,12 @@ CAUSES = (
         f"{_CUT_OUT}",
     ),
     Cause(
+        says="lost from sight",
+        words="a hand in front of the face moved so fast that it was lost from sight",
+        ours="These stretches are short. If they are too many, film at a higher rate or in more light, so that the "
+        "hand is sharp.",
+    ),
+    Cause(
         says="something is in front of the face",
         words="something other than a found hand is in front of the subject's face, or the model does not know the "
         "face as it is there",

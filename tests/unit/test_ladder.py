@@ -85,6 +85,29 @@ class Stage:
     person: Portrait
     model: SwapModel
 
+    def swapper(
+        self,
+        *distances: float,
+        lost: Sequence[int] = (),
+        hands: FixedHands | None = None,
+        colour: SteadyColour | None = None,
+    ) -> FaceSwapper:
+        return FaceSwapper(
+            certainty=Certainty(average=np.zeros(128, np.float32)),
+            model=self.model,
+            recognizer=ScriptedRecognizer([*distances]),  # type: ignore[arg-type]
+            colour=colour or SteadyColour(25),
+            mesh=ScriptedMesh(self.person.landmarks_xy, set(lost)),  # type: ignore[arg-type]
+            hands=hands or FixedHands(),  # type: ignore[arg-type]
+        )
+
+    @property
+    def face(self) -> TrackedFace:
+        return TrackedFace(
+            frame_index=3, track_id=1, box_xyxy=self.person.box_xyxy, landmarks_xy=self.person.landmarks_xy,
+            score=0.9, filled=False, source="a test",
+        )  # fmt: skip
+
     def attempt(
         self,
         *distances: float,
@@ -93,21 +116,9 @@ class Stage:
         image_rgb: Image | None = None,
         colour: SteadyColour | None = None,
     ) -> Attempt:
-        person = self.person
-        swapper = FaceSwapper(
-            certainty=Certainty(average=np.zeros(128, np.float32)),
-            model=self.model,
-            recognizer=ScriptedRecognizer([*distances]),  # type: ignore[arg-type]
-            colour=colour or SteadyColour(25),
-            mesh=ScriptedMesh(person.landmarks_xy, set(lost)),  # type: ignore[arg-type]
-            hands=hands or FixedHands(),  # type: ignore[arg-type]
-        )
-        face = TrackedFace(
-            frame_index=3, track_id=1, box_xyxy=person.box_xyxy, landmarks_xy=person.landmarks_xy,
-            score=0.9, filled=False, source="a test",
-        )  # fmt: skip
-        image = person.image_rgb if image_rgb is None else image_rgb
-        return swapper.attempt(Frame(index=3, pts=3, image_rgb=image), face)
+        swapper = self.swapper(*distances, lost=lost, hands=hands, colour=colour)
+        image = self.person.image_rgb if image_rgb is None else image_rgb
+        return swapper.attempt(Frame(index=3, pts=3, image_rgb=image), self.face)
 
 
 @pytest.fixture
@@ -210,6 +221,23 @@ def test_a_hand_that_is_not_there_shows_nothing_of_the_face(stage: Stage) -> Non
     assert dict(attempt.numbers)["hand share"] == 0
     assert attempt.image_rgb is not None
     np.testing.assert_array_equal(attempt.image_rgb, plain.image_rgb)
+
+
+@pytest.mark.parametrize(
+    ("frames_ago", "now", "covered"), [(1, [], True), (5, [], True), (6, [], False), (1, ["aside"], False)]
+)
+def test_a_hand_lost_from_sight_while_in_front_covers_the_face_for_a_moment(
+    stage: Stage, frames_ago: int, now: list[str], *, covered: bool
+) -> None:
+    person = stage.person
+    aside = open_hand((5.0, 200.0), (5.0, 150.0))
+    swapper = stage.swapper(FAR, 0.0, FAR, hands=FixedHands([_hand_before_the_mouth(person)]))
+    first = swapper.attempt(Frame(index=10, pts=10, image_rgb=person.image_rgb), stage.face)
+    assert first.rung is Rung.SWAP
+    swapper.hands = FixedHands([aside for _ in now])  # type: ignore[assignment]
+    second = swapper.attempt(Frame(index=10 + frames_ago, pts=20, image_rgb=person.image_rgb), stage.face)
+    assert (second.rung is Rung.COVER) is covered
+    assert ("lost from sight" in second.reason) is covered
 
 
 def test_a_hand_before_most_of_the_face_covers_it(stage: Stage) -> None:
