@@ -21,7 +21,7 @@ from tests.schemas import document_in
 pytestmark = pytest.mark.e2e
 HALF = Setting(size=(320, 240))
 # name: seconds
-SHARE = {"clean": 0.8, "late_entrant": 1.0, "person_turned": 1.6}
+SHARE = {"clean": 1.0, "late_entrant": 1.2}
 
 
 def told(report: Report) -> str:

@@ -19,7 +19,7 @@ from deid_audit.pipeline.demo_clips import planned
 from deid_audit.video.reader import open_video
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import CenterFaceDetector
-from tests.hard_cases.checking import Search
+from tests.hard_cases.checking import FOUND, Search
 from tests.hard_cases.jobs import Material, conceal, examined, rows_of, run
 from tests.hard_cases.people import ellipse_in
 from tests.hard_cases.scenes import TrueFace, Truth
@@ -147,7 +147,7 @@ def _faces(detector: CenterFaceDetector, picture: Image) -> Iterator[TrueFace]:
         outline = tuple((x, y) for x, y in ellipse_in(left, top, right, bottom).tolist())
         yield TrueFace(
             person="somebody",
-            kind="found in the original",
+            kind=FOUND,
             box_xyxy=(left, top, right, bottom),
             outline_xy=outline,
             visible=1.0,
