@@ -3,6 +3,7 @@
 The other tools are played by code: a copy that only encodes again, one at half the rate, one at another size.
 """
 
+import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -214,7 +215,7 @@ def test_a_photo_says_whose_certificate_it_is_where_two_people_are_seen(
     statement = json.loads((tmp_path / "case" / "evidence.json").read_text())["predicate"]
     faces = next(stage for stage in statement["stages"] if stage["stage"] == "faces")
     assert faces["settings"]["subject_named_by"].startswith("a photo")
-    rows = (tmp_path / "case" / "audit" / "frames.csv").read_text().splitlines()[1:]
-    subject = [row.split(",") for row in rows if row.split(",")[5] == "yes"]
-    assert len(subject) == FRAMES // 3 and all(float(row[9]) > 270 for row in subject)  # the one on the right
+    rows = list(csv.DictReader((tmp_path / "case" / "audit" / "frames.csv").read_text().splitlines()))
+    subject = [row for row in rows if row["subject"] == "yes"]
+    assert len(subject) == FRAMES // 3 and all(float(row["x0"]) > 270 for row in subject)  # the one on the right
     assert len(rows) == 2 * (FRAMES // 3)
