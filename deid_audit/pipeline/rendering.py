@@ -160,7 +160,7 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool)
         is_subject=is_subject,
         state=state,
         reason=reason,
-        decided_by=f"{MediaPipeDetector.name}, FaceMesh: {face.source}",
+        decided_by=f"{MediaPipeDetector.name} + FaceMesh: {face.source}",
         box_xyxy=(left, top, right, bottom),
     )
 

@@ -57,7 +57,7 @@ def iou_matrix(first_xyxy: Float, second_xyxy: Float) -> NDArray[np.float64]:
 class MediaPipeDetector:
     """BlazeFace, full range: the detector that leads the swap; low threshold, since a missed face is a leak."""
 
-    name = f"MediaPipe {version('mediapipe')} face detection, full range"
+    name = f"MediaPipe {version('mediapipe')} full-range face detection"
     family = "blazeface"
     models: tuple[PinnedModel, ...] = (FACE_FULL_RANGE,)
 
