@@ -23,7 +23,7 @@ from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
-from deid_audit.vision.detectors import iou_matrix
+from deid_audit.vision.detectors import overlap_of_smaller
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 MINIMUM_FACES = 40
@@ -31,7 +31,7 @@ SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
-_SAME_FACE_IOU = 0.3
+_SAME_FACE = 0.3  # of the smaller box: nobody stands before themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +50,7 @@ class CastVideo:
     def same_face(self, face: TrackedFace) -> list[TrackedFace]:
         """Other tracks' sightings of this very face of the person: one face that was found twice."""
         row = [one for one in self.faces.frames[face.frame_index] if one is not face and one.track_id in self.tracks]
-        return [one for one in row if iou_matrix(one.box_xyxy[None], face.box_xyxy[None])[0, 0] >= _SAME_FACE_IOU]
+        return [one for one in row if overlap_of_smaller(one.box_xyxy, face.box_xyxy) >= _SAME_FACE]
 
 
 def _claim(face: TrackedFace) -> tuple[bool, float]:

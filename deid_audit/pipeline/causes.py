@@ -50,6 +50,22 @@ CAUSES = (
         "subject video that shows more of that.",
     ),
     Cause(
+        says="another face is in the way",
+        words="another face overlaps the subject's",
+        ours=f"Two faces that meet are both covered, since they may be mistaken for each other: {_CUT_OUT}",
+    ),
+    Cause(
+        says="not certain who it is",
+        words="it is not certain that this face is the subject's",
+        ours="Look who is seen there. Where people met, the subject is known again when the face is turned to the "
+        "camera; where two people look alike, --subject-track or more footage of each helps.",
+    ),
+    Cause(
+        says="the cover of another face",
+        words="the cover of another face reaches into the subject's",
+        ours=f"Where people stand close together one hides the other's face: {_CUT_OUT}",
+    ),
+    Cause(
         says="the net's mask fits",
         words="the model's face does not fit the head",
         ours="Give more footage of both people with the head as it is in these stretches.",

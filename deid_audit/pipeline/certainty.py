@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deid_audit.frames import Float, TrackedFace
+from deid_audit.vision.detectors import overlap_of_smaller
 
 _WRONG_PERSON = 0.75  # the original of a frame this far from the person's average may be somebody else
 _SURE = 0.6  # dlib's cut for one person: needed to be known again after faces have met
@@ -35,7 +36,7 @@ class Certainty:
 
         `beside` are the other faces of the frame, `descriptor` (128,) is of this face, NaN where it has none.
         """
-        if any(_shared(face.box_xyxy, other.box_xyxy) > _MEETING for other in beside):
+        if any(overlap_of_smaller(face.box_xyxy, other.box_xyxy) > _MEETING for other in beside):
             self._met = True
             return "not certain who it is: another face is in the way"
         own, other = self.distances(descriptor)
@@ -52,10 +53,3 @@ class Certainty:
         """Distance to the person's average, and to the nearest other person's (infinite without one)."""
         own = float(np.linalg.norm(descriptor - self.average))
         return own, min((float(np.linalg.norm(descriptor - one)) for one in self.others), default=float("inf"))
-
-
-def _shared(first_xyxy: Float, second_xyxy: Float) -> float:
-    """Overlap of two boxes as a share of the smaller one."""
-    low, high = np.maximum(first_xyxy[:2], second_xyxy[:2]), np.minimum(first_xyxy[2:], second_xyxy[2:])
-    areas = [float((box[2:] - box[:2]).prod()) for box in (first_xyxy, second_xyxy)]
-    return float(np.clip(high - low, 0, None).prod()) / max(min(areas), 1e-6)

@@ -54,6 +54,17 @@ def iou_matrix(first_xyxy: Float, second_xyxy: Float) -> NDArray[np.float64]:
     return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), np.float64)
 
 
+def overlap_of_smaller(first_xyxy: Float, second_xyxy: Float) -> float:
+    """What two boxes (4,) share, as a share of the smaller one's area, in [0, 1].
+
+    >>> overlap_of_smaller(np.float32([0, 0, 10, 10]), np.float32([8, 0, 12, 5]))
+    0.5
+    """
+    low, high = np.maximum(first_xyxy[:2], second_xyxy[:2]), np.minimum(first_xyxy[2:], second_xyxy[2:])
+    areas = [float((box[2:] - box[:2]).prod()) for box in (first_xyxy, second_xyxy)]
+    return float(np.clip(high - low, 0, None).prod()) / max(min(areas), 1e-6)
+
+
 class MediaPipeDetector:
     """BlazeFace, full range: the detector that leads the swap; low threshold, since a missed face is a leak."""
 

@@ -7,7 +7,7 @@ import pytest
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Explanation, Outcome, Rule, measured
 from deid_audit.ledger import State
-from deid_audit.pipeline import advising, causes, comparing, finishing, ladder, rendering
+from deid_audit.pipeline import advising, causes, certainty, comparing, finishing, ladder, rendering
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import Fault
 from deid_audit.policy import list_policies
@@ -57,6 +57,9 @@ def test_covered_stretches_are_told_apart_by_their_reason() -> None:
         "face under 24 px": "full size",
         "too near the original: 0.58": "Train longer",
         "not surely the subject": "who is seen there",
+        "not certain who it is: another face is in the way": "both covered",
+        "not certain who it is since faces met": "known again",
+        "the cover of another face reaches into it": "close together",
         "second sighting": "mirror",
         "written tomorrow": "frames.csv",
     }
@@ -67,7 +70,9 @@ def test_covered_stretches_are_told_apart_by_their_reason() -> None:
 
 
 def test_every_cause_is_one_that_some_module_writes() -> None:
-    written = "".join(inspect.getsource(module) for module in (ladder, rendering, comparing, finishing, advising))
+    written = "".join(
+        inspect.getsource(module) for module in (ladder, certainty, rendering, comparing, finishing, advising)
+    )
     assert [cause.says for cause in causes.CAUSES if cause.says not in written] == []
 
 

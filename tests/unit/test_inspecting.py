@@ -201,10 +201,10 @@ def test_the_expected_ledger_covers_what_a_run_covers() -> None:
         [face(seen=False, source="detector only")],
         [face(px=20)],
         [face(filled=True, source="interpolated")],
-        [PLAIN, face(px=50)],  # a second sighting in the subject's own track
+        [PLAIN, face(px=50, x=400)],  # a second sighting in the subject's own track
         [],
     ]
-    ledger = expected_ledger(video(*frames), AVERAGE)
+    ledger = expected_ledger(video(*frames), AVERAGE, [])
     assert [frame.state.value for frame in ledger] == ["swapped", *["concealed"] * 5, "clear"]
     found = expect(1, ledger)
     assert (found.frames, found.to_swap, found.covered) == (7, 3, 4)
@@ -220,7 +220,7 @@ def test_the_expected_ledger_covers_what_a_run_covers() -> None:
 def test_a_face_that_is_not_like_the_subject_is_not_expected_to_be_swapped() -> None:
     far = np.full((2, 128), 0.8 / np.sqrt(128), np.float32)
     far[0] = 0
-    found = expect(1, expected_ledger(video([PLAIN], [PLAIN], descriptors={MINE: far}), AVERAGE))
+    found = expect(1, expected_ledger(video([PLAIN], [PLAIN], descriptors={MINE: far}), AVERAGE, []))
     assert (found.to_swap, found.reasons) == (1, {"not surely the subject": 1})
 
 
