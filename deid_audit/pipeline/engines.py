@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from deid_audit.errors import StageError
 from deid_audit.vision.detectors import CenterFaceDetector, HogDetector, MediaPipeDetector
-from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, PinnedModel, shared_files
+from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, POSE_DETECTION, PinnedModel, shared_files
 from deid_audit.vision.recognizer import Recognizer
 
-_LANDMARKS = (FACE_SHORT_RANGE, FACE_MESH)  # what places the swap inside a face that was found
+# what places the swap inside a face that was found, and what finds heads without a face
+_PLACING = (FACE_SHORT_RANGE, FACE_MESH, POSE_DETECTION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,7 +27,7 @@ def load_engines(device: str) -> Engines:
     leading, second, audit = MediaPipeDetector, HogDetector, CenterFaceDetector
     if len({leading.family, second.family, audit.family}) != 3:
         raise StageError("swap, second opinion and audit must be detectors of three families")
-    refuse_shared_files((*leading.models, *second.models, *_LANDMARKS), audit.models)
+    refuse_shared_files((*leading.models, *second.models, *_PLACING), audit.models)
     return Engines(leading=leading(), second=second(), audit=audit(), recognizer=Recognizer(device))
 
 
