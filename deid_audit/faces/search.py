@@ -15,14 +15,18 @@ from deid_audit.vision.mesh import FaceMesh, box_of
 
 EVERY_FRAMES = 3
 METHOD_TEXT = (
-    f"In every {EVERY_FRAMES}rd frame the same detector also looks at overlapping tiles of the frame, and where it saw "
-    "nothing at the frame turned by 90, 180 and 270 degrees and brightened."
+    f"In every {EVERY_FRAMES}rd frame the same detector also looks at overlapping tiles of the frame, every other time "
+    "with a grey border around it for faces that the frame cuts, and where it saw nothing at the frame turned by 90, "
+    "180 and 270 degrees and brightened."
 )
 _SAME_FACE_IOU = 0.3
 # Measured on seven real clips, CenterFace as reference: every false find had no landmarks and a score below 0.79.
 _SURE_SCORE = 0.8
 _LEAST_TILE_PX = 320
 _TILE_STRIDE = 0.66
+# Of eight faces that the frame's edge cuts by 40 % tiles find two without the border and seven with it.
+_BORDER_PER_TILE = 0.25
+_BORDER_GREY = (118, 118, 118)
 _BRIGHTER_GAMMA = 0.45
 _TURNS = (0.0, 90.0, -90.0, 180.0)
 
@@ -33,6 +37,7 @@ class HarderSearch:
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
         self._mesh = FaceMesh(video=False)
+        self._bordered = False
 
     def __call__(self, image_rgb: Image, found: Detections, *, nothing_seen: bool) -> Detections:
         """`found` with the faces it lacks: boxes in pixels of the image, best first among the new ones."""
@@ -62,12 +67,20 @@ class HarderSearch:
     def _tiles(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
         height, width = image_rgb.shape[:2]
         side = max(_LEAST_TILE_PX, min(width, height) // 2)
+        self._bordered = not self._bordered
+        edge = round(side * _BORDER_PER_TILE) if self._bordered else 0
+        if edge:
+            colour = cv2.BORDER_CONSTANT
+            image_rgb = np.asarray(
+                cv2.copyMakeBorder(image_rgb, edge, edge, edge, edge, colour, value=_BORDER_GREY), np.uint8
+            )
+        height, width = image_rgb.shape[:2]
         if side >= max(width, height):
             return
         for top in _starts(height, side):
             for left in _starts(width, side):
                 tile = np.ascontiguousarray(image_rgb[top : top + side, left : left + side])
-                yield from self._moved(tile, np.array((left, top, left, top), np.float32))
+                yield from self._moved(tile, np.array((left, top, left, top), np.float32) - np.float32(edge))
 
     def _moved(self, tile: Image, offset: Float) -> Iterator[tuple[Float, float]]:
         found = self._detector.detect(tile)

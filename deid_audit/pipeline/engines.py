@@ -7,10 +7,11 @@ from deid_audit.errors import StageError
 from deid_audit.findings import Policy
 from deid_audit.vision.detectors import HogDetector, MediaPipeDetector
 from deid_audit.vision.looks import AuditSearch
-from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, PinnedModel, shared_files
+from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, POSE_DETECTION, PinnedModel, shared_files
 from deid_audit.vision.recognizer import Recognizer
 
-_LANDMARKS = (FACE_SHORT_RANGE, FACE_MESH)  # what places the swap inside a face that was found
+# what places the swap inside a face that was found, and what finds heads without a face
+_PLACING = (FACE_SHORT_RANGE, FACE_MESH, POSE_DETECTION)
 _BREADTH = ("audit.looks", "audit.families")
 
 
@@ -30,7 +31,7 @@ def load_engines(device: str, *, thorough: bool = False) -> Engines:
     used = {leading.family, second.family}
     if len(used) != 2 or used & audit.families:
         raise StageError("swap, second opinion and audit must be detectors of three families")
-    refuse_shared_files((*leading.models, *second.models, *_LANDMARKS), audit.models)
+    refuse_shared_files((*leading.models, *second.models, *_PLACING), audit.models)
     return Engines(leading=leading(), second=second(), audit=audit, recognizer=Recognizer(device))
 
 

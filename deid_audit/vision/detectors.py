@@ -35,6 +35,17 @@ class FaceDetector(Protocol):
         ...
 
 
+class WaryDetector(Protocol):
+    """A detector whose threshold can be lowered: who must agree that a frame holds no face."""
+
+    name: str
+    family: str
+
+    def detect(self, image_rgb: Image, *, min_score: float = 0.0) -> Detections:
+        """All faces of an upright RGB image uint8 (H, W, 3) with at least this score."""
+        ...
+
+
 def _pack(boxes: list[tuple[float, float, float, float]], scores: list[float]) -> Detections:
     order = np.argsort(-np.asarray(scores, np.float32), kind="stable") if scores else np.zeros(0, np.intp)
     boxes_xyxy = np.asarray(boxes, np.float32).reshape(-1, 4)[order]
@@ -101,8 +112,8 @@ class HogDetector:
 
         self._detector = dlib.get_frontal_face_detector()
 
-    def detect(self, image_rgb: Image, *, upsample: int = 0) -> Detections:
-        rectangles, scores, _ = self._detector.run(image_rgb, upsample, 0.0)
+    def detect(self, image_rgb: Image, *, upsample: int = 0, min_score: float = 0.0) -> Detections:
+        rectangles, scores, _ = self._detector.run(image_rgb, upsample, min_score)
         return _pack([(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in rectangles], list(scores))
 
 

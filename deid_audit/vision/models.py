@@ -90,7 +90,7 @@ POSE_DETECTION = PinnedModel(
     relative="modules/pose_detection/pose_detection.tflite",
     sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
     licence=_MEDIAPIPE,
-    used_for="finding the person whose keypoints are compared",
+    used_for="finding people: where heads must be, and whose keypoints are compared",
 )
 POSE_LANDMARKS = PinnedModel(
     name="pose_landmark_full",

@@ -40,6 +40,20 @@ def test_a_small_face_in_a_large_frame_is_found_by_tiles(portraits: Portraits, d
     search.close()
 
 
+def test_a_face_that_the_frame_cuts_is_found_with_a_border(portraits: Portraits, detector: MediaPipeDetector) -> None:
+    small = portraits.astronaut.resized(110 / float(np.ptp(portraits.astronaut.box_xyxy[[1, 3]])))
+    middle = round(float(small.box_xyxy[0] * 0.6 + small.box_xyxy[2] * 0.4))
+    frame = np.full((720, 1280, 3), 118, np.uint8)
+    height, width = small.image_rgb.shape[:2]
+    frame[120 : 120 + height, : width - middle] = small.image_rgb[:, middle:]
+    expected = np.clip(small.box_xyxy + np.float32((-middle, 120, -middle, 120)), 0, None)
+    once = detector.detect(frame)
+    assert not finds(once, expected), "one look was enough: cut more of the face off"
+    search = HarderSearch(detector)
+    assert finds(search(frame, once, nothing_seen=True), expected)
+    search.close()
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_face_on_its_side_or_upside_down_is_found_where_nothing_was_seen(
     portraits: Portraits, detector: MediaPipeDetector, quarters: int

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from deid_audit.faces import track
+from deid_audit.faces import hidden, track
 from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.progress import SilentProgress
 from deid_audit.vision.detectors import Detections, HogDetector, MediaPipeDetector, iou_matrix
+from deid_audit.vision.heads import HeadFinder, Heads
 from deid_audit.vision.mesh import box_of
 from deid_audit.vision.recognizer import Recognizer
 from tests.conftest import Portraits
+from tests.unit.test_faces_follow import walk
 
 RATE = 5.0
 Run = Callable[..., VideoFaces]
@@ -28,6 +30,7 @@ class Shown:
     leading: bool = True
     second: bool = False
     mesh: bool = True
+    body: bool = False
     turn: float = 0.0
     mesh_shift: float = 0.0
 
@@ -62,7 +65,7 @@ class ScriptedDetector:
     name: str
     family: str = "made"
 
-    def detect(self, image_rgb: Image) -> Detections:
+    def detect(self, image_rgb: Image, *, min_score: float = 0.0) -> Detections:
         seen = [face for face in self.script.shown(image_rgb) if getattr(face, self.name)]
         boxes = np.array([face.box_xyxy for face in seen], np.float32).reshape(-1, 4)
         return Detections(boxes_xyxy=boxes, scores=np.full(len(seen), 0.9, np.float32))
@@ -100,6 +103,23 @@ class ScriptedRecognizer:
         return np.array([np.resize(chip[0, 0].astype(np.float32), 128) for chip in chips]).reshape(-1, 128)
 
 
+@dataclass(kw_only=True)
+class ScriptedHeads:
+    """Sees the heads of the people who have a body."""
+
+    script: Script
+
+    def __post_init__(self) -> None:
+        self.script.opened += 1
+
+    def find(self, image_rgb: Image, *, several: bool = False) -> Heads:
+        boxes = [face.box_xyxy + np.float32((-10, -10, 10, 10)) for face in self.script.shown(image_rgb) if face.body]
+        return Heads(boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4), scores=np.full(len(boxes), 0.9, np.float32))
+
+    def close(self) -> None:
+        self.script.closed += 1
+
+
 class NoSearch:
     """The scripts say what is seen; looking harder has its own tests."""
 
@@ -119,6 +139,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         script = Script(frames)
         monkeypatch.setattr(track, "FaceMesh", lambda *, video: ScriptedMesh(script=script))
         monkeypatch.setattr(track, "HarderSearch", NoSearch)
+        monkeypatch.setattr(hidden, "HeadFinder", lambda: ScriptedHeads(script=script))
         images = [np.full((120, 400, 3), index, np.uint8) for index in range(len(frames))]
         with SilentProgress().step("", len(frames)) as step:
             found = track_faces(
@@ -184,7 +205,7 @@ def test_the_frames_around_a_track_stay_suspect(run: Run) -> None:
         np.testing.assert_array_equal(face.box_xyxy, Shown().box_xyxy)
     for index in (8, 9, 10):
         assert _only(found.frames[index]).source == "after the last sighting"
-    agreed = ("leading", "second")
+    agreed = ("leading", "second", HeadFinder.name)
     assert list(found.cleared_by) == [agreed] * 3 + [()] * 8 + [agreed] * 3
 
 
@@ -249,7 +270,7 @@ def test_a_frame_is_clear_only_when_both_detectors_agree(run: Run) -> None:
     assert lone.landmarks_xy is None
     assert not lone.filled
     np.testing.assert_array_equal(lone.box_xyxy, Shown().box_xyxy)
-    assert found.cleared_by[0] == found.cleared_by[-1] == ("leading", "second")
+    assert found.cleared_by[0] == found.cleared_by[-1] == ("leading", "second", HeadFinder.name)
     # around it the region stays suspect, as around any track
     assert [len(faces) for faces in found.frames] == [0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
 
@@ -281,6 +302,60 @@ def test_a_track_lost_for_more_than_a_second_ends(run: Run) -> None:
     assert "interpolated" not in {face.source for faces in found.frames for face in faces}
     # three suspect frames at each end; what lies between is clear, as both detectors say
     assert [bool(names) for names in found.cleared_by] == [False] * 4 + [True] * (lost - 6) + [False] * 4
+
+
+def test_a_person_without_a_found_face_is_not_clear(run: Run) -> None:
+    hidden_face = Shown(x=100, leading=False, mesh=False, body=True)
+    found = run([[]] * 5 + [[hidden_face]] * 2 + [[]] * 6)
+    assert [bool(names) for names in found.cleared_by] == [True] * 2 + [False] * 8 + [True] * 3
+    assert _only(found.frames[5]).source == "head by the body"
+    assert _only(found.frames[5]).landmarks_xy is None
+    # with the face found the body adds nothing
+    assert all(len(faces) == 1 for faces in run([[Shown(body=True)]] * 9).frames)
+
+
+def test_a_second_person_without_a_face_is_covered_beside_the_first(run: Run) -> None:
+    behind = Shown(x=200, leading=False, mesh=False, body=True)
+    found = run([[Shown(body=True), behind]] * 9)
+    assert [sorted(face.source for face in faces) for faces in found.frames] == [["head by the body", "video mesh"]] * 9
+
+
+def test_the_second_opinion_looks_at_a_lowered_threshold(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def listening(self: ScriptedDetector, image_rgb: Image, *, min_score: float = 0.0) -> Detections:
+        asked.append(min_score)
+        return Detections(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32))
+
+    monkeypatch.setattr(ScriptedDetector, "detect", listening)
+    run([[]])
+    assert asked == [0.0, -0.15]  # the leading detector at its own, the second lowered
+
+
+def test_a_face_for_three_frames_is_covered_before_and_after_along_its_way(
+    portraits: Portraits, recognizer: Recognizer
+) -> None:
+    images, boxes = walk(portraits, 16)
+    shown = range(7, 10)
+
+    class Glimpse:
+        """Sees the face in three frames only."""
+
+        name = family = "glimpse"
+
+        def detect(self, image_rgb: Image, *, min_score: float = 0.0) -> Detections:
+            seen = [i for i in shown if images[i] is image_rgb] if min_score == 0.0 else []
+            found = np.array([boxes[i] for i in seen], np.float32).reshape(-1, 4)
+            return Detections(boxes_xyxy=found, scores=np.full(len(seen), 0.9, np.float32))
+
+    with SilentProgress().step("", None) as step:
+        found = track_faces(
+            [Frame(index=i, pts=i, image_rgb=image) for i, image in enumerate(images)],
+            frame_rate=25, detector=Glimpse(), second_opinion=Glimpse(), recognizer=recognizer, step=step,
+        )  # fmt: skip
+    for faces, box in zip(found.frames, boxes, strict=True):
+        assert any(iou_matrix(face.box_xyxy[None], box[None])[0, 0] > 0.5 for face in faces)
+    assert "before the first sighting" in {face.source for face in found.frames[0]}
 
 
 def test_every_face_with_landmarks_is_described_once(run: Run) -> None:
@@ -328,7 +403,7 @@ def test_two_real_faces_moving_and_leaving(portraits: Portraits, recognizer: Rec
             assert np.abs(face.landmarks_xy - moved).mean() < 2.5
             assert iou_matrix(face.box_xyxy[None], box_of(moved)[None])[0, 0] > 0.8
     assert all(face.filled for faces in found.frames[6:] for face in faces)
-    assert found.cleared_by[-1] == (MediaPipeDetector.name, HogDetector.name)
+    assert found.cleared_by[-1] == (MediaPipeDetector.name, HogDetector.name, HeadFinder.name)
     rows = found.descriptors
     assert {len(each) for each in rows.values()} == {len(shifts)}
     assert np.linalg.norm(rows[0].mean(0) - rows[1].mean(0)) > 0.6

@@ -175,7 +175,7 @@ class Blind:
         self.name = self.family = name
         self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
 
-    def detect(self, image_rgb: Image) -> Detections:
+    def detect(self, image_rgb: Image, *, min_score: float = 0.0) -> Detections:
         return Detections(boxes_xyxy=self._boxes, scores=np.ones(len(self._boxes), np.float32))
 
 
