@@ -73,7 +73,7 @@ def video(*frames: Sequence[TrackedFace], descriptors: dict[int, Float] | None =
     count = len(frames)
     seen = [index for index, row in enumerate(frames) for one in row if one.track_id == MINE and not one.filled]
     faces = VideoFaces(
-        frames=tuple(tuple(row) for row in frames),
+        frames=tuple(tuple(replace(one, frame_index=at) for one in row) for at, row in enumerate(frames)),
         cleared_by=tuple(() if row else ("a", "b") for row in frames),
         described={MINE: tuple(seen)},
         descriptors=descriptors or {MINE: np.tile(AVERAGE, (len(seen), 1))},

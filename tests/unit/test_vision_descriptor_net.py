@@ -116,8 +116,8 @@ def test_a_missing_package_or_file_is_named() -> None:
 
 def test_the_records_list_every_model_with_its_licence() -> None:
     records = model_records()
-    assert len(records) == len(ALL_MODELS) == 8
-    assert len({record.sha256 for record in records}) == 8
+    assert len(records) == len(ALL_MODELS)
+    assert len({record.sha256 for record in records}) == len(ALL_MODELS)
     for record in records:
         assert len(record.sha256) == 64
         assert record.licence
