@@ -42,17 +42,24 @@ class HarderSearch:
     def __call__(self, image_rgb: Image, found: Detections, *, nothing_seen: bool) -> Detections:
         """`found` with the faces it lacks: boxes in pixels of the image, best first among the new ones."""
         boxes, scores = list(found.boxes_xyxy), [float(score) for score in found.scores]
-        candidates = list(self._tiles(image_rgb))
+        turns = [0.0] * len(boxes)
+        candidates = [(box, score, 0.0) for box, score in self._tiles(image_rgb)]
         if nothing_seen:
-            candidates += [*self._turned(image_rgb), *self._brightened(image_rgb)]
-        for box, score in sorted(candidates, key=lambda candidate: -candidate[1]):
+            candidates += self._turned(image_rgb)
+            candidates += [(box, score, 0.0) for box, score in self._brightened(image_rgb)]
+        for box, score, turn in sorted(candidates, key=lambda candidate: -candidate[1]):
             known = np.array(boxes, np.float32).reshape(-1, 4)
             if len(known) and iou_matrix(box[None], known).max() >= _SAME_FACE_IOU:
                 continue
             if score >= _SURE_SCORE or self._looks_like_a_face(image_rgb, box):
                 boxes.append(box)
                 scores.append(score)
-        return Detections(boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4), scores=np.array(scores, np.float32))
+                turns.append(turn)
+        return Detections(
+            boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+            scores=np.array(scores, np.float32),
+            turns=np.array(turns, np.float32),
+        )
 
     def close(self) -> None:
         self._mesh.close()
@@ -87,12 +94,12 @@ class HarderSearch:
         for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
             yield box + offset, float(score)
 
-    def _turned(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
-        """The frame in the three other quarter turns; boxes are turned back."""
+    def _turned(self, image_rgb: Image) -> Iterator[tuple[Float, float, float]]:
+        """The frame in the three other quarter turns; boxes are turned back, each with its turn in degrees."""
         for quarters in (1, 2, 3):
             found = self._detector.detect(np.ascontiguousarray(np.rot90(image_rgb, quarters)))
             for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
-                yield turned_back(box, quarters, image_rgb.shape[:2]), float(score)
+                yield turned_back(box, quarters, image_rgb.shape[:2]), float(score), 90.0 * quarters
 
     def _brightened(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
         steps = (np.linspace(0, 1, 256) ** _BRIGHTER_GAMMA * 255).round().astype(np.uint8)

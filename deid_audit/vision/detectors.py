@@ -18,10 +18,15 @@ from deid_audit.vision.models import CENTERFACE, FACE_FULL_RANGE, MMOD, PinnedMo
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detections:
-    """`boxes_xyxy` float32 (n, 4) px; `scores` float32 (n,), best first."""
+    """`boxes_xyxy` float32 (n, 4) px; `scores` float32 (n,), best first.
+
+    `turns` float32 (n,) says by how many degrees counter-clockwise the picture was turned when each was found, None
+    when it was upright for all.
+    """
 
     boxes_xyxy: Float
     scores: Float
+    turns: Float | None = None
 
 
 class FaceDetector(Protocol):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deid_audit.errors import NotEnoughFaces
-from deid_audit.faces.subject import name_person, people
+from deid_audit.errors import NotEnoughFaces, SettingsError
+from deid_audit.faces.subject import name_person, others_than, people
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float
 
@@ -89,3 +89,40 @@ def test_a_track_of_four_frames_names_nobody() -> None:
     assert len(people([_video((ANNE, 5))])) == 1
     with pytest.raises(NotEnoughFaces, match="seen longest is in 4 frames, at least 5 are needed"):
         name_person([_video((ANNE, 4))], who="subject")
+
+
+def test_a_track_names_its_person() -> None:
+    videos = [_video((ANNE, 100), (BERT, 60), (BERT, 20))]
+    assert name_person(videos, who="subject", chosen=[(1, 12)]).tracks == [{11, 12}]
+    assert name_person(videos, who="subject", chosen=[(1, 10)]).tracks == [{10}]
+
+
+def test_two_named_tracks_are_one_person_by_the_stewards_word() -> None:
+    videos = [_video((ANNE, 50), (BERT, 30)), _video((CARL, 40))]
+    person = name_person(videos, who="subject", chosen=[(1, 10), (2, 10)])
+    assert person.tracks == [{10}, {10}] and person.weight == 90
+    assert [other.tracks for other in others_than(person, videos)] == [[{11}, set()]]
+
+
+def test_a_named_person_must_be_in_every_video() -> None:
+    with pytest.raises(NotEnoughFaces, match="not recognised in subject video 2"):
+        name_person([_video((ANNE, 50)), _video((BERT, 40))], who="subject", chosen=[(1, 10)])
+
+
+@pytest.mark.parametrize("chosen", [(1, 99), (2, 10), (1, 11)])  # no such track, no such video, too short
+def test_a_track_that_names_nobody_is_refused(chosen: tuple[int, int]) -> None:
+    with pytest.raises(SettingsError, match=f"{chosen[0]}:{chosen[1]}: there is no such track"):
+        name_person([_video((ANNE, 50), (BERT, 4))], who="subject", chosen=[chosen])
+
+
+def test_people_whose_averages_come_near_are_one() -> None:
+    """A person's long track, one of another light 0.52 away, and one between that draws the first towards it."""
+    steps = {10: (0.0, 20), 11: (0.52, 18), 12: (0.25, 16)}
+    rows = {
+        track: np.tile(np.eye(1, 128, 0, dtype=np.float32) * at, (count, 1)) for track, (at, count) in steps.items()
+    }
+    described = {track: tuple(range(len(each))) for track, each in rows.items()}
+    made = VideoFaces(frames=(), cleared_by=(), described=described, descriptors=rows)
+    [person] = people([made])
+    assert person.tracks == [{10, 11, 12}] and person.seen == [54]
+    assert person.average[0] == pytest.approx((0.52 * 18 + 0.25 * 16) / 54)

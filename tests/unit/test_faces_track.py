@@ -408,3 +408,22 @@ def test_two_real_faces_moving_and_leaving(portraits: Portraits, recognizer: Rec
     assert {len(each) for each in rows.values()} == {len(shifts)}
     assert np.linalg.norm(rows[0].mean(0) - rows[1].mean(0)) > 0.6
     assert max(np.linalg.norm(each - each.mean(0), axis=1).max() for each in rows.values()) < 0.3
+
+
+def test_landmarks_that_stand_on_their_head_are_none(portraits: Portraits) -> None:
+    """The mesh fits an upright face upside down as well; the tilt before tells."""
+    face = portraits.astronaut
+    box = face.box_xyxy
+    assert abs(track.roll_of(face.landmarks_xy)) < 20
+    assert track._plausible(face.landmarks_xy, box, 0)
+    assert not track._plausible(face.landmarks_xy, box, 180)
+    turned = (box[:2] + box[2:]) - face.landmarks_xy
+    assert abs(abs(track.roll_of(turned)) - 180) < 20
+    assert not track._plausible(turned, box, 0) and track._plausible(turned, box, 180)
+
+
+def test_landmarks_of_half_a_face_are_none(portraits: Portraits) -> None:
+    box = portraits.astronaut.box_xyxy
+    centre = (box[:2] + box[2:]) / 2
+    for size, plausible in ((0.6, False), (0.9, True), (1.4, True), (1.7, False)):
+        assert track._plausible(centre + (portraits.astronaut.landmarks_xy - centre) * size, box, 0) is plausible

@@ -58,3 +58,27 @@ def test_options_that_cannot_be_used(change: dict[str, Any], option: str) -> Non
         make_settings(**GOOD | change)
     assert option in str(caught.value)
     assert caught.value.exit_code == 2 and caught.value.next_step
+
+
+def test_tracks_name_a_video_and_a_track() -> None:
+    settings = make_settings(**GOOD, subject_tracks=("1:0", "12:345"))
+    assert settings.subject_tracks == ((1, 0), (12, 345))
+
+
+@pytest.mark.parametrize("text", ["", "1", "0:1", "1:-1", "1:x", "1:2:3", " 1:2", "1:2\n", "1:٣"])
+def test_what_names_no_track_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--subject-track must be VIDEO:TRACK"):
+        make_settings(**GOOD, subject_tracks=(text,))
+
+
+def test_a_photo_and_a_track_exclude_each_other() -> None:
+    with pytest.raises(SettingsError, match="exclude each other"):
+        make_settings(**GOOD, subject_tracks=("1:0",), subject_photo=Path("p.png"))
+
+
+def test_other_donors_and_swap_everyone_belong_together() -> None:
+    donors = {"other_donors": (Path("d2.mp4"),)}
+    assert make_settings(**GOOD, swap_everyone=True, **donors).other_donors == (Path("d2.mp4"),)
+    for change in ({"swap_everyone": True}, donors):
+        with pytest.raises(SettingsError, match="belong together"):
+            make_settings(**GOOD, **change)
