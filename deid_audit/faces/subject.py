@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deid_audit.errors import NotEnoughFaces, SettingsError
+from deid_audit.faces.grouping import TrackRows, grouped
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float
 
-_SAME_PERSON = 0.5  # distance of two tracks' average descriptors
 _LEAST_FRAMES = 5  # described frames of a track; fewer say nothing about who it is
 _PHOTO_MATCH = 0.6  # dlib's cut for one person
 _PHOTO_MARGIN = 0.1  # the next person must be this much farther from the photo
@@ -33,36 +33,20 @@ class Person:
 
 def people(videos: Sequence[VideoFaces]) -> list[Person]:
     """All people of the videos, most seen first; tracks shorter than five described frames join nobody."""
-    found: list[Person] = []
     every = [(v, t, rows) for v, video in enumerate(videos) for t, rows in video.descriptors.items()]
-    tracks = [track for track in every if len(track[2]) >= _LEAST_FRAMES]
-    for video, track, rows in sorted(tracks, key=lambda item: -len(item[2])):
-        centre = rows.mean(0)
-        distances = [float(np.linalg.norm(person.average - centre)) for person in found]
-        if distances and min(distances) < _SAME_PERSON:
-            person = found[int(np.argmin(distances))]
-        else:
-            person = Person([set() for _ in videos], [0] * len(videos), centre)
-            found.append(person)
+    known = [track for track in every if len(track[2]) >= _LEAST_FRAMES]
+    return sorted((_person(videos, tracks) for tracks in grouped(videos, known)), key=lambda one: -one.weight)
+
+
+def _person(videos: Sequence[VideoFaces], tracks: Sequence[TrackRows]) -> Person:
+    """The person whose tracks these are."""
+    rows = [one for _, _, one in tracks]
+    person = Person([set() for _ in videos], [0] * len(videos), np.concatenate(rows).mean(0), rows=rows)
+    for video, track, described in tracks:
         person.tracks[video].add(track)
-        person.seen[video] += len(rows)
-        person.average = (person.average * person.weight + centre * len(rows)) / (person.weight + len(rows))
-        person.weight += len(rows)
-        person.rows.append(rows)
-    return sorted(_joined_near(found), key=lambda person: -person.weight)
-
-
-def _joined_near(found: list[Person]) -> list[Person]:
-    """People whose averages have come near as tracks joined them are one."""
-    while len(found) > 1:
-        averages = np.stack([person.average for person in found])
-        apart = np.linalg.norm(averages[:, None] - averages[None], axis=2)
-        np.fill_diagonal(apart, np.inf)
-        first, second = np.unravel_index(int(apart.argmin()), apart.shape)
-        if not apart[first, second] < _SAME_PERSON:
-            break
-        _join(found[first], found.pop(second))
-    return found
+        person.seen[video] += len(described)
+        person.weight += len(described)
+    return person
 
 
 def _join(person: Person, other: Person) -> None:
