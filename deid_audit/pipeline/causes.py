@@ -61,8 +61,8 @@ CAUSES = (
         "camera; where two people look alike, --subject-track or more footage of each helps.",
     ),
     Cause(
-        says="the cover of another face",
-        words="the cover of another face reaches into the subject's",
+        says="of another face reaches into it",
+        words="the cover or swap of another face reaches into the subject's",
         ours=f"Where people stand close together one hides the other's face: {_CUT_OUT}",
     ),
     Cause(

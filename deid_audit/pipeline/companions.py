@@ -82,3 +82,11 @@ def train_companions(
         )  # fmt: skip
         trained.append(Companion(name=name, role=role, pair=pair))
     return trained
+
+
+def covered_words(swapped: int, people: int) -> str:
+    """Said where not all of the other people could be swapped."""
+    return (
+        f"{swapped} of {people} other people are swapped; the rest stay covered: fewer than {MINIMUM_FACES} usable "
+        "faces, or no donor left who looks unlike them"
+    )

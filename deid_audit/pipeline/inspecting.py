@@ -65,6 +65,8 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
             subject = name_person(found, who="subject", photo=photo, chosen=settings.subject_tracks)
         except NotEnoughFaces as refused:
             refusal, next_step = str(refused), refused.next_step
+        if subject is not None:  # the steward's tracks may have joined two into one
+            everyone = sorted([subject, *others_than(subject, found)], key=lambda person: -person.weight)
         about = subject or (everyone[0] if everyone else None)
         videos = [
             CastVideo(source=source, faces=faces, tracks=frozenset(about.tracks[v] if about else ()))
@@ -94,10 +96,10 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
 
 
 def _name_of(person: Person | None, everyone: Sequence[Person]) -> str | None:
-    """`person 1` for the one seen most. Each search makes people anew: the same one has the same tracks."""
+    """`person 1` for the one seen most."""
     if person is None:
         return None
-    return f"person {next(at for at, one in enumerate(everyone, start=1) if one.tracks == person.tracks)}"
+    return f"person {next(at for at, one in enumerate(everyone, start=1) if one is person)}"
 
 
 def _look(

@@ -79,9 +79,11 @@ class FaceSwapper:
         """The frame with this face swapped, or the reason why it must be covered; `beside` are its other faces."""
         original = np.full(128, np.nan, np.float32)
         try:
-            chip = self.recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
-            original = self.recognizer.describe([chip])[0]
-            doubt = self.certainty.doubt(face, beside, original)
+            try:
+                chip = self.recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
+                original = self.recognizer.describe([chip])[0]
+            finally:  # also when that fails: a meeting must not go unnoticed
+                doubt = self.certainty.doubt(face, beside, original)
             image, rung, reason, numbers = self._swap(frame, face, original, doubt)
         except DeidAuditError:
             raise

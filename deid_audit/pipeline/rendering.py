@@ -92,28 +92,61 @@ class _Renderer:
         covers += [
             release_box(face.box_xyxy) for face in left_over([part.cast for part in self.parts], faces, frame.index)
         ]
+        withdrawn = withdraw(frame.image_rgb, faces, attempts, covers)
         image, regions = frame.image_rgb, []
         for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True)):
             if face is None or attempt is None:
                 continue
-            shown = attempt.image_rgb
-            state, reason = State.CONCEALED if shown is None else State.SWAPPED, attempt.reason
-            if shown is not None and _hidden_share(face.box_xyxy, covers) > _MOST_COVERED:
-                state, reason = State.CONCEALED, "the cover of another face reaches into it"
-                covers.append(release_box(face.box_xyxy))
-            if state is State.SWAPPED and shown is not None:
+            shown = None if at in withdrawn else attempt.image_rgb
+            state = State.CONCEALED if shown is None else State.SWAPPED
+            if shown is not None:
                 # only what the swap changed: an earlier person's swapped face stays where it is
-                image = np.where((shown != frame.image_rgb).any(2, keepdims=True), shown, image)
+                image = np.where(_changed(shown, frame.image_rgb)[..., None], shown, image)
                 if at:
                     self.done.beside[frame.index, face.track_id] = attempt.original
             rung = attempt.rung if state is State.SWAPPED else Rung.COVER
-            region = region_of(face, state, reason, is_subject=at == 0)
+            region = region_of(face, state, withdrawn.get(at, attempt.reason), is_subject=at == 0)
             regions.append(replace(region, rung=rung, numbers=attempt.numbers))
         for box in covers:
             image = mask(image, box)
         original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
         casts = [part.cast for part in self.parts]
         return image, [*regions, *covered_beside(casts, faces, frame.index)], original
+
+
+def withdraw(
+    image_rgb: Image, faces: Sequence[TrackedFace | None], attempts: Sequence[Attempt | None], covers: list[Float]
+) -> dict[int, str]:
+    """The swaps that must not be shown beside what else is in the frame, by their place, and why; fills `covers`.
+
+    Each cover that is added may reach into another face, so they are looked at until nothing changes.
+    """
+    reasons: dict[int, str] = {}
+    shown = {
+        at: (face.box_xyxy, _changed(attempt.image_rgb, image_rgb))
+        for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True))
+        if face is not None and attempt is not None and attempt.image_rgb is not None
+    }
+    while True:
+        found = ""
+        for at, (box, changed) in shown.items():
+            if _hidden_share(box, covers) > _MOST_COVERED:
+                found = "the cover of another face reaches into it"
+            elif any((changed & before).any() for earlier, (_, before) in shown.items() if earlier < at):
+                # where two meet, the later paste would bring back the original's pixels at its soft edge
+                found = "the swap of another face reaches into it"
+            if found:
+                break
+        if not found:
+            return reasons
+        reasons[at] = found
+        covers.append(release_box(box))
+        del shown[at]
+
+
+def _changed(shown_rgb: Image, image_rgb: Image) -> NDArray[np.bool_]:
+    """The pixels (H, W) that a swap has changed."""
+    return np.asarray((shown_rgb != image_rgb).any(2))
 
 
 def _hidden_share(box_xyxy: Float, covers: Sequence[Float]) -> float:

@@ -14,7 +14,7 @@ from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
-from deid_audit.pipeline.companions import Companion, refuse_alike, train_companions
+from deid_audit.pipeline.companions import Companion, covered_words, refuse_alike, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
@@ -91,10 +91,12 @@ def run(
                     vault=vault,
                     progress=progress,
                 )
+                if settings.swap_everyone and len(companions) < len(subject.others):
+                    progress.say(covered_words(len(companions), len(subject.others)))
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(
-                partial / "rendered", subject, pair, companions, settings, engines, canaries, progress, timer
+                partial / "rendered", subject, pair, companions, settings, engines, canaries, vault, progress, timer
             )
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
@@ -122,7 +124,7 @@ def run(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, pair, companions, settings, named_by(photo, settings.subject_tracks)),
+            making=_stages(timer, subject, pair, companions, settings, named_by(photo, settings.subject_tracks)),
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
         )
@@ -136,6 +138,7 @@ def _render_and_watch(
     settings: RunSettings,
     engines: Engines,
     canaries: Flock,
+    vault: Vault,
     progress: Progress,
     timer: Timer,
 ) -> list[Watched]:
@@ -159,6 +162,8 @@ def _render_and_watch(
             ]
             with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
                 done = render_video(parts, path, step=step)
+            known = [*done.original_descriptors, *done.beside.values()]
+            wipe_arrays_with(vault, f"original descriptors, video {number}", known)
             released = open_video(path, label=f"released video {number}")
             writer.check_same_timing(cast.source, released)
             rendered.append((cast, done, released))
@@ -174,15 +179,16 @@ def _erasure_measurement(complete: bool) -> Measurement:
 
 
 def _stages(
-    timer: Timer, pair: TrainedPair, companions: Sequence[Companion], settings: RunSettings, named: str
+    timer: Timer, subject: Role, pair: TrainedPair, companions: Sequence[Companion], settings: RunSettings, named: str
 ) -> list[StageRow]:
     """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
+    others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
-        ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], {}),
+        ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),
     ]
