@@ -83,7 +83,8 @@ def run(
 
     settings = make_settings(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
-        subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
+        subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
+        policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         thorough=thorough, force=force,
