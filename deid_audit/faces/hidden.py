@@ -19,6 +19,7 @@ METHOD_TEXT = (
 )
 _LEAST_SIGHTINGS = 3  # beside a found face
 _EDGE_FRAMES = 3
+_CHEST_ACROSS, _CHEST_DOWN = 1.2, 3.0  # of the face's height, from its centre: medals and collars pass for bodies
 _SQUARES_EVERY = 4  # looks at the heads of the whole frame for one at its squares, while one person is seen
 
 
@@ -48,11 +49,18 @@ class HeadWatch:
 
 
 def accounts_for(face: TrackedFace, head_xyxy: Float) -> bool:
-    """Whether a face can be the one of this head: its centre lies in the head's box and its size fits."""
+    """Whether a face can be the one of this head, or the head is a pattern on the chest below the face.
+
+    The face's centre lies in the head's box and its size fits; or the head is less than half as large as the face and
+    lies where that person's own chest is.
+    """
     centre = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2
     inside = bool((head_xyxy[:2] <= centre).all() and (centre <= head_xyxy[2:]).all())
-    share = float(np.ptp(face.box_xyxy[[1, 3]])) / max(float(np.ptp(head_xyxy[[1, 3]])), 1e-6)
-    return inside and 0.25 < share < 2.0
+    height = float(np.ptp(face.box_xyxy[[1, 3]]))
+    share = height / max(float(np.ptp(head_xyxy[[1, 3]])), 1e-6)
+    across, down = ((head_xyxy[:2] + head_xyxy[2:]) / 2 - centre) / max(height, 1e-6)
+    on_chest = share > 2.0 and abs(float(across)) < _CHEST_ACROSS and 0 < float(down) < _CHEST_DOWN
+    return (inside and 0.25 < share < 2.0) or on_chest
 
 
 def hidden_heads(
