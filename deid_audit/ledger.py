@@ -38,7 +38,8 @@ class Region:
     """One face region of one frame.
 
     `box_xyxy` is in pixels of the shown frame; `track_id` is None for a region that only one detector saw once.
-    `numbers` are what the decision was made by, each with its name; `rung` is None where nothing was tried.
+    `numbers` are what the decision was made by, each with its name; `rung` is None where nothing was tried. `is_known`
+    says that it is known whose face it is; one that is nobody's may be the subject's.
     """
 
     track_id: int | None
@@ -49,6 +50,7 @@ class Region:
     box_xyxy: tuple[float, float, float, float]
     rung: Rung | None = None
     numbers: tuple[tuple[str, float], ...] = ()
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,14 @@ class LedgerFrame:
         return State.CLEAR if len(set(self.cleared_by)) >= 2 else State.UNDECIDED
 
     @property
+    def subject_regions(self) -> tuple[Region, ...]:
+        """The subject's regions; where there is none, those of nobody known, which may be the subject's."""
+        mine = tuple(region for region in self.regions if region.is_subject)
+        return mine or tuple(region for region in self.regions if not region.is_known)
+
+    @property
     def subject_concealed(self) -> bool:
-        return any(region.is_subject and region.state is State.CONCEALED for region in self.regions)
+        return any(region.state is State.CONCEALED for region in self.subject_regions)
 
 
 def count_states(frames: Iterable[LedgerFrame]) -> dict[State, int]:
@@ -120,7 +128,7 @@ def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
             for region in frame.regions:
                 box = (f"{edge:.1f}" for edge in region.box_xyxy)
                 track = "" if region.track_id is None else region.track_id
-                subject = "yes" if region.is_subject else "no"
+                subject = "yes" if region.is_subject else "no" if region.is_known else "unknown"
                 what = (region.state.value, region.rung.value if region.rung else "", region.reason, region.decided_by)
                 numbers = "; ".join(f"{name} {value:.4g}" for name, value in region.numbers)
                 writer.writerow((*head, track, subject, *what, numbers, *box))

@@ -30,8 +30,8 @@ _LAYOUT = {
 LAYOUT_INDICES = tuple(_LAYOUT)
 _LAYOUT_XY = np.array(tuple(_LAYOUT.values()), np.float64)
 
-_RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-_LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
 _RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 _LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
@@ -79,7 +79,7 @@ def attention_map(landmarks_xy: Points, size: int) -> Float:
     """Eyes, brows and mouth, slightly grown, as float32 (size, size) in [0, 1]: where expression lives."""
     canvas = np.zeros((size, size), np.uint8)
     points = np.asarray(landmarks_xy, np.float64)
-    for ring in (_RIGHT_EYE, _LEFT_EYE, _LIPS):
+    for ring in (RIGHT_EYE, LEFT_EYE, _LIPS):
         _polygon(canvas, points[list(ring)], 255)
     for brow in (_RIGHT_BROW, _LEFT_BROW):
         _polygon(canvas, points[list(brow)], 255)

@@ -73,7 +73,8 @@ class Recent:
 
     def look_of(self, box_xyxy: Float) -> Image | None:
         """The newest frame's patch around a box, for `on`."""
-        return _patch(self._frames[-1][1], box_xyxy * self._scale)
+        patch = _patch(self._frames[-1][1], box_xyxy * self._scale)
+        return None if patch is None else patch.copy()  # a view would keep the whole frame
 
     def _moved(self, image: Image, other: Image, box_xyxy: Float, first: Image | None) -> Float | None:
         scaled = box_xyxy * self._scale

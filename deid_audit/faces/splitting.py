@@ -1,7 +1,7 @@
 """Tracks that change hands: where two people cross, a track may begin on one of them and end on the other.
 
-Comes after tracking and before people are told apart. A track that is split once too often does no harm: both parts
-are joined again where they are one person's.
+Comes after tracking and before people are told apart. Parts of one person's track are joined again where they look
+alike; one that does not (turned away, another light) is nobody known, and is covered.
 """
 
 from dataclasses import replace

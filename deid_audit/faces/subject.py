@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deid_audit.errors import NotEnoughFaces, SettingsError
-from deid_audit.faces.grouping import TrackRows, grouped
+from deid_audit.faces.grouping import TrackRows, grouped, seen_apart
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float
 
 _LEAST_FRAMES = 5  # described frames of a track; fewer say nothing about who it is
+_MAY_BE = 0.6  # dlib's cut for one person
 _PHOTO_MATCH = 0.6  # dlib's cut for one person
 _PHOTO_MARGIN = 0.1  # the next person must be this much farther from the photo
 _RIVAL_SHARE = 0.5  # a second person seen this much of the first one's time makes the choice ambiguous
@@ -78,12 +79,25 @@ def name_person(
 
 
 def others_than(person: Person, videos: Sequence[VideoFaces]) -> list[Person]:
-    """Everyone else who can be told apart in these videos, most seen first."""
+    """Everyone else who can be told apart in these videos, most seen first.
+
+    Who was never seen at once with the person and looks like them within 0.6 may be the person, turned away or in other
+    light: they are nobody known.
+    """
     return [
         one
         for one in people(videos)
         if not any(mine & theirs for mine, theirs in zip(person.tracks, one.tracks, strict=True))
+        and (np.linalg.norm(one.average - person.average) >= _MAY_BE or _seen_at_once(person, one, videos))
     ]
+
+
+def _seen_at_once(one: Person, other: Person, videos: Sequence[VideoFaces]) -> bool:
+    for at, faces in enumerate(videos):
+        for pair in seen_apart(faces):
+            if any(first in one.tracks[at] and second in other.tracks[at] for first, second in (pair, pair[::-1])):
+                return True
+    return False
 
 
 def _having(everyone: list[Person], chosen: Sequence[tuple[int, int]], who: str) -> Person:

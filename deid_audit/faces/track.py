@@ -160,6 +160,7 @@ def track_faces(
 def _end(ended: Sequence[_Track], active: list[_Track]) -> None:
     for track in ended:
         track.mesh.close()
+        track.look = None
         active.remove(track)
 
 

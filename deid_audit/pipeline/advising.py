@@ -119,7 +119,7 @@ def _train_longer(case: Case) -> str:
 
 def _causes(case: Case, state: State) -> Words:
     """The ledger's reasons for a state of the subject's face, counted in frames, and what mends the commonest two."""
-    return _counted(case, lambda frame: [r.reason for r in frame.regions if r.is_subject and r.state is state])
+    return _counted(case, lambda frame: [r.reason for r in frame.subject_regions if r.state is state])
 
 
 def _counted(case: Case, reasons_of: Callable[[LedgerFrame], Sequence[str]]) -> Words:

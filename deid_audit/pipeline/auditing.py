@@ -96,6 +96,7 @@ def audit(
                 for number, video in enumerate(watched, start=1):
                     wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
             others = strangers(subject, *donor)
+            wipe_arrays_with(vault, "descriptors of other people", [others])
             measurements = reckon(
                 watched, donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
             )

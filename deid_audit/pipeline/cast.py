@@ -23,7 +23,7 @@ from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
-from deid_audit.vision.detectors import overlap_of_smaller
+from deid_audit.vision.detectors import iou_matrix
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 MINIMUM_FACES = 40
@@ -31,16 +31,18 @@ SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
-_SAME_FACE = 0.3  # of the smaller box: nobody stands before themselves
+_SAME_FACE = 0.7  # of a second sighting's box
+_SAME_FACE_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CastVideo:
-    """One analysed video: its faces, and which tracks are the person it was given for."""
+    """One analysed video: its faces, which tracks are the person it was given for, and which are known others'."""
 
     source: SourceVideo
     faces: VideoFaces
     tracks: frozenset[int]
+    others: frozenset[int] = frozenset()
 
     def person_face(self, index: int) -> TrackedFace | None:
         """The person's face in frame `index`; when two tracks claim it, one with landmarks of its own, the largest."""
@@ -48,9 +50,18 @@ class CastVideo:
         return max(mine, key=_claim, default=None)
 
     def same_face(self, face: TrackedFace) -> list[TrackedFace]:
-        """Other tracks' sightings of this very face of the person: one face that was found twice."""
+        """Other tracks' sightings of this very face of the person: one face that was found twice.
+
+        They lie in its box, or nearly so: what reaches out of it may be a mirror or somebody behind.
+        """
         row = [one for one in self.faces.frames[face.frame_index] if one is not face and one.track_id in self.tracks]
-        return [one for one in row if overlap_of_smaller(one.box_xyxy, face.box_xyxy) >= _SAME_FACE]
+        return [one for one in row if _lies_in(one.box_xyxy, face.box_xyxy)]
+
+
+def _lies_in(box_xyxy: Float, face_xyxy: Float) -> bool:
+    shared = np.minimum(box_xyxy[2:], face_xyxy[2:]) - np.maximum(box_xyxy[:2], face_xyxy[:2])
+    share = float(np.clip(shared, 0, None).prod()) / max(float((box_xyxy[2:] - box_xyxy[:2]).prod()), 1e-6)
+    return share >= _SAME_FACE or float(iou_matrix(box_xyxy[None], face_xyxy[None])[0, 0]) >= _SAME_FACE_IOU
 
 
 def _claim(face: TrackedFace) -> tuple[bool, float]:
@@ -67,7 +78,7 @@ class Role:
 
     def arrays(self) -> list[NDArray[Any]]:
         """Descriptors and landmarks of everybody in the videos: what must not outlive the run."""
-        found: list[NDArray[Any]] = []
+        found: list[NDArray[Any]] = [self.average, *(person.average for person in self.others)]
         for video in self.videos:
             found += video.faces.descriptors.values()
             found += [f.landmarks_xy for row in video.faces.frames for f in row if f.landmarks_xy is not None]
@@ -130,11 +141,23 @@ def analyse(
     """
     tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
     person = name_person(tracked, who=who, photo=photo, chosen=chosen)
-    videos = tuple(
-        CastVideo(source=source, faces=faces, tracks=frozenset(tracks))
-        for source, faces, tracks in zip(sources, tracked, person.tracks, strict=True)
+    others = others_than(person, tracked)
+    return Role(videos=videos_of(person, others, sources, tracked), average=person.average, others=tuple(others))
+
+
+def videos_of(
+    person: Person, others: Sequence[Person], sources: Sequence[SourceVideo], tracked: Sequence[VideoFaces]
+) -> tuple[CastVideo, ...]:
+    """Every video with this person's tracks and those of everybody else who is known."""
+    return tuple(
+        CastVideo(
+            source=source,
+            faces=faces,
+            tracks=frozenset(person.tracks[at]),
+            others=frozenset(track for other in others for track in other.tracks[at]),
+        )
+        for at, (source, faces) in enumerate(zip(sources, tracked, strict=True))
     )
-    return Role(videos=videos, average=person.average, others=tuple(others_than(person, tracked)))
 
 
 def describe_photo(path: Path | None, engines: Engines) -> Float | None:
@@ -246,7 +269,7 @@ def strangers(*roles: Role) -> Float:
         for role in roles
         for video in role.videos
         for number, descriptors in video.faces.descriptors.items()
-        if number not in video.tracks and len(descriptors) >= 5
+        if number in video.others
     ]
     return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
 

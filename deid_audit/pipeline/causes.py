@@ -50,6 +50,11 @@ CAUSES = (
         "subject video that shows more of that.",
     ),
     Cause(
+        says="nobody known",
+        words="a face or head that is nobody known: the subject turned away, or a passer-by",
+        ours=f"Where the face is turned away or seen too shortly, it cannot be told whose it is: {_CUT_OUT}",
+    ),
+    Cause(
         says="another face is in the way",
         words="another face overlaps the subject's",
         ours=f"Two faces that meet are both covered, since they may be mistaken for each other: {_CUT_OUT}",

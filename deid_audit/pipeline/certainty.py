@@ -18,8 +18,9 @@ _SURE_MARGIN = 0.15
 _MEETING = 0.05  # of the smaller box: faces that touch by more than this may change hands
 METHOD_TEXT = (
     f"A face is swapped only where its descriptor lies within {_WRONG_PERSON} of the person's average and nearer to it "
-    f"than to that of anybody else in the videos (by {_MARGIN}). Where two faces meet both are covered, and they stay "
-    f"so until a frame shows again who it is (within {_SURE}, and nearer by {_SURE_MARGIN})."
+    f"(by {_MARGIN}) than to that of anybody else who is seen long enough to be known. Where two faces meet both are "
+    "covered, and they stay so until a frame shows again who it is "
+    f"(within {_SURE}, and nearer by {_SURE_MARGIN})."
 )
 
 

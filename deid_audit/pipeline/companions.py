@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deid_audit.errors import NotEnoughFaces
 from deid_audit.pipeline.cast import MINIMUM_FACES, CastVideo, Role, refuse_same_person, usable_frames
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.training import TrainedPair, train_pair
@@ -33,10 +34,18 @@ class Companion:
     pair: TrainedPair
 
 
-def refuse_alike(subject: Role, donor: Role, other_donors: Sequence[Role]) -> None:
-    """SettingsError when one of the other donors looks like the subject, the donor or another one."""
+def refuse_unfit(subject: Role, donor: Role, other_donors: Sequence[Role]) -> None:
+    """Before anything is trained: NotEnoughFaces when an other donor shows too little to learn from.
+
+    SettingsError when one of them looks like the subject, the donor or another one.
+    """
     for number, other in enumerate(other_donors, start=1):
         name = f"other donor {number}"
+        if (usable := usable_count(other)) < MINIMUM_FACES:
+            raise NotEnoughFaces(
+                f"{name}: {usable} usable faces found, at least {MINIMUM_FACES} are needed",
+                next_step=f"give a longer or better video of the {name}",
+            )
         refuse_same_person(subject, other, other=name)
         refuse_same_person(donor, other, who="donor", other=name)
         for before, earlier in enumerate(other_donors[: number - 1], start=1):
@@ -51,9 +60,15 @@ def other_roles(subject: Role) -> list[Role]:
             CastVideo(source=video.source, faces=video.faces, tracks=frozenset(tracks))
             for video, tracks in zip(subject.videos, person.tracks, strict=True)
         )
-        if sum(len(usable_frames(video)) for video in videos) >= MINIMUM_FACES:
-            found.append(Role(videos=videos, average=person.average))
+        role = Role(videos=videos, average=person.average)
+        if usable_count(role) >= MINIMUM_FACES:
+            found.append(role)
     return found
+
+
+def usable_count(role: Role) -> int:
+    """Faces of the person that training could use."""
+    return sum(len(usable_frames(video)) for video in role.videos)
 
 
 def train_companions(

@@ -40,7 +40,10 @@ class _Comparer:
         subject = self.cast.person_face(before.index)
         descriptor = np.full(128, np.nan, np.float32)
         regions: list[Region] = []
-        for face in self.cast.faces.frames[before.index]:
+        found_twice = [] if subject is None else self.cast.same_face(subject)
+        row = [face for face in self.cast.faces.frames[before.index] if not any(face is one for one in found_twice)]
+        # the subject's first: that place of the written file is described and compared with `descriptor`
+        for face in sorted(row, key=lambda face: face is not subject):
             state, reason, original = self._judge(before, after, face)
             mine = face.track_id in self.cast.tracks
             if face is subject:
@@ -49,7 +52,8 @@ class _Comparer:
                 state, reason = State.UNDECIDED, f"second sighting of the subject, {reason}"
             elif state is State.SWAPPED:
                 self.beside[before.index, face.track_id] = original
-            regions.append(region_of(face, state, reason, is_subject=mine))
+            known = mine or face.track_id in self.cast.others
+            regions.append(region_of(face, state, reason, is_subject=mine, is_known=known))
         entry = LedgerFrame(
             index=before.index,
             time_s=time_s,

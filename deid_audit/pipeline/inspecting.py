@@ -15,7 +15,7 @@ from deid_audit.faces.subject import Person, name_person, others_than, people
 from deid_audit.faces.track import VideoFaces
 from deid_audit.findings import Stretch
 from deid_audit.ledger import LedgerFrame
-from deid_audit.pipeline.cast import CastVideo, describe_photo, find_faces
+from deid_audit.pipeline.cast import CastVideo, describe_photo, find_faces, videos_of
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.locating import stretches_of
 from deid_audit.pipeline.measuring import pose_window
@@ -68,12 +68,11 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
         if subject is not None:  # the steward's tracks may have joined two into one
             everyone = sorted([subject, *others_than(subject, found)], key=lambda person: -person.weight)
         about = subject or (everyone[0] if everyone else None)
-        videos = [
-            CastVideo(source=source, faces=faces, tracks=frozenset(about.tracks[v] if about else ()))
-            for v, (source, faces) in enumerate(zip(sources, found, strict=True))
-        ]
-        others = [] if about is None else [person.average for person in others_than(about, found)]
-        ledgers = [] if about is None else [expected_ledger(video, about.average, others) for video in videos]
+        others = [] if about is None else others_than(about, found)
+        nobody = Person([set() for _ in found], [0] * len(found), np.zeros(128, np.float32))
+        videos = list(videos_of(about or nobody, others, sources, found))
+        averages = [person.average for person in others]
+        ledgers = [] if about is None else [expected_ledger(video, about.average, averages) for video in videos]
         looked = _look(videos, ledgers, everyone, engines, progress, tiles=unfinished is not None)
         tiles = [tile for one in looked for tile in one.tiles]
         if unfinished is not None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deid_audit.errors import DeidAuditError
-from deid_audit.faces.align import align, apply
+from deid_audit.faces.align import LEFT_EYE, RIGHT_EYE, align, apply
 from deid_audit.frames import AlignedFace, Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import METHOD_TEXT as CERTAINTY_METHOD
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.render.blend import PLAIN, SOLID, WIDER, SteadyColour, masks_agree, paste
 from deid_audit.render.occlusion import METHOD_TEXT as OCCLUSION_METHOD
-from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_mask
+from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_mask, most_hidden
 from deid_audit.swap.convert import rebuild_face, swap_face
 from deid_audit.swap.networks import SwapModel
 from deid_audit.vision.hands import HandFinder
@@ -29,12 +29,14 @@ METHOD_TEXT = (
     f"more than {_LEAST_DISTANCE} from the same frame's original before encoding (the recogniser of the audit). Where "
     "they do not, the frame is tried again with a wider mask, then blended harder (full strength up to the wider "
     "outline), then covered in black. The subject's face is also covered, not swapped, in every frame in which it has "
-    "no landmarks of its own, is too small, may be somebody else, the net's mask does not fit it, a hand hides much of "
-    "it or is lost from sight before it, or something else is in front of it. Every other face is covered in all "
-    f"frames, unless its own swap is told of here. {CERTAINTY_METHOD} {OCCLUSION_METHOD}"
+    "no landmarks of its own, is too small, may be somebody else, the net's mask does not fit it, a hand hides an eye "
+    "or much of it or is lost from sight before it, or something else is in front of it. Every other face is covered "
+    f"in all frames, unless its own swap is told of here. {CERTAINTY_METHOD} {OCCLUSION_METHOD}"
 )
 _REMEDIES = ((Rung.SWAP, PLAIN), (Rung.WIDER, WIDER), (Rung.HARDER, SOLID))
 _MOST_HIDDEN = 0.40  # of the outline
+# A hand that is drawn a little beside the real one must not leave an eye of the subject's: eyes tell most who it is.
+_EYES, _MOST_OF_EYE = (RIGHT_EYE, LEFT_EYE), 0.25
 # A fast hand may be lost while it still is in front: until none was seen for so many frames the face is covered, not
 # painted over it. On five clips with hands before the face: 16 of 987 frames.
 _IN_FRONT, _LOST_FRAMES = 0.01, 5
@@ -90,6 +92,10 @@ class FaceSwapper:
         except Exception as error:  # whatever goes wrong inside a swap, the region is covered
             image, rung, reason, numbers = None, Rung.COVER, f"the swap failed ({type(error).__name__})", ()
         return Attempt(image_rgb=image, rung=rung, reason=reason, numbers=numbers, original=original)
+
+    def close(self) -> None:
+        self.mesh.close()
+        self.hands.close()
 
     def _swap(
         self, frame: Frame, face: TrackedFace, original: Float, doubt: str
@@ -147,6 +153,9 @@ class FaceSwapper:
             return None, "the hand in front of the face is lost from sight", numbers
         if hand_share > _MOST_HIDDEN:
             return None, f"a hand hides {hand_share:.0%} of the face", numbers
+        eyes = [apply(aligned.frame_to_crop, landmarks_xy[list(ring)]).astype(np.float32) for ring in _EYES]
+        if most_hidden(hidden, eyes) > _MOST_OF_EYE:
+            return None, "a hand hides an eye", numbers
         if not foreign <= _MOST_FOREIGN:
             return None, f"something is in front of the face: {foreign:.1%} of it", numbers
         return (hand_mask(hands, *frame.image_rgb.shape[:2]) if hands else None), "", numbers

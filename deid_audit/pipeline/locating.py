@@ -94,7 +94,7 @@ def locate(finding: Finding, videos: Sequence[SeenVideo]) -> tuple[tuple[Stretch
 def boxes_to_show(finding: Finding, seen: SeenVideo, frame: int) -> Float:
     """What a picture of this frame should point at, (k, 4): faces that nobody accounted for, else the subject's."""
     entry = seen.watched.ledger[frame]
-    rows: Sequence[Sequence[float] | Float] = [region.box_xyxy for region in entry.regions if region.is_subject]
+    rows: Sequence[Sequence[float] | Float] = [region.box_xyxy for region in entry.subject_regions]
     if finding.rule.metric == "residue.unaccounted_faces":
         rows = unaccounted_boxes(seen.watched.observed.detections[frame], entry)
     return np.array(rows, np.float32).reshape(-1, 4)

@@ -195,7 +195,7 @@ def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int, 
 
     Pose follows one person: with others in view it is shown six head widths around the subject's head.
     """
-    others = any(face.track_id not in cast.tracks for row in cast.faces.frames for face in row)
+    others = any(face.track_id in cast.others for row in cast.faces.frames for face in row)
     known = boxes[np.isfinite(boxes).all(1)]
     if not others or not len(known):
         return None

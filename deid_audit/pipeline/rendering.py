@@ -42,6 +42,11 @@ class RenderedPass:
     original_descriptors: list[Float] = field(default_factory=list)
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
 
+    def wipe(self) -> None:
+        """Overwrites every descriptor."""
+        for row in (*self.original_descriptors, *self.beside.values()):
+            row.fill(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
@@ -150,12 +155,14 @@ def _changed(shown_rgb: Image, image_rgb: Image) -> NDArray[np.bool_]:
 
 
 def _hidden_share(box_xyxy: Float, covers: Sequence[Float]) -> float:
-    """The largest share of the box that one of the covers hides."""
-    area = max(float((box_xyxy[2:] - box_xyxy[:2]).prod()), 1e-6)
-    shares = [
-        np.clip(np.minimum(box_xyxy[2:], one[2:]) - np.maximum(box_xyxy[:2], one[:2]), 0, None).prod() for one in covers
-    ]
-    return float(max(shares, default=0.0)) / area
+    """The share of the box that the covers hide together."""
+    left, top = (float(edge) for edge in box_xyxy[:2])
+    size = np.maximum(np.ceil(box_xyxy[2:] - box_xyxy[:2]), 1).astype(int)
+    hidden = np.zeros((size[1], size[0]), np.bool_)
+    for x0, y0, x1, y1 in covers:
+        rows = slice(max(0, int(np.floor(y0 - top))), max(0, int(np.ceil(y1 - top))))
+        hidden[rows, max(0, int(np.floor(x0 - left))) : max(0, int(np.ceil(x1 - left)))] = True
+    return float(hidden.mean())
 
 
 def others_beside(cast: CastVideo, face: TrackedFace) -> list[TrackedFace]:
@@ -179,13 +186,13 @@ def covered_beside(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | Non
     """All faces of frame `index` but those that a swap is tried for: covered, whatever becomes of the swaps."""
     found: list[Region] = []
     for face in left_over(casts, faces, index):
-        mine = face.track_id in casts[0].tracks
-        why = "second sighting" if mine else "not the subject"
-        found.append(region_of(face, State.CONCEALED, why, is_subject=mine))
+        mine, known = face.track_id in casts[0].tracks, face.track_id in casts[0].others
+        why = "second sighting" if mine else "not the subject" if known else "nobody known"
+        found.append(region_of(face, State.CONCEALED, why, is_subject=mine, is_known=mine or known))
     return found
 
 
-def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool) -> Region:
+def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool, is_known: bool = True) -> Region:
     """The ledger's entry of one tracked face."""
     left, top, right, bottom = (float(edge) for edge in face.box_xyxy)
     return Region(
@@ -195,6 +202,7 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool)
         reason=reason,
         decided_by=f"{MediaPipeDetector.name} + FaceMesh: {face.source}",
         box_xyxy=(left, top, right, bottom),
+        is_known=is_known,
     )
 
 
@@ -213,17 +221,19 @@ def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: 
     )
 
 
-def render_video(parts: Sequence[Part], path: Path, *, step: Step) -> RenderedPass:
-    """Writes the released video to `path` and gives its ledger; the file is complete or not there.
+def render_video(parts: Sequence[Part], path: Path, done: RenderedPass, *, step: Step) -> None:
+    """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
 
     The first of the `parts` is the subject; faces that belong to none of them are covered.
     """
-    done = RenderedPass()
     source = parts[0].cast.source
-    write_video(path, _Renderer(parts=parts, done=done, step=step).frames(), like=source)
+    try:
+        write_video(path, _Renderer(parts=parts, done=done, step=step).frames(), like=source)
+    finally:
+        for part in parts:
+            part.swapper.close()
     if len(done.ledger) != source.facts.frame_count:
         raise DeidAuditError(f"{source.label}: {len(done.ledger)} of {source.facts.frame_count} frames rendered")
-    return done
 
 
 def subject_boxes(done: RenderedPass) -> NDArray[np.float32]:

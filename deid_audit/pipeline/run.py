@@ -14,7 +14,7 @@ from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
-from deid_audit.pipeline.companions import Companion, covered_words, refuse_alike, train_companions
+from deid_audit.pipeline.companions import Companion, covered_words, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
@@ -22,7 +22,7 @@ from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.rendering import part_of, render_video
+from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
@@ -61,17 +61,17 @@ def run(
                     subjects, who="subject", engines=engines, progress=progress,
                     photo=photo, chosen=settings.subject_tracks,
                 )  # fmt: skip
-                donor = analyse(donors, who="donor", engines=engines, progress=progress)
-                refuse_same_person(subject, donor)
-                other_donors = [
-                    analyse([video], who=f"other donor {at}", engines=engines, progress=progress)
-                    for at, video in enumerate(others_given, start=1)
-                ]
-                refuse_alike(subject, donor, other_donors)
-                for role, who in ((subject, "subject"), (donor, "donor"), *((r, "other donors") for r in other_donors)):
-                    wipe_arrays_with(vault, f"tracked faces of the {who}", role.arrays())
+                wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
+                donor = analyse(donors, who="donor", engines=engines, progress=progress)
+                wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
+                refuse_same_person(subject, donor)
+                other_donors: list[Role] = []
+                for at, given in enumerate(others_given, start=1):
+                    other_donors.append(analyse([given], who=f"other donor {at}", engines=engines, progress=progress))
+                    wipe_arrays_with(vault, f"tracked faces of other donor {at}", other_donors[-1].arrays())
+                refuse_unfit(subject, donor, other_donors)
             with timer.of("training"):
                 pair = train_pair(
                     subject,
@@ -101,6 +101,7 @@ def run(
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
             others = strangers(subject, donor)
+            wipe_arrays_with(vault, "descriptors of other people", [others])
             around_donor = around_the_donor(donor, engines=engines, progress=progress)
             wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
             measurements = reckon(
@@ -161,9 +162,10 @@ def _render_and_watch(
                 for role, model in swapped
             ]
             with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-                done = render_video(parts, path, step=step)
-            known = [*done.original_descriptors, *done.beside.values()]
-            wipe_arrays_with(vault, f"original descriptors, video {number}", known)
+                done = RenderedPass()
+                size = cast.source.facts.frame_count * 128 * 4
+                vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
+                render_video(parts, path, done, step=step)
             released = open_video(path, label=f"released video {number}")
             writer.check_same_timing(cast.source, released)
             rendered.append((cast, done, released))

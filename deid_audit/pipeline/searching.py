@@ -77,10 +77,13 @@ class ReleasedSearch:
     def distances_beside(self) -> dict[tuple[int, int], float]:
         """How far every shown face of somebody else, by frame and track, stands from its own original; NaN unknown."""
         unknown = np.full(128, np.nan, np.float32)
-        return {
+        rows = self._beside.rows()
+        distances = {
             key: float(np.linalg.norm(row - self._done.beside.get(key, unknown)))
-            for key, row in zip(self._beside_keys, self._beside.rows(), strict=True)
+            for key, row in zip(self._beside_keys, rows, strict=True)
         }
+        rows.fill(0)
+        return distances
 
     def close(self) -> None:
         self._still.close()
@@ -93,7 +96,10 @@ class ReleasedSearch:
             box = np.array(region.box_xyxy, np.float32)
             seen.append(RegionSeen(detail=detail_kept(before_rgb, after_rgb, box)))
             if shows_another(region):
-                self._beside.add(self._chip_of(after_rgb, box))
+                chip = self._chip_of(after_rgb, box)
+                self._beside.add(chip)
+                self.others.add(chip)
+                self.other_frames.append(entry.index)
                 self._beside_keys.append((entry.index, -1 if region.track_id is None else region.track_id))
         self.regions.append(tuple(seen))
 

@@ -57,6 +57,17 @@ def foreign_share(face: AlignedFace, rebuilt_rgb: Image, hidden: Image) -> float
     return float((error[inside] > limit).sum() / outline.sum())
 
 
+def most_hidden(hidden: Image, rings_xy: Sequence[Float]) -> float:
+    """The largest share of one of the rings (n, 2) px, an eye each, that `hidden` uint8 (S, S) covers."""
+    shares = [0.0]
+    for ring in rings_xy:
+        eye = np.zeros_like(hidden)
+        cv2.fillConvexPoly(eye, cv2.convexHull(np.round(ring * 16).astype(np.int32))[:, 0], 255, shift=4)
+        if eye.any():
+            shares.append(float((hidden[eye > 0] > 0).mean()))
+    return max(shares)
+
+
 def _lab(image_rgb: Image) -> Float:
     return np.asarray(cv2.cvtColor(image_rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 

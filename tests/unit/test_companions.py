@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deid_audit.errors import SettingsError
+from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.subject import Person
 from deid_audit.frames import Float, TrackedFace
 from deid_audit.pipeline import companions
 from deid_audit.pipeline.cast import CastVideo, Role
-from deid_audit.pipeline.companions import other_roles, refuse_alike, train_companions
+from deid_audit.pipeline.companions import other_roles, refuse_unfit, train_companions
 from deid_audit.pipeline.rendering import covered_beside, others_beside
 from tests.unit.test_inspecting import OTHER, face, video
 
@@ -63,17 +63,23 @@ def test_nobody_gets_a_donor_who_looks_like_them(monkeypatch: pytest.MonkeyPatch
         ([donor(5), donor(5, 0.5)], "the other donor 2 looks like the other donor 1"),
     ],
 )
-def test_donors_must_be_different_people(others: list[Role], said: str) -> None:
+def test_donors_must_be_different_people(monkeypatch: pytest.MonkeyPatch, others: list[Role], said: str) -> None:
+    monkeypatch.setattr(companions, "usable_count", lambda role: 40)
     with pytest.raises(SettingsError, match=said):
-        refuse_alike(donor(0), donor(9), others)
-    refuse_alike(donor(0), donor(9), [donor(5), donor(7)])
+        refuse_unfit(donor(0), donor(9), others)
+    refuse_unfit(donor(0), donor(9), [donor(5), donor(7)])
+
+
+def test_an_other_donor_with_too_little_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(NotEnoughFaces, match="other donor 1: 0 usable faces"):
+        refuse_unfit(donor(0), donor(9), [donor(5)])
 
 
 def seen_twice() -> tuple[CastVideo, TrackedFace]:
     """The subject found twice at one place, once more elsewhere, and somebody else."""
     row = [face(x=100), face(track=5, x=110, px=80), face(track=5, x=300), face(track=OTHER, x=450)]
     made = video(row)
-    cast = replace(made, tracks=frozenset({0, 5}))
+    cast = replace(made, tracks=frozenset({0, 5}), others=frozenset({OTHER}))
     return cast, cast.faces.frames[0][0]
 
 

@@ -38,6 +38,18 @@ def test_a_face_accounts_for_its_own_head_only() -> None:
     assert not accounts_for(face((126, 126, 132, 132)), HEAD), "far too small to be this head's face"
 
 
+def test_a_small_head_straight_below_a_face_is_a_pattern_on_the_chest() -> None:
+    """Medals; but not beside the cheek, behind the shoulder, or as large as a child's head."""
+    person = face((200, 100, 300, 200))
+
+    def head(x: float, y: float, side: float) -> Float:
+        return np.float32((x - side / 2, y - side / 2, x + side / 2, y + side / 2))
+
+    assert accounts_for(person, head(255, 290, 40))
+    for other in (head(320, 180, 40), head(340, 290, 40), head(255, 200, 40), head(255, 290, 60), head(255, 60, 40)):
+        assert not accounts_for(person, other)
+
+
 def test_a_head_with_its_face_is_no_region() -> None:
     assert not regions([[INSIDE]] * 9, {0: HEAD, 3: HEAD, 6: HEAD})
 

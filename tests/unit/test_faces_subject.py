@@ -6,7 +6,7 @@ import pytest
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.subject import name_person, others_than, people
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import Float
+from deid_audit.frames import Float, TrackedFace
 
 ANNE, BERT, CARL = 0, 1, 2
 
@@ -126,3 +126,26 @@ def test_people_whose_averages_come_near_are_one() -> None:
     [person] = people([made])
     assert person.tracks == [{10, 11, 12}] and person.seen == [54]
     assert person.average[0] == pytest.approx((0.52 * 18 + 0.25 * 16) / 54)
+
+
+def test_who_may_be_the_person_is_nobody_known() -> None:
+    """What looks like the subject within 0.6 and was never seen beside them may be the subject, turned away."""
+    turned = np.tile(np.eye(1, 128, ANNE, dtype=np.float32) * (0.8 / np.sqrt(2) - 0.55), (20, 1))
+    alone = _video((ANNE, 100), (BERT, 40))
+    rows = {**alone.descriptors, 12: turned}
+    described = {**alone.described, 12: tuple(range(20))}
+
+    def known(frames: tuple[tuple[TrackedFace, ...], ...]) -> list[list[set[int]]]:
+        made = VideoFaces(frames=frames, cleared_by=(), described=described, descriptors=rows)
+        person = name_person([made], who="subject")
+        assert person.tracks == [{10}]
+        return [other.tracks for other in others_than(person, [made])]
+
+    def seen(track: int, x: float) -> TrackedFace:
+        box = np.float32((x, 0, x + 9, 9))
+        return TrackedFace(
+            frame_index=0, track_id=track, box_xyxy=box, landmarks_xy=None, score=1, filled=False, source="a test"
+        )
+
+    assert known(()) == [[{11}]]
+    assert known(((seen(10, 0), seen(12, 50)),) * 3) == [[{11}], [{12}]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from deid_audit.faces.align import align
+from deid_audit.faces.align import RIGHT_EYE, align
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import Certainty
@@ -211,6 +211,16 @@ def test_the_same_hand_not_found_is_something_in_front_of_the_face(stage: Stage)
     assert (attempt.rung, attempt.image_rgb) == (Rung.COVER, None)
     assert attempt.reason.startswith("something is in front of the face")
     assert dict(attempt.numbers)["foreign share"] > 0.05
+
+
+def test_a_hand_over_an_eye_covers_the_face(stage: Stage) -> None:
+    """Drawn a little beside the real one it would leave an eye of the subject's."""
+    left, top, right, bottom = (float(edge) for edge in stage.person.box_xyxy)
+    eye = stage.person.landmarks_xy[list(RIGHT_EYE)].mean(0)
+    hand = open_hand((left - 0.6 * (right - left), float(eye[1])), (float(eye[0]), float(eye[1])))
+    attempt = stage.attempt(FAR, hands=FixedHands([hand]), image_rgb=_with_hand(stage.person, hand))
+    assert (attempt.image_rgb, attempt.reason) == (None, "a hand hides an eye")
+    assert dict(attempt.numbers)["hand share"] < 0.4
 
 
 def test_a_hand_that_is_not_there_shows_nothing_of_the_face(stage: Stage) -> None:

@@ -53,9 +53,7 @@ def expect(number: int, ledger: Sequence[LedgerFrame]) -> Expected:
     """The ledger of video `number` in figures."""
     hidden = [frame for frame in ledger if frame.subject_concealed]
     reasons = Counter(
-        reason
-        for frame in hidden
-        for reason in {r.reason for r in frame.regions if r.is_subject and r.state is State.CONCEALED}
+        reason for frame in hidden for reason in {r.reason for r in frame.subject_regions if r.state is State.CONCEALED}
     )
     shown = [any(r.is_subject and r.state is State.SWAPPED for r in frame.regions) for frame in ledger]
     return Expected(

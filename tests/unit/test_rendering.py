@@ -1,0 +1,142 @@
+"""How swaps and covers are put together in one frame; the swaps are painted by a stand-in, in one colour each."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.ledger import LedgerFrame, Region, Rung, State
+from deid_audit.pipeline.ladder import Attempt
+from deid_audit.pipeline.rendering import Part, RenderedPass, _Renderer, subject_boxes
+from deid_audit.progress import SilentProgress
+from tests.unit.test_inspecting import MINE, OTHER, STRAY, face, video
+
+GREY, RED, GREEN, BLACK = (90, 90, 90), (200, 0, 0), (0, 200, 0), (0, 0, 0)
+
+
+@dataclass(eq=False)
+class Painter:
+    """Fills the face's box, grown by `reach` px, with its colour; without a colour it refuses."""
+
+    colour: tuple[int, int, int] | None
+    reach: int = 0
+    beside: list[list[float]] = field(default_factory=list)
+
+    def attempt(self, frame: Frame, face: TrackedFace, beside: list[TrackedFace]) -> Attempt:
+        self.beside.append([float(one.box_xyxy[0]) for one in beside])
+        image: Image | None = None
+        if self.colour is not None:
+            image = frame.image_rgb.copy()
+            x0, y0, x1, y1 = (face.box_xyxy + np.float32((-1, -1, 1, 1)) * self.reach).astype(int)
+            image[max(0, y0) : y1, max(0, x0) : x1] = self.colour
+        rung = Rung.COVER if image is None else Rung.SWAP
+        return Attempt(image_rgb=image, rung=rung, reason="painted", numbers=(), original=np.ones(128, np.float32))
+
+    def close(self) -> None: ...
+
+
+def render(
+    row: list[TrackedFace], *painters: Painter, tracks: tuple[frozenset[int], ...] = (frozenset({MINE}),)
+) -> tuple[Image, list[Region], RenderedPass]:
+    """One frame of grey with these faces; `tracks[i]` are what painter i swaps, OTHER is a known other person."""
+    cast = replace(video(row), others=frozenset({OTHER}))
+    parts = [Part(cast=replace(cast, tracks=mine), swapper=one) for mine, one in zip(tracks, painters, strict=True)]  # type: ignore[arg-type]
+    done = RenderedPass()
+    with SilentProgress().step("", 1) as step:
+        renderer = _Renderer(parts=parts, done=done, step=step)
+    grey = np.full((480, 640, 3), GREY, np.uint8)
+    image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey))
+    assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
+    done.original_descriptors.append(original)
+    return image, regions, done
+
+
+def at(image: Image, x: float, y: float = 250) -> tuple[int, ...]:
+    return tuple(image[int(y), int(x)].tolist())
+
+
+def told(regions: list[Region]) -> list[tuple[str, bool, str]]:
+    return [(region.state.value, region.is_subject, region.reason) for region in regions]
+
+
+def test_the_subject_is_swapped_and_a_known_other_covered() -> None:
+    image, regions, _ = render([face(x=100), face(track=OTHER, x=400)], Painter(RED))
+    assert (at(image, 150), at(image, 450), at(image, 300)) == (RED, BLACK, GREY)
+    assert told(regions) == [("swapped", True, "painted"), ("concealed", False, "not the subject")]
+    assert [region.is_known for region in regions] == [True, True]
+
+
+def test_a_refused_swap_is_a_cover_that_reaches_beyond_the_box() -> None:
+    image, regions, _ = render([face(x=100)], Painter(None))
+    assert (at(image, 150), at(image, 90), at(image, 210)) == (BLACK, BLACK, BLACK)
+    assert told(regions) == [("concealed", True, "painted")] and regions[0].rung is Rung.COVER
+
+
+def test_a_cover_lies_over_a_swap_and_not_under_it() -> None:
+    """The swap reaches into the place of somebody else's cover."""
+    image, regions, _ = render([face(x=100), face(track=OTHER, x=260)], Painter(RED, reach=80))
+    assert at(image, 270) == BLACK and at(image, 150) == RED
+    assert [region.state for region in regions] == [State.SWAPPED, State.CONCEALED]
+
+
+def test_a_swap_that_covers_hide_much_of_is_withdrawn() -> None:
+    """Two covers of somebody's hide a fifth of the face together, neither does alone."""
+    sides = [face(track=OTHER, x=5, px=80), face(track=STRAY, x=210, px=80)]
+    alone = [render([face(x=100), side], Painter(RED))[1][0].state for side in sides]
+    assert alone == [State.SWAPPED, State.SWAPPED]
+    closer = [face(track=OTHER, x=30, px=80), face(track=STRAY, x=190, px=80)]
+    image, regions, _ = render([face(x=100), *closer], Painter(RED))
+    assert told(regions)[0] == ("concealed", True, "the cover of another face reaches into it")
+    assert at(image, 150) == BLACK and not (image == RED).all(2).any()
+
+
+def test_two_swaps_that_reach_into_each_other_do_not_both_stay() -> None:
+    both = (frozenset({MINE}), frozenset({OTHER}))
+    row = [face(x=100), face(track=OTHER, x=210)]
+    image, regions, done = render(row, Painter(RED), Painter(GREEN, reach=30), tracks=both)
+    assert told(regions)[1] == ("concealed", False, "the swap of another face reaches into it")
+    assert at(image, 260) == BLACK and done.beside == {}
+    image, regions, done = render([face(x=100), face(track=OTHER, x=400)], Painter(RED), Painter(GREEN), tracks=both)
+    assert (at(image, 150), at(image, 450)) == (RED, GREEN)
+    assert list(done.beside) == [(0, OTHER)] and [region.is_subject for region in regions] == [True, False]
+
+
+def test_one_face_found_twice_is_neither_covered_nor_another() -> None:
+    painter = Painter(RED)
+    mine = (frozenset({MINE, STRAY}),)
+    image, regions, _ = render([face(x=100), face(track=STRAY, x=115, px=80)], painter, tracks=mine)
+    assert at(image, 150) == RED and len(regions) == 1 and painter.beside == [[]]
+
+
+def test_a_second_sighting_that_reaches_out_of_the_face_is_covered() -> None:
+    """A mirror held against the cheek."""
+    painter = Painter(RED)
+    mine = (frozenset({MINE, STRAY}),)
+    image, regions, done = render([face(x=100), face(track=STRAY, x=160, px=90)], painter, tracks=mine)
+    assert painter.beside == [[160.0]], "so that it counts as a meeting"
+    assert at(image, 240) == BLACK and told(regions)[1][2] == "second sighting"
+    done.ledger.append(_entry(regions))
+    assert subject_boxes(done)[0, 0] == 100
+
+
+def test_a_head_of_nobody_known_counts_as_the_subjects_where_they_are_not_seen() -> None:
+    head = [face(track=STRAY, x=300, seen=False)]
+    _, regions, _ = render(head, Painter(RED))
+    assert told(regions) == [("concealed", False, "nobody known")] and _entry(regions).subject_concealed
+    _, beside, _ = render([face(x=100), *head], Painter(RED))
+    assert not _entry(beside).subject_concealed
+    _, other, _ = render([face(track=OTHER, x=300)], Painter(RED))
+    assert not _entry(other).subject_concealed
+
+
+def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:
+    both = (frozenset({MINE}), frozenset({OTHER}))
+    done = render([face(x=100), face(track=OTHER, x=400)], Painter(RED), Painter(GREEN), tracks=both)[2]
+    rows: list[Float] = [*done.original_descriptors, *done.beside.values()]
+    assert len(rows) == 2 and all((row == 1).all() for row in rows)
+    done.wipe()
+    assert all((row == 0).all() for row in rows)
+
+
+def _entry(regions: list[Region]) -> LedgerFrame:
+    return LedgerFrame(index=0, time_s=0.0, regions=tuple(regions))
