@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.align import align, apply, attention_map
+from deid_audit.faces.behind import hold_hidden
 from deid_audit.faces.choose import farthest_points, held_out, pose_features
 from deid_audit.faces.photo import photo_descriptor
 from deid_audit.faces.splitting import split_tracks
@@ -31,6 +32,7 @@ SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
+_HIDDEN_S = 1.0  # of a face that another one hides; as long as the tracker looks for one that is lost
 _SAME_FACE = 0.7  # of a second sighting's box
 _SAME_FACE_IOU = 0.5
 
@@ -114,16 +116,17 @@ def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[S
 
 def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:
     """Tracks every face of one video."""
+    frame_rate = source.facts.frame_count / max(source.facts.duration_s, 1e-6)
     with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
         found = track_faces(
             read_frames(source),
-            frame_rate=source.facts.frame_count / max(source.facts.duration_s, 1e-6),
+            frame_rate=frame_rate,
             detector=engines.leading,
             second_opinion=engines.second,
             recognizer=engines.recognizer,
             step=step,
         )
-    return split_tracks(found)
+    return hold_hidden(split_tracks(found), frames=round(frame_rate * _HIDDEN_S))
 
 
 def analyse(

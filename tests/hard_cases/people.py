@@ -64,7 +64,8 @@ def _largest(mask: NDArray[np.bool_]) -> Image:
     return np.asarray(labels == largest, np.uint8)
 
 
-def _moving(name: str, portrait_rgb: Image, motion: Motion) -> Person:
+def moving(name: str, portrait_rgb: Image, motion: Motion) -> Person:
+    """The person of a portrait, cut out, moving like this."""
     cover = cover_of(portrait_rgb)
     # what a turning head pulls in from beside it is wall, not the portrait's flag
     before_wall = portrait_rgb * cover[..., None] + np.array(_WALL, np.float32) * (1 - cover[..., None])
@@ -88,13 +89,13 @@ def hopper(motion: Motion = SUBJECT_MOTION) -> Person:
     path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     brighter = np.round(255 * (np.arange(256) / 255) ** 0.7).astype(np.uint8)
     portrait = cv2.LUT(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), brighter)
-    return _moving("hopper", cv2.resize(portrait, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA), motion)
+    return moving("hopper", cv2.resize(portrait, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA), motion)
 
 
 @cache
 def collins(motion: Motion = DONOR_MOTION) -> Person:
     """Eileen Collins, at the portrait's own size."""
-    return _moving("collins", donor_portrait(), motion)
+    return moving("collins", donor_portrait(), motion)
 
 
 @cache

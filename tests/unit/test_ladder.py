@@ -215,7 +215,7 @@ def test_the_same_hand_not_found_is_something_in_front_of_the_face(stage: Stage)
 
 def test_a_hand_over_an_eye_covers_the_face(stage: Stage) -> None:
     """Drawn a little beside the real one it would leave an eye of the subject's."""
-    left, top, right, bottom = (float(edge) for edge in stage.person.box_xyxy)
+    left, right = (float(edge) for edge in stage.person.box_xyxy[[0, 2]])
     eye = stage.person.landmarks_xy[list(RIGHT_EYE)].mean(0)
     hand = open_hand((left - 0.6 * (right - left), float(eye[1])), (float(eye[0]), float(eye[1])))
     attempt = stage.attempt(FAR, hands=FixedHands([hand]), image_rgb=_with_hand(stage.person, hand))
