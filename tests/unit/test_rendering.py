@@ -143,7 +143,7 @@ def _entry(regions: list[Region]) -> LedgerFrame:
     return LedgerFrame(index=0, time_s=0.0, regions=tuple(regions))
 
 
-# -- what is withdrawn --------------------------------------------------------------------------------------------------
+# -- what is withdrawn ------------------------------------------------------------------------------------------------
 
 FRAME: Image = np.full((300, 900, 3), 90, np.uint8)
 COVER, SWAP = "the cover of another face reaches into it", "the swap of another face reaches into it"
