@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from deid_audit.frames import Float, Image
-from deid_audit.vision.detectors import Detections, FaceDetector, iou_matrix, overlap_of_smaller
+from deid_audit.vision.detectors import Detections, FaceDetector, iou_matrix, overlap_of_smaller, turned_back
 from deid_audit.vision.mesh import FaceMesh, box_of
 
 EVERY_FRAMES = 3
@@ -90,43 +90,28 @@ class HarderSearch:
         for top in _starts(height, side):
             for left in _starts(width, side):
                 tile = np.ascontiguousarray(image_rgb[top : top + side, left : left + side])
-                for box, score in self._moved(tile, np.zeros(4, np.float32)):
+                for box, score in self._seen(tile):
                     moved = box + np.array((left, top, left, top), np.float32) - np.float32(edge)
                     cut = bool((box[:2] <= _AT_EDGE_PX).any() or (box[2:] >= side - _AT_EDGE_PX).any())
                     if not (cut and any(overlap_of_smaller(moved, one) >= _PART_OF_FACE for one in known_xyxy)):
                         yield moved, score
 
-    def _moved(self, tile: Image, offset: Float) -> Iterator[tuple[Float, float]]:
-        found = self._detector.detect(tile)
+    def _seen(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
+        found = self._detector.detect(image_rgb)
         for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
-            yield box + offset, float(score)
+            yield box, float(score)
 
     def _turned(self, image_rgb: Image) -> Iterator[tuple[Float, float, float]]:
         """The frame in the three other quarter turns; boxes are turned back, each with its turn in degrees."""
         for quarters in (1, 2, 3):
             found = self._detector.detect(np.ascontiguousarray(np.rot90(image_rgb, quarters)))
-            for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
-                yield turned_back(box, quarters, image_rgb.shape[:2]), float(score), 90.0 * quarters
+            boxes = turned_back(found.boxes_xyxy, quarters, image_rgb.shape[1], image_rgb.shape[0])
+            for box, score in zip(boxes, found.scores, strict=True):
+                yield box, float(score), 90.0 * quarters
 
     def _brightened(self, image_rgb: Image) -> Iterator[tuple[Float, float]]:
         steps = (np.linspace(0, 1, 256) ** _BRIGHTER_GAMMA * 255).round().astype(np.uint8)
-        yield from self._moved(np.asarray(cv2.LUT(image_rgb, steps)), np.zeros(4, np.float32))
-
-
-def turned_back(box_xyxy: Float, quarters: int, shape: tuple[int, ...]) -> Float:
-    """A box found in `np.rot90(image, quarters)`, in pixels of the image, whose `shape` is (H, W).
-
-    >>> turned_back(np.float32([10, 0, 30, 20]), 1, (100, 200)).tolist()
-    [180.0, 10.0, 200.0, 30.0]
-    """
-    height, width = shape[:2]
-    left, top, right, bottom = (float(edge) for edge in box_xyxy)
-    back = {
-        1: (width - bottom, left, width - top, right),
-        2: (width - right, height - bottom, width - left, height - top),
-        3: (top, height - right, bottom, height - left),
-    }
-    return np.array(back[quarters], np.float32)
+        yield from self._seen(np.asarray(cv2.LUT(image_rgb, steps)))
 
 
 def _starts(length: int, side: int) -> list[int]:

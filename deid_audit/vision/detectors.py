@@ -81,6 +81,21 @@ def overlap_of_smaller(first_xyxy: Float, second_xyxy: Float) -> float:
     return float(np.clip(high - low, 0, None).prod()) / max(min(areas), 1e-6)
 
 
+def turned_back(boxes_xyxy: Float, quarters: int, width: int, height: int) -> Float:
+    """Boxes (n, 4) of a picture that `np.rot90` turned by 1 to 3 quarters, in the upright one of this size.
+
+    >>> turned_back(np.float32([[0, 30, 10, 50]]), 1, 100, 80).tolist()
+    [[50.0, 0.0, 70.0, 10.0]]
+    """
+    x0, y0, x1, y1 = boxes_xyxy.T
+    sides = {
+        1: (width - y1, x0, width - y0, x1),
+        2: (width - x1, height - y1, width - x0, height - y0),
+        3: (y0, height - x1, y1, height - x0),
+    }
+    return np.asarray(np.stack(sides[quarters], axis=1), np.float32)
+
+
 class MediaPipeDetector:
     """BlazeFace, full range: the detector that leads the swap; low threshold, since a missed face is a leak."""
 

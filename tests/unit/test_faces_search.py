@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from deid_audit.faces.search import HarderSearch, turned_back
+from deid_audit.faces.search import HarderSearch
 from deid_audit.frames import Float, Image
-from deid_audit.vision.detectors import Detections, MediaPipeDetector, iou_matrix
+from deid_audit.vision.detectors import Detections, MediaPipeDetector, iou_matrix, turned_back
 from tests.conftest import Portrait, Portraits
 
 NOTHING = Detections(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32))
@@ -60,7 +60,7 @@ def test_a_face_on_its_side_or_upside_down_is_found_where_nothing_was_seen(
 ) -> None:
     upright, box = pasted(portraits.astronaut, 100, size=(640, 640))
     turned = np.ascontiguousarray(np.rot90(upright, quarters))
-    expected = turned_back(box, 4 - quarters, turned.shape[:2])
+    expected = turned_back(box[None], 4 - quarters, turned.shape[1], turned.shape[0])[0]
     search = HarderSearch(detector)
     assert finds(search(turned, NOTHING, nothing_seen=True), expected)
     search.close()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from deid_audit.frames import Float, Image
-from deid_audit.vision.detectors import MmodDetector, iou_matrix
-from deid_audit.vision.looks import MMOD_EVERY, AuditSearch, turned_back, united
+from deid_audit.vision.detectors import MmodDetector, iou_matrix, turned_back
+from deid_audit.vision.looks import MMOD_EVERY, AuditSearch, united
 from tests.conftest import Portraits
 
 
