@@ -73,6 +73,15 @@ class Flock:
         plan += [(kind, px) for kind in KINDS[1:] for px in OTHER_PX for _ in range(_OTHER_EACH)]
         self._waiting = [plan[at] for at in self._random.permutation(len(plan))]
 
+    def state(self) -> tuple[list[Canary], list[tuple[str, int]], dict[str, object]]:
+        """What has been seen, what waits, and the dice: `restore` takes them back."""
+        return list(self.seen), list(self._waiting), dict(self._random.bit_generator.state)
+
+    def restore(self, state: tuple[list[Canary], list[tuple[str, int]], dict[str, object]]) -> None:
+        """Forgets what was pasted since `state()`."""
+        self.seen[:], self._waiting[:] = state[:2]
+        self._random.bit_generator.state = state[2]
+
     def frames_of(self, frame_count: int) -> set[int]:
         """In which frames of a video of this length faces are pasted: spread evenly, fewer with more videos."""
         return {round(at) for at in np.linspace(0, frame_count - 1, -(-_FRAMES // self.videos)).tolist()}

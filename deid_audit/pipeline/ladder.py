@@ -31,7 +31,8 @@ METHOD_TEXT = (
     "outline), then covered in black. The subject's face is also covered, not swapped, in every frame in which it has "
     "no landmarks of its own, is too small, may be somebody else, the net's mask does not fit it, a hand hides an eye "
     "or much of it or is lost from sight before it, or something else is in front of it. Every other face is covered "
-    f"in all frames, unless its own swap is told of here. {CERTAINTY_METHOD} {OCCLUSION_METHOD}"
+    f"in all frames, unless its own swap is told of here. What the search of the written file leaves undecided is "
+    f"covered in a second round of the video, once. {CERTAINTY_METHOD} {OCCLUSION_METHOD}"
 )
 _REMEDIES = ((Rung.SWAP, PLAIN), (Rung.WIDER, WIDER), (Rung.HARDER, SOLID))
 _MOST_HIDDEN = 0.40  # of the outline

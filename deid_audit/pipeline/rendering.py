@@ -4,7 +4,7 @@ Fail closed: any failed check, and any exception while a face is swapped, covers
 never the fallback.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class _Renderer:
     parts: Sequence[Part]
     done: RenderedPass
     step: Step
+    again: Mapping[int, Sequence[Region]] = field(default_factory=dict)
 
     @property
     def cast(self) -> CastVideo:
@@ -91,12 +92,21 @@ class _Renderer:
                 attempts.append(None)
                 continue
             tried = part.swapper.attempt(frame, face, others_beside(part.cast, face))
+            for region in self.again.get(frame.index, ()):
+                if region.track_id == face.track_id:  # the attempt was made all the same: later frames build on it
+                    tried = replace(tried, image_rgb=None, rung=Rung.COVER, reason=region.reason)
             attempts.append(tried)
             if tried.image_rgb is None:
                 covers += [release_box(one.box_xyxy) for one in (face, *part.cast.same_face(face))]
         covers += [
             release_box(face.box_xyxy) for face in left_over([part.cast for part in self.parts], faces, frame.index)
         ]
+        unforeseen = [
+            replace(region, state=State.CONCEALED)
+            for region in self.again.get(frame.index, ())
+            if region.track_id is None
+        ]
+        covers += [release_box(np.array(region.box_xyxy, np.float32)) for region in unforeseen]
         withdrawn = withdraw(frame.image_rgb, faces, attempts, covers)
         image, regions = frame.image_rgb, []
         for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True)):
@@ -116,7 +126,7 @@ class _Renderer:
             image = mask(image, box)
         original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
         casts = [part.cast for part in self.parts]
-        return image, [*regions, *covered_beside(casts, faces, frame.index)], original
+        return image, [*regions, *covered_beside(casts, faces, frame.index), *unforeseen], original
 
 
 def withdraw(
@@ -221,19 +231,28 @@ def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: 
     )
 
 
-def render_video(parts: Sequence[Part], path: Path, done: RenderedPass, *, step: Step) -> None:
+def render_video(
+    parts: Sequence[Part], path: Path, done: RenderedPass, *, step: Step, again: Sequence[LedgerFrame] = ()
+) -> None:
     """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
 
-    The first of the `parts` is the subject; faces that belong to none of them are covered.
+    The first of the `parts` is the subject; faces that belong to none of them are covered. `again` is the ledger of an
+    earlier round after its audit: what it left undecided is covered this time.
     """
     source = parts[0].cast.source
+    undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
     try:
-        write_video(path, _Renderer(parts=parts, done=done, step=step).frames(), like=source)
+        write_video(path, _Renderer(parts=parts, done=done, step=step, again=undecided).frames(), like=source)
     finally:
         for part in parts:
             part.swapper.close()
     if len(done.ledger) != source.facts.frame_count:
         raise DeidAuditError(f"{source.label}: {len(done.ledger)} of {source.facts.frame_count} frames rendered")
+
+
+def undecided_of(frame: LedgerFrame) -> list[Region]:
+    """The regions of one frame that are undecided."""
+    return [region for region in frame.regions if region.state is State.UNDECIDED]
 
 
 def subject_boxes(done: RenderedPass) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
 from deid_audit.findings import Measurement, measured
+from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
@@ -32,7 +33,7 @@ from deid_audit.settings import RunSettings
 from deid_audit.swap import train
 from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
-from deid_audit.video.reader import open_video
+from deid_audit.video.reader import SourceVideo, open_video
 
 
 def run(
@@ -143,36 +144,50 @@ def _render_and_watch(
     progress: Progress,
     timer: Timer,
 ) -> list[Watched]:
-    """Passes 3 and 4, video by video."""
-    watched: list[Watched] = []
+    """Passes 3 and 4, video by video; what the audit leaves undecided is covered in a second round."""
+    everyone = [person.average for person in subject.others]
+    swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
+
+    def render(number: int, again: Sequence[LedgerFrame]) -> tuple[RenderedPass, SourceVideo]:
+        cast = subject.videos[number - 1]
+        path = folder / f"{settings.case_id}-{number:02d}.mp4"
+        path.unlink(missing_ok=True)
+        parts = [
+            part_of(
+                role.videos[number - 1],
+                role.average,
+                [one for one in (subject.average, *everyone) if one is not role.average],
+                model=model,
+                engines=engines,
+            )
+            for role, model in swapped
+        ]
+        done = RenderedPass()
+        size = cast.source.facts.frame_count * 128 * 4
+        vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
+        with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
+            render_video(parts, path, done, step=step, again=again)
+        released = open_video(path, label=f"released video {number}")
+        writer.check_same_timing(cast.source, released)
+        return done, released
+
+    def watch(number: int, done: RenderedPass, released: SourceVideo) -> Watched:
+        cast = subject.videos[number - 1]
+        observed = observe(cast, released, done, engines=engines, canaries=canaries, progress=progress)
+        return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)
+
+    numbers = range(1, len(subject.videos) + 1)
     with timer.of("rendering"):
-        rendered = []
-        everyone = [person.average for person in subject.others]
-        swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
-        for number, cast in enumerate(subject.videos, start=1):
-            path = folder / f"{settings.case_id}-{number:02d}.mp4"
-            parts = [
-                part_of(
-                    role.videos[number - 1],
-                    role.average,
-                    [one for one in (subject.average, *everyone) if one is not role.average],
-                    model=model,
-                    engines=engines,
-                )
-                for role, model in swapped
-            ]
-            with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-                done = RenderedPass()
-                size = cast.source.facts.frame_count * 128 * 4
-                vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
-                render_video(parts, path, done, step=step)
-            released = open_video(path, label=f"released video {number}")
-            writer.check_same_timing(cast.source, released)
-            rendered.append((cast, done, released))
+        rendered = [render(number, ()) for number in numbers]
+    watched = []
     with timer.of("measuring"):
-        for cast, done, released in rendered:
-            observed = observe(cast, released, done, engines=engines, canaries=canaries, progress=progress)
-            watched.append(Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed))
+        for number, first in zip(numbers, rendered, strict=True):
+            unused = canaries.state()
+            video = watch(number, *first)
+            if any(frame.state is State.UNDECIDED for frame in video.ledger):
+                canaries.restore(unused)  # they were pasted into a file that does not stay
+                video = watch(number, *render(number, video.ledger))
+            watched.append(video)
     return watched
 
 

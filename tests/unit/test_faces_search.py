@@ -40,6 +40,16 @@ def test_a_small_face_in_a_large_frame_is_found_by_tiles(portraits: Portraits, d
     search.close()
 
 
+def test_a_very_small_face_is_found_by_the_finer_tiles_of_every_third_search(
+    portraits: Portraits, detector: MediaPipeDetector
+) -> None:
+    frame, box = pasted(portraits.astronaut, 24)
+    search = HarderSearch(detector)
+    looks = [finds(search(frame, NOTHING, nothing_seen=False), box) for _ in range(3)]
+    assert looks == [False, False, True]
+    search.close()
+
+
 def test_a_face_that_the_frame_cuts_is_found_with_a_border(portraits: Portraits, detector: MediaPipeDetector) -> None:
     small = portraits.astronaut.resized(110 / float(np.ptp(portraits.astronaut.box_xyxy[[1, 3]])))
     middle = round(float(small.box_xyxy[0] * 0.6 + small.box_xyxy[2] * 0.4))
@@ -50,7 +60,7 @@ def test_a_face_that_the_frame_cuts_is_found_with_a_border(portraits: Portraits,
     once = detector.detect(frame)
     assert not finds(once, expected), "one look was enough: cut more of the face off"
     search = HarderSearch(detector)
-    assert finds(search(frame, once, nothing_seen=True), expected)
+    assert any(finds(search(frame, once, nothing_seen=True), expected) for _ in range(2))  # the second has a border
     search.close()
 
 
