@@ -20,7 +20,7 @@ from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.progress import Step
 from deid_audit.vision.detectors import Detections, FaceDetector, WaryDetector, iou_matrix
 from deid_audit.vision.heads import HeadFinder
-from deid_audit.vision.mesh import FaceMesh, box_of
+from deid_audit.vision.mesh import FaceMesh, box_of, roll_of
 from deid_audit.vision.recognizer import Recognizer
 
 METHOD_TEXT = (
@@ -35,7 +35,6 @@ _SAME_FACE_IOU = 0.25
 _SMALLEST, _LARGEST = 0.65, 1.6
 # Turned upside down the mesh fits a face as well (157 of 221): nothing but the head's tilt before tells the two apart.
 _MOST_ROLL = 60.0
-_FOREHEAD, _CHIN = 10, 152
 _EDGE_FRAMES = 3  # frames before a track's first and after its last place that stay suspect
 # The second opinion looks lower than at 0, at which the written file is looked at: the encoder moved the scores of 29
 # boxes by 0.14 at most. Down to -0.2 it saw nothing in 55 frames of a building site and 12 of a shop without a face.
@@ -218,12 +217,6 @@ def _plausible(points: Float, search_xyxy: Float, roll: float) -> bool:
     side, expected = float((box[2:] - box[:2]).max()), float((search_xyxy[2:] - search_xyxy[:2]).max())
     near = iou_matrix(box[None], search_xyxy[None])[0, 0] > 0.15 and _SMALLEST < side / expected < _LARGEST
     return bool(near and abs(_between(roll_of(points[:, :2]), roll)) < _MOST_ROLL)
-
-
-def roll_of(landmarks_xy: Float) -> float:
-    """Degrees clockwise by which the head is tilted, from forehead to chin, which a profile shows too; (-180, 180]."""
-    down = landmarks_xy[_CHIN] - landmarks_xy[_FOREHEAD]
-    return float(np.degrees(np.arctan2(-down[0], down[1])))
 
 
 def _between(first: float, second: float) -> float:

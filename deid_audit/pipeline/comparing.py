@@ -17,7 +17,7 @@ from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, region_of
 from deid_audit.progress import Step
 from deid_audit.video.reader import SourceVideo, read_frames
-from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.mesh import FaceMesh, quarter_turn
 
 METHOD_TEXT = (
     "What was done about each face of the original was read off the released video: concealed, if less than "
@@ -65,7 +65,8 @@ class _Comparer:
     def _judge(self, before: Frame, after: Frame, face: TrackedFace) -> tuple[State, str, Float]:
         """What became of one face; the subject's own distance is judged again later, on all frames alike."""
         original = self._describe(before, face.box_xyxy, face.landmarks_xy)
-        points = self.mesh.landmarks(after.image_rgb, face.box_xyxy)
+        turn = quarter_turn(face.landmarks_xy)
+        points = self.mesh.landmarks(after.image_rgb, face.box_xyxy, turn_degrees=turn)
         shown = self._describe(after, face.box_xyxy, None if points is None else points[:, :2])
         distance = float(np.linalg.norm(shown - original))
         kept = detail_kept(before.image_rgb, after.image_rgb, face.box_xyxy)

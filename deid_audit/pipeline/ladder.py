@@ -20,7 +20,7 @@ from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_
 from deid_audit.swap.convert import rebuild_face, swap_face
 from deid_audit.swap.networks import SwapModel
 from deid_audit.vision.hands import HandFinder
-from deid_audit.vision.mesh import FACE_OVAL, FaceMesh, box_of
+from deid_audit.vision.mesh import FACE_OVAL, FaceMesh, box_of, quarter_turn
 from deid_audit.vision.recognizer import Recognizer
 
 _LEAST_DISTANCE = 0.605  # to the same frame's original: the audit's 0.6 and a little for the encoder
@@ -118,7 +118,7 @@ class FaceSwapper:
             return None, Rung.COVER, f"the net's mask fits the face by {agreement:.2f} only", numbers
         for rung, blend in _REMEDIES:
             pasted = paste(frame.image_rgb, landmarks_xy, aligned, made, self.colour, blend=blend, kept=kept)
-            seen = self.mesh.landmarks(pasted, box_of(landmarks_xy))
+            seen = self.mesh.landmarks(pasted, box_of(landmarks_xy), turn_degrees=quarter_turn(landmarks_xy))
             distance = self._distance(pasted, face.box_xyxy, seen, original)
             numbers = (*numbers, (f"distance before encoding, {rung.value}", distance))
             if seen is None:

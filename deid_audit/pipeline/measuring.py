@@ -27,7 +27,7 @@ from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections
-from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh
+from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
 from deid_audit.vision.pose import PoseTracker
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
@@ -65,8 +65,10 @@ class Observed:
 class _Watcher:
     """Pose and face landmarks of one rendition of a video; both sides get the same boxes and modes."""
 
-    def __init__(self, boxes: NDArray[np.float32], window: tuple[int, int, int, int] | None, *, face: bool) -> None:
-        self._boxes = boxes
+    def __init__(
+        self, cast: CastVideo, boxes: NDArray[np.float32], window: tuple[int, int, int, int] | None, *, face: bool
+    ) -> None:
+        self._boxes, self._cast = boxes, cast
         self._pose = PoseTracker(window_xyxy=window)
         self._mesh = FaceMesh(video=True) if face else None
         self._keypoints: list[NDArray[np.float32]] = []
@@ -80,7 +82,9 @@ class _Watcher:
         self._areas.append(np.nan if pose is None else pose.area_px2)
         points = None
         if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
-            points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index])
+            known = self._cast.person_face(frame.index)
+            turn = quarter_turn(None if known is None else known.landmarks_xy)
+            points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
         self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
         return self.landmarks[-1]
 
@@ -107,7 +111,7 @@ def observe(
     boxes = subject_boxes(done)
     swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
     window = pose_window(cast, boxes)
-    original_watch, released_watch = (_Watcher(boxes, window, face=True) for _ in range(2))
+    original_watch, released_watch = (_Watcher(cast, boxes, window, face=True) for _ in range(2))
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
     search = ReleasedSearch(engines, canaries, done)
@@ -171,7 +175,7 @@ def _watch_rendition(
     progress: Progress,
 ) -> _Watcher:
     """The original under a control (None: untouched), through the encoder in memory, watched."""
-    watcher = _Watcher(boxes, window, face=control is None)
+    watcher = _Watcher(cast, boxes, window, face=control is None)
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
         for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
             watcher.see(frame)

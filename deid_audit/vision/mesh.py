@@ -11,6 +11,7 @@ from deid_audit.frames import Float, Image
 from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, model_path
 
 LANDMARK_COUNT = 478
+_FOREHEAD, _CHIN = 10, 152
 _CROP_PX = 320
 _CROP_PER_BOX = 1.7
 # the outline from forehead over the cheeks to the chin, in drawing order
@@ -25,6 +26,20 @@ FIVE_POINTS = (263, 362, 33, 133, 2)
 def box_of(landmarks_xy: Float) -> Float:
     """Box float32 (4,) xyxy px around landmarks (n, 2)."""
     return np.asarray(np.concatenate((landmarks_xy.min(0), landmarks_xy.max(0))), np.float32)
+
+
+def roll_of(landmarks_xy: Float) -> float:
+    """Degrees clockwise by which the head is tilted, from forehead to chin, which a profile shows too; (-180, 180]."""
+    down = landmarks_xy[_CHIN, :2] - landmarks_xy[_FOREHEAD, :2]
+    return float(np.degrees(np.arctan2(-down[0], down[1])))
+
+
+def quarter_turn(landmarks_xy: Float | None) -> float:
+    """The quarter turn in degrees that brings this head nearest to upright; 0 without landmarks.
+
+    The mesh fits an inverted face upright just as well, so whoever looks at a known face again must say how it lies.
+    """
+    return 0.0 if landmarks_xy is None else 90.0 * round(roll_of(landmarks_xy) / 90.0)
 
 
 class FaceMesh:

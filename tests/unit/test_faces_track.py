@@ -12,7 +12,7 @@ from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.progress import SilentProgress
 from deid_audit.vision.detectors import Detections, HogDetector, MediaPipeDetector, iou_matrix
 from deid_audit.vision.heads import HeadFinder, Heads
-from deid_audit.vision.mesh import box_of
+from deid_audit.vision.mesh import box_of, quarter_turn, roll_of
 from deid_audit.vision.recognizer import Recognizer
 from tests.conftest import Portraits
 from tests.unit.test_faces_follow import walk
@@ -414,12 +414,13 @@ def test_landmarks_that_stand_on_their_head_are_none(portraits: Portraits) -> No
     """The mesh fits an upright face upside down as well; the tilt before tells."""
     face = portraits.astronaut
     box = face.box_xyxy
-    assert abs(track.roll_of(face.landmarks_xy)) < 20
+    assert abs(roll_of(face.landmarks_xy)) < 20
     assert track._plausible(face.landmarks_xy, box, 0)
     assert not track._plausible(face.landmarks_xy, box, 180)
     turned = (box[:2] + box[2:]) - face.landmarks_xy
-    assert abs(abs(track.roll_of(turned)) - 180) < 20
+    assert abs(abs(roll_of(turned)) - 180) < 20
     assert not track._plausible(turned, box, 0) and track._plausible(turned, box, 180)
+    assert (quarter_turn(face.landmarks_xy), abs(quarter_turn(turned)), quarter_turn(None)) == (0, 180, 0)
 
 
 def test_landmarks_of_half_a_face_are_none(portraits: Portraits) -> None:

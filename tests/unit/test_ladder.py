@@ -48,7 +48,7 @@ class ScriptedMesh:
     lost: set[int] = field(default_factory=set)
     asked: int = 0
 
-    def landmarks(self, image_rgb: Image, box_xyxy: Float) -> Float | None:
+    def landmarks(self, image_rgb: Image, box_xyxy: Float, *, turn_degrees: float = 0.0) -> Float | None:
         number, self.asked = self.asked, self.asked + 1
         if number in self.lost:
             return None

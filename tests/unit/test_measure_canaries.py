@@ -102,3 +102,15 @@ def test_frames_are_spread_over_the_videos(portraits: Portraits) -> None:
     two = Flock(faces=faces(portraits), seed=0, videos=2).frames_of(200)
     assert (len(one), len(two)) == (30, 15) and min(one) == 0 and max(one) == 199
     assert Flock(faces=faces(portraits), seed=0).frames_of(1) == {0}
+
+
+def test_what_was_pasted_into_a_file_that_does_not_stay_is_forgotten(portraits: Portraits) -> None:
+    flock = Flock(faces=faces(portraits), seed=0)
+    before = flock.state()
+    flock.release(FRAME.copy(), [], lambda image: np.zeros((0, 4), np.float32))
+    once = list(flock.seen)
+    assert once
+    flock.restore(before)
+    assert flock.seen == []
+    flock.release(FRAME.copy(), [], lambda image: np.zeros((0, 4), np.float32))
+    assert flock.seen == once

@@ -37,14 +37,17 @@ class Painter:
 
 
 def render(
-    row: list[TrackedFace], *painters: Painter, tracks: tuple[frozenset[int], ...] = (frozenset({MINE}),)
+    row: list[TrackedFace],
+    *painters: Painter,
+    tracks: tuple[frozenset[int], ...] = (frozenset({MINE}),),
+    again: list[Region] | None = None,
 ) -> tuple[Image, list[Region], RenderedPass]:
     """One frame of grey with these faces; `tracks[i]` are what painter i swaps, OTHER is a known other person."""
     cast = replace(video(row), others=frozenset({OTHER}))
     parts = [Part(cast=replace(cast, tracks=mine), swapper=one) for mine, one in zip(tracks, painters, strict=True)]  # type: ignore[arg-type]
     done = RenderedPass()
     with SilentProgress().step("", 1) as step:
-        renderer = _Renderer(parts=parts, done=done, step=step)
+        renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []})
     grey = np.full((480, 640, 3), GREY, np.uint8)
     image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey))
     assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
@@ -128,6 +131,24 @@ def test_a_head_of_nobody_known_counts_as_the_subjects_where_they_are_not_seen()
     assert not _entry(beside).subject_concealed
     _, other, _ = render([face(track=OTHER, x=300)], Painter(RED))
     assert not _entry(other).subject_concealed
+
+
+def test_what_the_audit_left_undecided_is_covered_in_the_second_round() -> None:
+    row = [face(x=100), face(track=OTHER, x=400)]
+    both = (frozenset({MINE}), frozenset({OTHER}))
+    first = render(row, Painter(RED), Painter(GREEN), tracks=both)[1]
+    assert [region.state for region in first] == [State.SWAPPED, State.SWAPPED]
+    undecided = replace(first[1], state=State.UNDECIDED, reason="it matches the original")
+    unforeseen = replace(undecided, track_id=None, box_xyxy=(560, 20, 600, 60), reason="seen in the written file")
+    painters = Painter(RED), Painter(GREEN)
+    image, regions, done = render(row, *painters, tracks=both, again=[undecided, unforeseen])
+    assert told(regions) == [
+        ("swapped", True, "painted"),
+        ("concealed", False, "it matches the original"),
+        ("concealed", False, "seen in the written file"),
+    ]
+    assert (at(image, 150), at(image, 450), at(image, 580, 40)) == (RED, BLACK, BLACK)
+    assert done.beside == {} and len(painters[1].beside) == 1, "the swap was tried all the same"
 
 
 def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:
