@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.align import align, apply, attention_map
 from deid_audit.faces.behind import hold_hidden
+from deid_audit.faces.bridging import bridge_gaps
 from deid_audit.faces.choose import farthest_points, held_out, pose_features
 from deid_audit.faces.photo import photo_descriptor
 from deid_audit.faces.splitting import split_tracks
@@ -32,6 +33,7 @@ SMALLEST_FACE_PX = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
+_BRIDGED_S = 2.0  # between two tracks of one person
 _HIDDEN_S = 1.0  # of a face that another one hides; as long as the tracker looks for one that is lost
 _SAME_FACE = 0.7  # of a second sighting's box
 _SAME_FACE_IOU = 0.5
@@ -114,9 +116,14 @@ def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[S
     ]
 
 
+def frame_rate_of(source: SourceVideo) -> float:
+    """Frames a second, on average."""
+    return source.facts.frame_count / max(source.facts.duration_s, 1e-6)
+
+
 def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:
     """Tracks every face of one video."""
-    frame_rate = source.facts.frame_count / max(source.facts.duration_s, 1e-6)
+    frame_rate = frame_rate_of(source)
     with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
         found = track_faces(
             read_frames(source),
@@ -145,6 +152,10 @@ def analyse(
     tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
     person = name_person(tracked, who=who, photo=photo, chosen=chosen)
     others = others_than(person, tracked)
+    for at, source in enumerate(sources):
+        longest = round(frame_rate_of(source) * _BRIDGED_S)
+        for one in (person, *others):
+            tracked[at] = bridge_gaps(tracked[at], one.tracks[at], longest=longest)
     return Role(videos=videos_of(person, others, sources, tracked), average=person.average, others=tuple(others))
 
 
