@@ -152,26 +152,21 @@ def analyse(
     tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
     person = name_person(tracked, who=who, photo=photo, chosen=chosen)
     others = others_than(person, tracked)
-    for at, source in enumerate(sources):
-        longest = round(frame_rate_of(source) * _BRIDGED_S)
-        for one in (person, *others):
-            tracked[at] = bridge_gaps(tracked[at], one.tracks[at], longest=longest)
     return Role(videos=videos_of(person, others, sources, tracked), average=person.average, others=tuple(others))
 
 
 def videos_of(
     person: Person, others: Sequence[Person], sources: Sequence[SourceVideo], tracked: Sequence[VideoFaces]
 ) -> tuple[CastVideo, ...]:
-    """Every video with this person's tracks and those of everybody else who is known."""
-    return tuple(
-        CastVideo(
-            source=source,
-            faces=faces,
-            tracks=frozenset(person.tracks[at]),
-            others=frozenset(track for other in others for track in other.tracks[at]),
-        )
-        for at, (source, faces) in enumerate(zip(sources, tracked, strict=True))
-    )
+    """Every video with this person's tracks and those of everybody else who is known, gaps between them bridged."""
+    videos = []
+    for at, (source, faces) in enumerate(zip(sources, tracked, strict=True)):
+        longest = round(frame_rate_of(source) * _BRIDGED_S)
+        for one in (person, *others):
+            faces = bridge_gaps(faces, one.tracks[at], longest=longest)  # noqa: PLW2901
+        known = frozenset(track for other in others for track in other.tracks[at])
+        videos.append(CastVideo(source=source, faces=faces, tracks=frozenset(person.tracks[at]), others=known))
+    return tuple(videos)
 
 
 def describe_photo(path: Path | None, engines: Engines) -> Float | None:

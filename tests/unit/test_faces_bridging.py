@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from deid_audit.faces.bridging import SOURCE, bridge_gaps
+from deid_audit.faces.subject import Person
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import TrackedFace
-from tests.unit.test_inspecting import face
+from deid_audit.pipeline.cast import videos_of
+from tests.unit.test_inspecting import face, video
 
 
 def lost(*seen: tuple[int, int, float], frames: int = 12) -> VideoFaces:
@@ -56,3 +59,13 @@ def test_what_was_only_filled_in_is_no_sighting() -> None:
     table = (*faces.frames[:4], (filled,), *faces.frames[5:])
     found = bridge_gaps(replace(faces, frames=table), {0, 4}, longest=5)
     assert sorted(bridged(found)) == [3, 4, 5, 6]
+
+
+def test_the_videos_of_a_person_are_bridged_for_them_and_for_everybody_known() -> None:
+    source = video(*[[]] * 12).source  # 25 frames a second
+    faces = lost((2, 0, 100), (6, 4, 140), (2, 5, 400), (6, 6, 410))
+    person = Person([{0, 4}], [2], np.zeros(128, np.float32))
+    other = Person([{5, 6}], [2], np.ones(128, np.float32))
+    [found] = videos_of(person, [other], [source], [faces])
+    assert [len(row) for row in found.faces.frames[3:6]] == [2, 2, 2]
+    assert (found.tracks, found.others) == ({0, 4}, {5, 6})
