@@ -50,6 +50,15 @@ def test_a_very_small_face_is_found_by_the_finer_tiles_of_every_third_search(
     search.close()
 
 
+def test_no_part_of_a_known_face_is_another_one(portraits: Portraits, detector: MediaPipeDetector) -> None:
+    frame, box = pasted(portraits.hopper, 150)
+    once = detector.detect(frame)
+    assert finds(once, box)
+    search = HarderSearch(detector)
+    assert [len(search(frame, once, nothing_seen=False).boxes_xyxy) for _ in range(6)] == [1] * 6
+    search.close()
+
+
 def test_a_face_that_the_frame_cuts_is_found_with_a_border(portraits: Portraits, detector: MediaPipeDetector) -> None:
     small = portraits.astronaut.resized(110 / float(np.ptp(portraits.astronaut.box_xyxy[[1, 3]])))
     middle = round(float(small.box_xyxy[0] * 0.6 + small.box_xyxy[2] * 0.4))
