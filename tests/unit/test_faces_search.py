@@ -6,7 +6,7 @@ import pytest
 
 from deid_audit.faces.search import HarderSearch
 from deid_audit.frames import Float, Image
-from deid_audit.vision.detectors import Detections, MediaPipeDetector, iou_matrix, turned_back
+from deid_audit.vision.detectors import Detections, MediaPipeDetector, iou_matrix, overlap_of_smaller, turned_back
 from tests.conftest import Portrait, Portraits
 
 NOTHING = Detections(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32))
@@ -55,7 +55,9 @@ def test_no_part_of_a_known_face_is_another_one(portraits: Portraits, detector: 
     once = detector.detect(frame)
     assert finds(once, box)
     search = HarderSearch(detector)
-    assert [len(search(frame, once, nothing_seen=False).boxes_xyxy) for _ in range(6)] == [1] * 6
+    for _ in range(6):
+        found = search(frame, once, nothing_seen=False).boxes_xyxy
+        assert sum(overlap_of_smaller(one, box) > 0.3 for one in found) == 1
     search.close()
 
 
