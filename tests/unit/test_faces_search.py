@@ -51,13 +51,17 @@ def test_a_very_small_face_is_found_by_the_finer_tiles_of_every_third_search(
 
 
 def test_no_part_of_a_known_face_is_another_one(portraits: Portraits, detector: MediaPipeDetector) -> None:
-    frame, box = pasted(portraits.hopper, 150)
+    """In the finer tiles the middle of a large face passes for a face."""
+    [box] = detector.detect(portraits.hopper.image_rgb).boxes_xyxy
+    small = portraits.hopper.resized(190 / float(np.ptp(box[[1, 3]]))).image_rgb[:460, :460]
+    frame = np.full((480, 640, 3), 118, np.uint8)
+    frame[20 : 20 + small.shape[0], 180 : 180 + small.shape[1]] = small
     once = detector.detect(frame)
-    assert finds(once, box)
+    [face] = once.boxes_xyxy
     search = HarderSearch(detector)
-    for _ in range(6):
+    for _ in range(3):
         found = search(frame, once, nothing_seen=False).boxes_xyxy
-        assert sum(overlap_of_smaller(one, box) > 0.3 for one in found) == 1
+        assert sum(overlap_of_smaller(one, face) > 0.3 for one in found) == 1
     search.close()
 
 
