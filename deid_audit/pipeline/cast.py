@@ -272,13 +272,17 @@ def describe_person(role: Role, *, engines: Engines, progress: Progress) -> Floa
 
 
 def strangers(*roles: Role) -> Float:
-    """Descriptors (n, 128) of other people in the videos: they calibrate the gallery's false match rate."""
+    """Descriptors (n, 128) of other people in the videos: they calibrate the gallery's false match rate.
+
+    Who looks like the role's own person may be their photo on the wall, or a track that holds both: no stranger.
+    """
     rows = [
-        descriptors
+        video.faces.descriptors[track]
         for role in roles
-        for video in role.videos
-        for number, descriptors in video.faces.descriptors.items()
-        if number in video.others
+        for other in role.others
+        if np.linalg.norm(other.average - role.average) >= MATCH_DISTANCE
+        for video, tracks in zip(role.videos, other.tracks, strict=True)
+        for track in sorted(tracks)
     ]
     return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
 

@@ -10,10 +10,10 @@ from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.subject import Person
 from deid_audit.frames import Float, TrackedFace
 from deid_audit.pipeline import companions
-from deid_audit.pipeline.cast import CastVideo, Role
+from deid_audit.pipeline.cast import CastVideo, Role, strangers
 from deid_audit.pipeline.companions import other_roles, refuse_unfit, train_companions
 from deid_audit.pipeline.rendering import covered_beside, others_beside
-from tests.unit.test_inspecting import OTHER, face, video
+from tests.unit.test_inspecting import OTHER, STRAY, face, video
 
 FRAMES = 45
 
@@ -99,3 +99,14 @@ def test_a_sighting_with_landmarks_goes_before_a_larger_one_without() -> None:
     made = video([face(x=100, px=120, seen=False), face(x=300, px=80)])
     chosen = made.person_face(0)
     assert chosen is not None and chosen.box_xyxy[0] == 300
+
+
+def test_who_looks_like_the_subject_calibrates_nothing() -> None:
+    """Their photo on the wall is seen beside them, so it is a person of its own; but no stranger."""
+    role = two_people()
+    [made] = role.videos
+    rows = {OTHER: np.tile(place(2), (5, 1)), STRAY: np.tile(place(0.4), (7, 1))}
+    shown = replace(made, faces=replace(made.faces, descriptors={**made.faces.descriptors, **rows}))
+    photo = Person(tracks=[{STRAY}], seen=[7], average=place(0.4))
+    found = strangers(replace(role, videos=(shown,), others=(*role.others, photo)))
+    np.testing.assert_array_equal(found, rows[OTHER])
