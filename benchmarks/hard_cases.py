@@ -103,8 +103,11 @@ def main() -> None:
     silence_native_stderr()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="hard-cases-"))
     work.mkdir(parents=True, exist_ok=True)
-    rows = sample_rows(arguments, work) if arguments.samples else made_rows(arguments, work)
-    (work / "report.json").write_text(json.dumps(documents(rows), indent=1), encoding="utf-8")
+    rows: list[Row] = []
+    for row in sample_rows(arguments, work) if arguments.samples else made_rows(arguments, work):
+        rows.append(row)
+        print(f"done with {row.clip}", file=sys.stderr)
+        (work / "report.json").write_text(json.dumps(documents(rows), indent=1), encoding="utf-8")
     print(markdown(rows))
     print(f"report and sheets: {work}", file=sys.stderr)
 

@@ -10,6 +10,8 @@ import skimage.data
 from matplotlib import cbook
 
 from deid_audit.frames import Float, Image
+from deid_audit.measure.canaries import Flock
+from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh, box_of
 from deid_audit.vision.recognizer import Recognizer
@@ -76,3 +78,15 @@ def portraits(static_mesh: FaceMesh) -> Portraits:
 @pytest.fixture(scope="session")
 def recognizer() -> Recognizer:
     return Recognizer()
+
+
+@pytest.fixture(scope="session")
+def engines() -> Engines:
+    return load_engines("cpu")
+
+
+class NoCanaries(Flock):
+    """Known faces that are pasted nowhere."""
+
+    def frames_of(self, frame_count: int) -> set[int]:
+        return set()

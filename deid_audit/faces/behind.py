@@ -5,9 +5,8 @@ a face half behind another the tracker loses sight, but whoever looks at the fra
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from deid_audit.faces.track import VideoFaces
+from deid_audit.faces.track import VideoFaces, held
 from deid_audit.frames import TrackedFace
 from deid_audit.vision.detectors import overlap_of_smaller
 
@@ -23,7 +22,7 @@ def hold_hidden(faces: VideoFaces, *, frames: int) -> VideoFaces:
     Before it appears a place is held only as long as the other face is at it.
     """
     seen = [[face for face in row if not face.filled] for row in faces.frames]
-    table = [list(row) for row in faces.frames]
+    more: list[TrackedFace] = []
     for index, row in enumerate(seen):
         for face in row:
             for way in (1, -1):
@@ -33,10 +32,8 @@ def hold_hidden(faces: VideoFaces, *, frames: int) -> VideoFaces:
                 for at in range(first, first + way * frames, way):
                     if not 0 <= at < len(seen) or (way < 0 and not _touched(face, seen[at])):
                         break
-                    held = replace(face, frame_index=at, landmarks_xy=None, score=0.0, filled=True)
-                    table[at].append(replace(held, source=HELD))
-    cleared = tuple(() if row else names for row, names in zip(table, faces.cleared_by, strict=True))
-    return replace(faces, frames=tuple(map(tuple, table)), cleared_by=cleared)
+                    more.append(held(face, at, HELD))
+    return faces.with_more(more)
 
 
 def _hidden(face: TrackedFace, beside: Sequence[TrackedFace], next_row: Sequence[TrackedFace]) -> bool:

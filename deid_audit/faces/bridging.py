@@ -4,12 +4,9 @@ Comes after people are told apart. A face half behind a pole or a door is lost, 
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
-
-from deid_audit.faces.track import VideoFaces
+from deid_audit.faces.track import VideoFaces, held
 from deid_audit.frames import TrackedFace
 from deid_audit.vision.detectors import overlap_of_smaller
 
@@ -19,10 +16,8 @@ SOURCE = "between two sightings of the person"
 
 def bridge_gaps(faces: VideoFaces, tracks: Collection[int], *, longest: int) -> VideoFaces:
     """The same faces, and one in each frame of gaps of up to `longest` frames in which none of the tracks is seen."""
-    seen = [
-        face for row in faces.frames for face in row if face.track_id in tracks and not face.filled
-    ]  # in order of time
-    table = [list(row) for row in faces.frames]
+    seen = [face for row in faces.frames for face in row if face.track_id in tracks and not face.filled]
+    more: list[TrackedFace] = []
     for before, after in pairwise(seen):
         gap = range(before.frame_index + 1, after.frame_index)
         if before.track_id == after.track_id or not 0 < len(gap) <= longest:
@@ -30,14 +25,7 @@ def bridge_gaps(faces: VideoFaces, tracks: Collection[int], *, longest: int) -> 
         if overlap_of_smaller(before.box_xyxy, after.box_xyxy) < _SAME_PLACE:
             continue
         for index in gap:
-            table[index].append(_between(before, after, index))
-    if all(len(now) == len(then) for now, then in zip(table, faces.frames, strict=True)):
-        return faces
-    cleared = tuple(() if row else names for row, names in zip(table, faces.cleared_by, strict=True))
-    return replace(faces, frames=tuple(map(tuple, table)), cleared_by=cleared)
-
-
-def _between(before: TrackedFace, after: TrackedFace, index: int) -> TrackedFace:
-    share = (index - before.frame_index) / (after.frame_index - before.frame_index)
-    box = ((1 - share) * before.box_xyxy + share * after.box_xyxy).astype(np.float32)
-    return replace(before, frame_index=index, box_xyxy=box, landmarks_xy=None, score=0.0, filled=True, source=SOURCE)
+            share = (index - before.frame_index) / (after.frame_index - before.frame_index)
+            box = (1 - share) * before.box_xyxy + share * after.box_xyxy
+            more.append(held(before, index, SOURCE, box_xyxy=box))
+    return faces.with_more(more)

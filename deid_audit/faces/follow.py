@@ -10,9 +10,10 @@ import numpy as np
 
 from deid_audit.frames import Float, Frame, Image
 
+EDGE_FRAMES = 3  # before a face's first and after its last place: suspect without any sign
 METHOD_TEXT = (
-    "Before its first and after its last sighting a face is followed by its look for up to a second, and three more "
-    "frames stay suspect, but never across a cut."
+    "Before its first and after its last sighting a face is followed by its look for up to a second, and "
+    f"{EDGE_FRAMES} more frames stay suspect, but never across a cut."
 )
 _LONGEST_SIDE_PX = 640
 _CONTEXT = 1.3  # the patch that is looked for, in face boxes

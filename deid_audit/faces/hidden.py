@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deid_audit.faces.follow import EDGE_FRAMES
 from deid_audit.faces.search import EVERY_FRAMES
 from deid_audit.frames import Float, Frame, TrackedFace
 from deid_audit.vision.heads import HeadFinder, is_near
@@ -19,7 +20,6 @@ METHOD_TEXT = (
     "found face and straight below it is taken for a pattern on that person's chest."
 )
 _LEAST_SIGHTINGS = 3  # beside a found face
-_EDGE_FRAMES = 3
 # In heights of the face, from its centre: medals and collars pass for bodies (one portrait: 1.35 down, 0.04 across).
 _CHEST_ACROSS, _CHEST_DOWN = 0.5, (0.8, 2.0)
 _SQUARES_EVERY = 4  # looks at the heads of the whole frame for one at its squares, while one person is seen
@@ -109,7 +109,7 @@ def _unaccounted(head: TrackedFace, faces: Sequence[TrackedFace]) -> bool:
 
 def _filled(chain: Mapping[int, tuple[Float, float]], shots: Sequence[int], number: int) -> list[TrackedFace]:
     seen = sorted(chain)
-    low, high = max(0, seen[0] - _EDGE_FRAMES), min(len(shots) - 1, seen[-1] + _EDGE_FRAMES)
+    low, high = max(0, seen[0] - EDGE_FRAMES), min(len(shots) - 1, seen[-1] + EDGE_FRAMES)
     boxes = np.array([chain[index][0] for index in seen])
     found = []
     for index in range(low, high + 1):

@@ -84,20 +84,20 @@ def others_than(person: Person, videos: Sequence[VideoFaces]) -> list[Person]:
     Who was never seen at once with the person and looks like them within 0.6 may be the person, turned away or in other
     light: they are nobody known.
     """
+    beside: list[set[int]] = [  # tracks that were seen at once with one of the person's, by video
+        {second for pair in seen_apart(faces) for first, second in (pair, pair[::-1]) if first in mine}
+        for faces, mine in zip(videos, person.tracks, strict=True)
+    ]
+
+    def meets(one: Person, tracks: Sequence[set[int]]) -> bool:
+        return any(theirs & some for theirs, some in zip(one.tracks, tracks, strict=True))
+
     return [
         one
         for one in people(videos)
-        if not any(mine & theirs for mine, theirs in zip(person.tracks, one.tracks, strict=True))
-        and (np.linalg.norm(one.average - person.average) >= _MAY_BE or _seen_at_once(person, one, videos))
+        if not meets(one, person.tracks)
+        and (np.linalg.norm(one.average - person.average) >= _MAY_BE or meets(one, beside))
     ]
-
-
-def _seen_at_once(one: Person, other: Person, videos: Sequence[VideoFaces]) -> bool:
-    for at, faces in enumerate(videos):
-        for pair in seen_apart(faces):
-            if any(first in one.tracks[at] and second in other.tracks[at] for first, second in (pair, pair[::-1])):
-                return True
-    return False
 
 
 def _having(everyone: list[Person], chosen: Sequence[tuple[int, int]], who: str) -> Person:

@@ -4,14 +4,14 @@ Tracks say where faces are, not whose they are (`subject.py`), and nothing here 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from deid_audit.faces.follow import EDGE_FRAMES, Recent
 from deid_audit.faces.follow import METHOD_TEXT as FOLLOW_METHOD
-from deid_audit.faces.follow import Recent
 from deid_audit.faces.hidden import METHOD_TEXT as HIDDEN_METHOD
 from deid_audit.faces.hidden import HeadWatch, hidden_heads
 from deid_audit.faces.search import EVERY_FRAMES, HarderSearch
@@ -35,7 +35,6 @@ _SAME_FACE_IOU = 0.25
 _SMALLEST, _LARGEST = 0.65, 1.6
 # Turned upside down the mesh fits a face as well (157 of 221): nothing but the head's tilt before tells the two apart.
 _MOST_ROLL = 60.0
-_EDGE_FRAMES = 3  # frames before a track's first and after its last place that stay suspect
 # The second opinion looks lower than at 0, at which the written file is looked at: the encoder moved the scores of 29
 # boxes by 0.14 at most. Down to -0.2 it saw nothing in 55 frames of a building site and 12 of a shop without a face.
 _WARY_SCORE = -0.15
@@ -52,6 +51,16 @@ class VideoFaces:
     cleared_by: tuple[tuple[str, ...], ...]
     described: dict[int, tuple[int, ...]]
     descriptors: dict[int, Float]
+
+    def with_more(self, faces: Sequence[TrackedFace]) -> "VideoFaces":
+        """The same with these faces added to their frames; a frame with a face is cleared by nobody."""
+        if not faces:
+            return self
+        table = [list(row) for row in self.frames]
+        for face in faces:
+            table[face.frame_index].append(face)
+        cleared = tuple(() if row else names for row, names in zip(table, self.cleared_by, strict=True))
+        return replace(self, frames=tuple(map(tuple, table)), cleared_by=cleared)
 
 
 @dataclass(slots=True, eq=False)
@@ -257,27 +266,33 @@ def _fill(track: _Track, shots: Sequence[int]) -> Iterator[TrackedFace]:
             landmarks = None
             if first.landmarks_xy is not None and last.landmarks_xy is not None:
                 landmarks = ((1 - share) * first.landmarks_xy + share * last.landmarks_xy).astype(np.float32)
-            yield _held(first, index, "interpolated", landmarks, (1 - share) * first.box_xyxy + share * last.box_xyxy)
+            between = (1 - share) * first.box_xyxy + share * last.box_xyxy
+            yield held(first, index, "interpolated", box_xyxy=between, landmarks_xy=landmarks)
     if not seen:
         return
     first, last = track.sightings[seen[0]], track.sightings[seen[-1]]
     yield last
     start, end = min([seen[0], *track.guesses]), max([seen[-1], *track.guesses])
-    for index in range(max(0, start - _EDGE_FRAMES), seen[0]):
+    for index in range(max(0, start - EDGE_FRAMES), seen[0]):
         box = track.guesses.get(max(index, start))
         if shots[index] == shots[seen[0]]:
-            yield _held(first, index, "before the first sighting", box_xyxy=box)
-    for index in range(seen[-1] + 1, min(len(shots), end + 1 + _EDGE_FRAMES)):
+            yield held(first, index, "before the first sighting", box_xyxy=box)
+    for index in range(seen[-1] + 1, min(len(shots), end + 1 + EDGE_FRAMES)):
         box = track.guesses.get(min(index, end))
         if shots[index] == shots[seen[-1]]:
-            yield _held(last, index, "after the last sighting", box_xyxy=box)
+            yield held(last, index, "after the last sighting", box_xyxy=box)
 
 
-def _held(
-    face: TrackedFace, index: int, source: str, landmarks_xy: Float | None = None, box_xyxy: Float | None = None
+def held(
+    face: TrackedFace, index: int, source: str, *, box_xyxy: Float | None = None, landmarks_xy: Float | None = None
 ) -> TrackedFace:
-    box = face.box_xyxy if box_xyxy is None else box_xyxy.astype(np.float32)
-    return TrackedFace(
-        frame_index=index, track_id=face.track_id, box_xyxy=box, landmarks_xy=landmarks_xy,
-        score=0.0, filled=True, source=source,
-    )  # fmt: skip
+    """The face in a frame in which it was not seen: at its place, or at `box_xyxy`; `source` says how that is known."""
+    return replace(
+        face,
+        frame_index=index,
+        box_xyxy=face.box_xyxy if box_xyxy is None else box_xyxy.astype(np.float32),
+        landmarks_xy=landmarks_xy,
+        score=0.0,
+        filled=True,
+        source=source,
+    )

@@ -25,7 +25,7 @@ from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
-from deid_audit.vision.detectors import iou_matrix
+from deid_audit.vision.detectors import iou_matrix, share_inside
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 MINIMUM_FACES = 40
@@ -63,9 +63,8 @@ class CastVideo:
 
 
 def _lies_in(box_xyxy: Float, face_xyxy: Float) -> bool:
-    shared = np.minimum(box_xyxy[2:], face_xyxy[2:]) - np.maximum(box_xyxy[:2], face_xyxy[:2])
-    share = float(np.clip(shared, 0, None).prod()) / max(float((box_xyxy[2:] - box_xyxy[:2]).prod()), 1e-6)
-    return share >= _SAME_FACE or float(iou_matrix(box_xyxy[None], face_xyxy[None])[0, 0]) >= _SAME_FACE_IOU
+    overlap = float(iou_matrix(box_xyxy[None], face_xyxy[None])[0, 0])
+    return share_inside(box_xyxy, face_xyxy) >= _SAME_FACE or overlap >= _SAME_FACE_IOU
 
 
 def _claim(face: TrackedFace) -> tuple[bool, float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
-from deid_audit.pipeline.cast import CastVideo
+from deid_audit.pipeline.cast import CastVideo, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
@@ -84,7 +84,13 @@ class _Renderer:
 
     def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:
         """The frame as released, its regions with the subject's first, and the subject's original descriptor (128,)."""
-        faces = [part.cast.person_face(frame.index) for part in self.parts]
+        casts = [part.cast for part in self.parts]
+        faces = [cast.person_face(frame.index) for cast in casts]
+        again = self.again.get(frame.index, ())
+        beside = [
+            *covered_beside(casts, faces, frame.index),
+            *(replace(region, state=State.CONCEALED) for region in again if region.track_id is None),
+        ]
         attempts: list[Attempt | None] = []
         covers: list[Float] = []
         for part, face in zip(self.parts, faces, strict=True):
@@ -92,21 +98,13 @@ class _Renderer:
                 attempts.append(None)
                 continue
             tried = part.swapper.attempt(frame, face, others_beside(part.cast, face))
-            for region in self.again.get(frame.index, ()):
+            for region in again:
                 if region.track_id == face.track_id:  # the attempt was made all the same: later frames build on it
                     tried = replace(tried, image_rgb=None, rung=Rung.COVER, reason=region.reason)
             attempts.append(tried)
             if tried.image_rgb is None:
                 covers += [release_box(one.box_xyxy) for one in (face, *part.cast.same_face(face))]
-        covers += [
-            release_box(face.box_xyxy) for face in left_over([part.cast for part in self.parts], faces, frame.index)
-        ]
-        unforeseen = [
-            replace(region, state=State.CONCEALED)
-            for region in self.again.get(frame.index, ())
-            if region.track_id is None
-        ]
-        covers += [release_box(np.array(region.box_xyxy, np.float32)) for region in unforeseen]
+        covers += [release_box(np.array(region.box_xyxy, np.float32)) for region in beside]
         withdrawn = withdraw(frame.image_rgb, faces, attempts, covers)
         image, regions = frame.image_rgb, []
         for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True)):
@@ -115,8 +113,10 @@ class _Renderer:
             shown = None if at in withdrawn else attempt.image_rgb
             state = State.CONCEALED if shown is None else State.SWAPPED
             if shown is not None:
-                # only what the swap changed: an earlier person's swapped face stays where it is
-                image = np.where(_changed(shown, frame.image_rgb)[..., None], shown, image)
+                if image is frame.image_rgb:
+                    image = shown
+                else:  # only what the swap changed: an earlier person's swapped face stays where it is
+                    image = np.where(_changed(shown, frame.image_rgb)[..., None], shown, image)
                 if at:
                     self.done.beside[frame.index, face.track_id] = attempt.original
             rung = attempt.rung if state is State.SWAPPED else Rung.COVER
@@ -125,8 +125,7 @@ class _Renderer:
         for box in covers:
             image = mask(image, box)
         original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
-        casts = [part.cast for part in self.parts]
-        return image, [*regions, *covered_beside(casts, faces, frame.index), *unforeseen], original
+        return image, [*regions, *beside], original
 
 
 def withdraw(
@@ -138,16 +137,18 @@ def withdraw(
     """
     reasons: dict[int, str] = {}
     shown = {
-        at: (face.box_xyxy, _changed(attempt.image_rgb, image_rgb))
+        at: (face.box_xyxy, attempt.image_rgb)
         for at, (face, attempt) in enumerate(zip(faces, attempts, strict=True))
         if face is not None and attempt is not None and attempt.image_rgb is not None
     }
+    several = len(shown) > 1  # one swap alone, the usual case, needs no comparing of whole pictures
+    changed = {at: _changed(swapped, image_rgb) for at, (_, swapped) in shown.items()} if several else {}
     while True:
         found = ""
-        for at, (box, changed) in shown.items():
+        for at, (box, _) in shown.items():
             if _hidden_share(box, covers) > _MOST_COVERED:
                 found = "the cover of another face reaches into it"
-            elif any((changed & before).any() for earlier, (_, before) in shown.items() if earlier < at):
+            elif any((changed[at] & changed[earlier]).any() for earlier in shown if earlier < at):
                 # where two meet, the later paste would bring back the original's pixels at its soft edge
                 found = "the swap of another face reaches into it"
             if found:
@@ -181,21 +182,21 @@ def others_beside(cast: CastVideo, face: TrackedFace) -> list[TrackedFace]:
     return [one for one in cast.faces.frames[face.frame_index] if not any(one is mine for mine in same)]
 
 
-def left_over(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | None], index: int) -> list[TrackedFace]:
-    """The faces of frame `index` that no swap is tried for; `faces[i]` is the one that is tried for `casts[i]`."""
+def covered_beside(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | None], index: int) -> list[Region]:
+    """All faces of frame `index` but those that a swap is tried for: covered, whatever becomes of the swaps.
+
+    `faces[i]` is the one that is tried for `casts[i]`.
+    """
     tried = [
         one
         for cast, face in zip(casts, faces, strict=True)
         if face is not None
         for one in (face, *cast.same_face(face))
     ]
-    return [face for face in casts[0].faces.frames[index] if not any(face is one for one in tried)]
-
-
-def covered_beside(casts: Sequence[CastVideo], faces: Sequence[TrackedFace | None], index: int) -> list[Region]:
-    """All faces of frame `index` but those that a swap is tried for: covered, whatever becomes of the swaps."""
     found: list[Region] = []
-    for face in left_over(casts, faces, index):
+    for face in casts[0].faces.frames[index]:
+        if any(face is one for one in tried):
+            continue
         mine, known = face.track_id in casts[0].tracks, face.track_id in casts[0].others
         why = "second sighting" if mine else "not the subject" if known else "nobody known"
         found.append(region_of(face, State.CONCEALED, why, is_subject=mine, is_known=mine or known))
@@ -218,14 +219,13 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool,
 
 def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: SwapModel, engines: Engines) -> Part:
     """The part of one person in one video; `average` and `others` are descriptors (128,) of them and everyone else."""
-    facts = cast.source.facts
     return Part(
         cast=cast,
         swapper=FaceSwapper(
             certainty=Certainty(average=average, others=others),
             model=model,
             recognizer=engines.recognizer,
-            colour=SteadyColour(facts.frame_count / max(facts.duration_s, 1e-6)),
+            colour=SteadyColour(frame_rate_of(cast.source)),
             mesh=FaceMesh(video=False),
         ),
     )

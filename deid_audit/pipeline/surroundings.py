@@ -14,6 +14,7 @@ from deid_audit.pipeline.cast import CastVideo, Role, usable_frames
 from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import read_frames
+from deid_audit.vision.recognizer import Recognizer
 
 
 class AroundTheFace:
@@ -35,11 +36,11 @@ class AroundTheFace:
         mine = self._cast.person_face(before.index)
         assert mine is not None and mine.landmarks_xy is not None  # `usable_frames` saw to it
         self._times.append(self._cast.source.times_s[before.index])
-        self._original.append(self._chip(before.image_rgb, mine.landmarks_xy))
-        self._released.append(self._chip(after.image_rgb, mine.landmarks_xy))
+        self._original.append(_chip(self._recognizer, before.image_rgb, mine.landmarks_xy))
+        self._released.append(_chip(self._recognizer, after.image_rgb, mine.landmarks_xy))
         for face in self._cast.faces.frames[before.index]:
             if face.track_id not in self._cast.tracks and face.landmarks_xy is not None and not face.filled:
-                self._others.append(self._chip(before.image_rgb, face.landmarks_xy))
+                self._others.append(_chip(self._recognizer, before.image_rgb, face.landmarks_xy))
 
     def described(self) -> Surroundings:
         describe = self._recognizer.describe
@@ -49,9 +50,6 @@ class AroundTheFace:
             times_s=np.array(self._times, np.float64),
             others=describe(self._others),
         )
-
-    def _chip(self, image_rgb: Image, landmarks_xy: Float) -> Image:
-        return self._recognizer.chip_from_mesh(face_in_grey(image_rgb, landmarks_xy), landmarks_xy)
 
 
 def around_the_donor(donor: Role, *, engines: Engines, progress: Progress) -> Float:
@@ -63,10 +61,14 @@ def around_the_donor(donor: Role, *, engines: Engines, progress: Progress) -> Fl
             for frame in read_frames(video.source):
                 face = video.person_face(frame.index)
                 if frame.index in wanted and face is not None and face.landmarks_xy is not None:
-                    grey = face_in_grey(frame.image_rgb, face.landmarks_xy)
-                    chips.append(engines.recognizer.chip_from_mesh(grey, face.landmarks_xy))
+                    chips.append(_chip(engines.recognizer, frame.image_rgb, face.landmarks_xy))
                 step.advance()
     return engines.recognizer.describe(chips)
+
+
+def _chip(recognizer: Recognizer, image_rgb: Image, landmarks_xy: Float) -> Image:
+    """The chip of a face that is filled in grey."""
+    return recognizer.chip_from_mesh(face_in_grey(image_rgb, landmarks_xy), landmarks_xy)
 
 
 def _spread(indices: Sequence[int]) -> frozenset[int]:

@@ -76,9 +76,17 @@ def overlap_of_smaller(first_xyxy: Float, second_xyxy: Float) -> float:
     >>> overlap_of_smaller(np.float32([0, 0, 10, 10]), np.float32([8, 0, 12, 5]))
     0.5
     """
-    low, high = np.maximum(first_xyxy[:2], second_xyxy[:2]), np.minimum(first_xyxy[2:], second_xyxy[2:])
-    areas = [float((box[2:] - box[:2]).prod()) for box in (first_xyxy, second_xyxy)]
-    return float(np.clip(high - low, 0, None).prod()) / max(min(areas), 1e-6)
+    return max(share_inside(first_xyxy, second_xyxy), share_inside(second_xyxy, first_xyxy))
+
+
+def share_inside(box_xyxy: Float, other_xyxy: Float) -> float:
+    """The share of the area of a box (4,) that lies in another one, in [0, 1]; 0 for a box without an area.
+
+    >>> share_inside(np.float32([8, 0, 12, 5]), np.float32([0, 0, 10, 10]))
+    0.5
+    """
+    shared = np.minimum(box_xyxy[2:], other_xyxy[2:]) - np.maximum(box_xyxy[:2], other_xyxy[:2])
+    return float(np.clip(shared, 0, None).prod()) / max(float((box_xyxy[2:] - box_xyxy[:2]).prod()), 1e-6)
 
 
 def turned_back(boxes_xyxy: Float, quarters: int, width: int, height: int) -> Float:

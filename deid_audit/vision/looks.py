@@ -3,7 +3,6 @@
 Runs detectors and makes one set of boxes of what they saw; what a face there means is `measure/residue.py`'s question.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,11 +48,10 @@ class Sighted:
 
 
 class AuditSearch:
-    """All looks of one audit, taken at frame after frame; `seconds` is what they have taken so far."""
+    """All looks of one audit, taken at frame after frame."""
 
     def __init__(self, *, thorough: bool = False) -> None:
         self.looks = _thorough_looks() if thorough else (_native(),)
-        self.seconds = 0.0
 
     @property
     def models(self) -> tuple[PinnedModel, ...]:
@@ -72,11 +70,7 @@ class AuditSearch:
 
     def see(self, image_rgb: Image, index: int) -> Sighted:
         """Every face that any look of frame `index` sees."""
-        started = time.perf_counter()
-        turns = [look for look in self.looks if index % look.every == 0]
-        sighted = united([(look.name, look.boxes(image_rgb)) for look in turns])
-        self.seconds += time.perf_counter() - started
-        return sighted
+        return united([(look.name, look.boxes(image_rgb)) for look in self.looks if index % look.every == 0])
 
     def detect(self, image_rgb: Image) -> Sighted:
         """What the looks see that are taken in every frame: what can be promised of any."""

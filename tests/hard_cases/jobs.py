@@ -18,7 +18,7 @@ import numpy as np
 from deid_audit.frames import Float
 from tests.hard_cases.checking import Report, Search, Watch, check
 from tests.hard_cases.contact import Stretches
-from tests.hard_cases.ledgers import SaidFrame, gallery_cut, read_ledger, videos_of
+from tests.hard_cases.ledgers import SaidFrame, own_audit, read_ledger, videos_of
 from tests.hard_cases.scenes import Truth
 from tests.hard_cases.searches import Describer, gallery_of, pairs, pictures
 from tests.hard_cases.table import Row
@@ -90,11 +90,11 @@ def run(
         kept = [clip for at, clip in enumerate(kept) if at not in without]
 
 
-def conceal(clip: Material, folder: Path, *, timeout_s: float = 1800) -> Ended:
+def conceal(clip: Material, folder: Path, *more: object, timeout_s: float = 1800) -> Ended:
     """Covers everybody in a clip and has that audited, which gives a ledger."""
     out = folder / f"covered-{clip.name.replace('/', '-')}.mp4"
     certificate = out.with_suffix("")
-    arguments = ("conceal", clip.path, "--out", out, "--certificate", certificate)
+    arguments = ("conceal", clip.path, "--out", out, "--certificate", certificate, *more)
     return command(*arguments, out=certificate, timeout_s=timeout_s)
 
 
@@ -114,7 +114,7 @@ def examined(
     gallery: list[Float] = []
     for number, clip in enumerate(clips, start=1):
         gallery += gallery_of(pictures(clip.path), clip.truth, ledgers[number], clip.subject, describe)
-    cut = gallery_cut(ended.out / "evidence.json")
+    cut = own_audit(ended.out / "evidence.json").cut
     reports = []
     for number, (clip, video) in enumerate(zip(clips, videos, strict=True), start=1):
         watch = Watch(
@@ -140,7 +140,8 @@ def draw_sheet(folder: Path, clip: Material, video: Path, ledger: Sequence[SaidF
 
 
 def rows_of(ended: Ended, reports: Sequence[Report], job: str) -> list[Row]:
-    """The rows of one job's clips."""
+    """The rows of one job's clips, in the order of its videos."""
+    own = own_audit(ended.out / "evidence.json").found
     verdict = str(ended.document.get("verdict") or (ended.document.get("audit") or {}).get("verdict", "–"))
     return [
         Row(
@@ -150,6 +151,7 @@ def rows_of(ended: Ended, reports: Sequence[Report], job: str) -> list[Row]:
             report=report,
             seconds=ended.seconds,
             audit_share=ended.audit_share,
+            own=own.get(number, {}),
         )
-        for report in reports
+        for number, report in enumerate(reports, start=1)
     ]

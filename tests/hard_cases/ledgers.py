@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Box = tuple[float, float, float, float]
+_OWN_FINDINGS = {
+    "residue.unaccounted_faces": "unaccounted",
+    "residue.subject_faces": "near the original",
+    "residue.gallery_matches": "near the gallery",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,24 +66,31 @@ def _region(row: dict[str, str]) -> tuple[Said, ...]:
     )
 
 
-def gallery_cut(statement: Path) -> float | None:
-    """The distance below which a face in the written files is the subject's, as calibrated by the job; None without."""
-    return _cut_in(json.loads(statement.read_text(encoding="utf-8")))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAudit:
+    """What the job's own audit says of its written files.
+
+    `cut`: the distance below which a face is the subject's by the gallery, None where it was not calibrated; `found`:
+    by video from 1 on, how much of each residue was found, None where it was not measured.
+    """
+
+    cut: float | None
+    found: dict[int, dict[str, float | None]]
 
 
-def _cut_in(value: object) -> float | None:
-    """The cut of the first measurement of gallery matches anywhere in the document."""
-    if isinstance(value, dict):
-        if value.get("name") == "residue.gallery_matches" and isinstance(value.get("detail"), dict):
-            cut = value["detail"].get("cut")
-            return float(cut) if cut else None
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            cut = _cut_in(one)
-            if cut is not None:
-                return cut
-    return None
+def own_audit(statement: Path) -> OwnAudit:
+    """Reads `evidence.json`; raises KeyError where it has no measurements."""
+    document = json.loads(statement.read_text(encoding="utf-8"))
+    cut: float | None = None
+    found: dict[int, dict[str, float | None]] = {}
+    for row in document["predicate"]["measurements"]:
+        if row["metric"] not in _OWN_FINDINGS or not row["scope"].startswith("video "):
+            continue
+        name, number = _OWN_FINDINGS[row["metric"]], int(row["scope"].removeprefix("video "))
+        found.setdefault(number, {})[name] = row["value"]
+        if row["metric"] == "residue.gallery_matches":
+            cut = row["detail"].get("cut", cut)
+    return OwnAudit(cut=cut, found=found)
 
 
 def videos_of(out: Path) -> list[Path]:

@@ -65,18 +65,16 @@ SAMPLE_JOBS: dict[str, SampleJob] = {
 }
 
 
-def sample_rows(arguments: argparse.Namespace, work: Path) -> list[Row]:
+def sample_rows(arguments: argparse.Namespace, work: Path) -> Iterator[Row]:
     """One row a clip; a clip that is not there is left out."""
     folder = work / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = arguments.only.split(",") if arguments.only else [""]
     describe, looking = Describer(), searches(mmod_every=arguments.mmod_every)
-    rows: list[Row] = []
     for name, job in SAMPLE_JOBS.items():
         if not (SAMPLES / name).exists() or not any(part in name for part in wanted):
             continue
-        rows += _rows_of(name, job, arguments, work, describe, looking)
-    return rows
+        yield from _rows_of(name, job, arguments, work, describe, looking)
 
 
 def _rows_of(
@@ -96,15 +94,17 @@ def _rows_of(
         beside, _ = shortened(SAMPLES / job.beside, work / "clips", seconds=seconds)
         material.append(Material(name=job.beside, path=beside, truth=found_in(beside)))
     options: tuple[object, ...] = ("--iterations", arguments.iterations or 400, "--policy", arguments.policy)
+    who: tuple[object, ...] = ()
     if job.photo_of is not None:
-        options = (*options, "--subject-photo", photo_from(path, work / "clips", job.photo_of))
+        who = ("--subject-photo", photo_from(path, work / "clips", job.photo_of))
     out = work / f"run-{Path(name).stem}"
-    ended, kept, refused = run(material, donor, out, *options, "--case-id", "sample", "--device", arguments.device)
+    options = (*options, *who, "--case-id", "sample", "--device", arguments.device)
+    ended, kept, refused = run(material, donor, out, *options)
     if not ended.refusal and clip in kept:
         reports = examined(ended, kept, describe, looking, sheets=work / "sheets")
         return [replace(row, note=said) for row in rows_of(ended, reports, "run") if row.clip == name]
     why = refused[0][1] if refused else ended.refusal
-    covered = conceal(clip, work)
+    covered = conceal(clip, work, *who)
     if covered.refusal:
         note = f"{said}run: {why}; conceal: {covered.refusal}"
         return [Row(clip=name, job="conceal", verdict="refused", note=note, seconds=covered.seconds)]

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.hard_cases.checking import Report
 
 HEAD = (
     *("clip", "job", "frames", "states", "subject's rungs", "missed", "unaccounted", "matches", "undecided"),
-    *("wrong person", "verdict", "s", "audit's share"),
+    *("wrong person", "job's own audit", "verdict", "s", "audit's share"),
 )
 _LISTED = 6
 
@@ -18,7 +18,8 @@ _LISTED = 6
 class Row:
     """One clip: what was done with it, and what was found; `report` is None where the job refused it, `note` says why.
 
-    `seconds` and `audit_share` are those of the whole job, which may have had several clips.
+    `seconds` and `audit_share` are those of the whole job, which may have had several clips. `own` is what the job's
+    own audit found in this clip, by kind; None where it was not measured.
     """
 
     clip: str
@@ -27,6 +28,7 @@ class Row:
     report: Report | None = None
     seconds: float | None = None
     audit_share: float | None = None
+    own: dict[str, float | None] = field(default_factory=dict)
     note: str = ""
 
 
@@ -47,6 +49,7 @@ def documents(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "verdict": row.verdict,
             "seconds": row.seconds,
             "audit_share": row.audit_share,
+            "own_audit": row.own,
             "note": row.note,
             "report": row.report.document() if row.report else None,
         }
@@ -59,13 +62,21 @@ def _cells(row: Row) -> list[str]:
     share = "" if row.audit_share is None else f"{row.audit_share:.0%}"
     report = row.report
     if report is None:
-        return [row.clip, row.job, *[""] * 8, row.verdict, seconds, share]
+        return [row.clip, row.job, *[""] * 9, row.verdict, seconds, share]
     counts = (report.misses, report.unaccounted, report.matches, report.undecided, report.wrong_person)
     return [
         *(row.clip, row.job, str(report.frames), _tally(report.states), _tally(report.rungs)),
         *(str(len(found)) for found in counts),
-        *(row.verdict, seconds, share),
+        *(_own(row), row.verdict, seconds, share),
     ]
+
+
+def _own(row: Row) -> str:
+    """`0` where everything was measured and nothing found, else each kind with what was found."""
+    if row.own and all(found == 0 for found in row.own.values()):
+        return "0"
+    kinds = ((name, found) for name, found in row.own.items() if found != 0)
+    return ", ".join(f"{name}: {'not measured' if found is None else f'{found:g}'}" for name, found in kinds) or "–"
 
 
 def _tally(counts: Counter[str]) -> str:

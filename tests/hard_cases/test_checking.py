@@ -1,5 +1,6 @@
 """The checker of the hard cases: each of its findings is planted once, by itself, in a made output."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from deid_audit.frames import Float, Image
 from deid_audit.ledger import LedgerFrame, Region, Rung, State, to_csv
 from tests.hard_cases.checking import LEAST_VISIBLE, Report, Watch, check
-from tests.hard_cases.ledgers import Box, SaidFrame, gallery_cut, read_ledger, videos_of
+from tests.hard_cases.ledgers import Box, SaidFrame, own_audit, read_ledger, videos_of
 from tests.hard_cases.scenes import SIZE, HardClip, Place, TrueFace, composed, face_mask, placed, room, turned
 from tests.hard_cases.table import Row, markdown
 
@@ -181,12 +182,23 @@ def test_what_is_left_out_is_an_error(tmp_path: Path) -> None:
         read_ledger(tmp_path / "frames.csv")
 
 
-def test_the_cut_and_the_videos_are_found(tmp_path: Path) -> None:
-    rows = '[{"name": "coverage.frames"}, {"name": "residue.gallery_matches", "detail": {"cut": 0.52}}]'
-    (tmp_path / "evidence.json").write_text(f'{{"predicate": {{"measurements": {rows}}}}}')
-    assert gallery_cut(tmp_path / "evidence.json") == 0.52
-    (tmp_path / "evidence.json").write_text('{"predicate": []}')
-    assert gallery_cut(tmp_path / "evidence.json") is None
+def test_the_own_audit_and_the_videos_are_found(tmp_path: Path) -> None:
+    def row(metric: str, scope: str, value: float | None, **detail: float) -> dict[str, object]:
+        return {"metric": metric, "scope": scope, "value": value, "detail": detail}
+
+    statement = tmp_path / "evidence.json"
+    rows = [row("residue.gallery_matches", f"video {at}", value, cut=0.52) for at, value in ((1, 3.0), (2, 0.0))]
+    rows += [row("residue.unaccounted_faces", "video 2", 0.0), row("coverage.undecided", "video 1", 0.0)]
+    statement.write_text(json.dumps({"predicate": {"measurements": rows}}))
+    said = own_audit(statement)
+    assert said.cut == 0.52
+    assert said.found == {1: {"near the gallery": 3.0}, 2: {"near the gallery": 0.0, "unaccounted": 0.0}}
+    rows = [row("residue.gallery_matches", "video 1", None)]
+    statement.write_text(json.dumps({"predicate": {"measurements": rows}}))
+    assert own_audit(statement).cut is None
+    statement.write_text('{"predicate": {}}')
+    with pytest.raises(KeyError):
+        own_audit(statement)
     for folder in ("withheld", "release"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "c-01.mp4").touch()
@@ -195,8 +207,11 @@ def test_the_cut_and_the_videos_are_found(tmp_path: Path) -> None:
 
 def test_the_table_names_clip_person_and_frames(tmp_path: Path) -> None:
     report = looked_at(said(tmp_path), pictures(changed=[]))
-    text = markdown([Row(clip="made", job="run", verdict="FAILED", report=report, seconds=12.3, audit_share=0.25)])
-    assert "| made | run | 4 | 4 concealed | 4 swap | 2 | 0 | 0 | 0 | 0 | FAILED | 12 | 25% |" in text
+    own = {"unaccounted": 2.0, "near the original": 0.0}
+    text = markdown(
+        [Row(clip="made", job="run", verdict="FAILED", report=report, seconds=12.3, audit_share=0.25, own=own)]
+    )
+    assert "| made | run | 4 | 4 concealed | 4 swap | 2 | 0 | 0 | 0 | 0 | unaccounted: 2 | FAILED | 12 | 25% |" in text
     assert "- made: missed subject (made, swapped in the ledger), frames 2" in text
 
 

@@ -12,31 +12,21 @@ import pytest
 
 from deid_audit.frames import Frame, Image
 from deid_audit.ledger import State, to_csv
-from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline.cast import find_faces
 from deid_audit.pipeline.concealing import covered_entry, with_cover
-from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.finishing import confirmed, judged, ledger_record
 from deid_audit.pipeline.rendering import RenderedPass
 from deid_audit.pipeline.searching import ReleasedSearch
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video, read_frames
+from tests.conftest import NoCanaries
 from tests.e2e.short_clips import write_pictures
 from tests.sample_clips import SAMPLES
 
 pytestmark = pytest.mark.samples
 FRAMES, LONGEST_PX = 4, 480
 CLIPS = sorted(path for path in SAMPLES.rglob("*") if path.suffix in {".mp4", ".mkv", ".mov", ".mpg"})
-
-
-class _NoCanaries(Flock):
-    def frames_of(self, frame_count: int) -> set[int]:
-        return set()
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return load_engines("cpu")
 
 
 def prefix(clip: Path, folder: Path) -> Path:
@@ -58,7 +48,7 @@ def test_the_states_of_a_real_clip_add_up_to_the_frames_decoded(clip: Path, engi
     source = open_video(prefix(clip, tmp_path), label="clip")
     faces = find_faces(source, engines=engines, progress=SilentProgress())
     done = RenderedPass(ledger=[covered_entry(at, time, faces, "mask") for at, time in enumerate(source.times_s)])
-    search = ReleasedSearch(engines, _NoCanaries(faces=[], seed=0), done)
+    search = ReleasedSearch(engines, NoCanaries(faces=[], seed=0), done)
     for frame in read_frames(source):
         covered = with_cover(frame.image_rgb, [face.box_xyxy for face in faces.frames[frame.index]], "mask")
         search.see(frame, Frame(index=frame.index, pts=frame.pts, image_rgb=covered))

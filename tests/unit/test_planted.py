@@ -13,30 +13,19 @@ import pytest
 from deid_audit.findings import Outcome, Policy
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, Region, State
-from deid_audit.measure.canaries import Flock
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.identity import VideoDescriptors, distances_to_original
 from deid_audit.measure.residue import measure_residue
-from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.finishing import finished_ledger
 from deid_audit.pipeline.rendering import RenderedPass
 from deid_audit.pipeline.searching import Descriptions, ReleasedSearch
 from deid_audit.policy import judge, load_policy
-from tests.conftest import Portrait, Portraits
+from tests.conftest import NoCanaries, Portrait, Portraits
 from tests.unit.explaining_cases import seen as a_case
 
 WIDTH, HEIGHT, COUNT = 480, 270, 10
 LEFT, FACE_PX = 90, 90
-
-
-class _NoCanaries(Flock):
-    def frames_of(self, frame_count: int) -> set[int]:
-        return set()
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return load_engines("cpu")
 
 
 def put(image: Image, person: Portrait, left: int, face_px: int = FACE_PX) -> Float:
@@ -74,7 +63,7 @@ def outcomes(original: Sequence[Image], written: Sequence[Image], boxes: Float, 
         done.ledger.append(LedgerFrame(index=index, time_s=index / 25, regions=(region,)))
         before.add(engines.recognizer.chip(original[index], box, None))
         after.add(engines.recognizer.chip(written[index], box, None))
-    search = ReleasedSearch(engines, _NoCanaries(faces=[], seed=0), done)
+    search = ReleasedSearch(engines, NoCanaries(faces=[], seed=0), done)
     for index in range(COUNT):
         search.see(*(Frame(index=index, pts=index, image_rgb=images[index]) for images in (original, written)))
     search.close()

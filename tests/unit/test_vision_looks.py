@@ -73,11 +73,3 @@ def test_faces_that_overlap_little_stay_two_and_nothing_stays_nothing() -> None:
     one, beside = np.float32([[0, 0, 10, 10]]), np.float32([[6, 0, 16, 10]])  # IoU 40/160
     assert united([("a", one), ("b", beside)]).boxes_xyxy.shape == (2, 4)
     assert united([("a", one[:0])]).boxes_xyxy.shape == (0, 4)
-
-
-def test_the_time_that_the_search_takes_adds_up(picture: tuple[Image, Float]) -> None:
-    search = AuditSearch()
-    search.see(picture[0], 0)
-    once = search.seconds
-    search.see(picture[0], 1)
-    assert search.seconds > once > 0

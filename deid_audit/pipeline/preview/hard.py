@@ -13,6 +13,7 @@ from deid_audit.frames import Float, TrackedFace
 from deid_audit.pipeline.cast import SMALLEST_FACE_PX, CastVideo
 from deid_audit.pipeline.ladder import SMALLEST_SWAP_PX
 from deid_audit.render.conceal import release_box
+from deid_audit.vision.detectors import share_inside
 
 MOST_TURN_DEGREES = 40
 LEAST_SHARPNESS = 0.12
@@ -102,7 +103,7 @@ def _reasons(
         found.add(Reason.TURNED)
     if sharpness < LEAST_SHARPNESS:
         found.add(Reason.BLURRED)
-    if any(_covered_part(face.box_xyxy, release_box(other.box_xyxy)) > _MOST_OVERLAP for other in others):
+    if any(share_inside(face.box_xyxy, release_box(other.box_xyxy)) > _MOST_OVERLAP for other in others):
         found.add(Reason.OVERLAP)
     return found
 
@@ -119,13 +120,6 @@ def yaw_degrees(landmarks_xy: Float) -> float:
         return float("nan")
     shift = float((landmarks_xy[_NOSE_TIP] - (left + right) / 2) @ across) / length2 * 2
     return float(np.degrees(np.arctan(_TURN_PER_SHIFT * shift)))
-
-
-def _covered_part(box_xyxy: Float, cover_xyxy: Float) -> float:
-    """The share of the box that the cover hides."""
-    shared = np.clip(np.minimum(box_xyxy[2:], cover_xyxy[2:]) - np.maximum(box_xyxy[:2], cover_xyxy[:2]), 0, None)
-    area = float((box_xyxy[2:] - box_xyxy[:2]).prod())
-    return float(shared.prod()) / area if area > 0 else 0.0
 
 
 def _sightings(video: CastVideo) -> dict[int, tuple[int, int]]:
