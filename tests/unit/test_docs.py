@@ -218,7 +218,7 @@ def _constant(module: str, name: str) -> Any:
     ("module", "name", "document", "words"),
     [
         ("pipeline/cast.py", "MINIMUM_FACES", "README.md", "at least {:g} usable faces"),
-        ("pipeline/cast.py", "SMALLEST_FACE_PX", "README.md", "{:g} px high"),
+        ("faces/subject.py", "SMALLEST_FACE_PX", "README.md", "{:g} px high"),
         ("pipeline/cast.py", "_TRAINING_FACES", "README.md", "up to {:g} face crops"),
         ("pipeline/training.py", "DEFAULT_SECONDS", "README.md", "{:g} seconds by default"),
         ("pipeline/ladder.py", "_LEAST_DISTANCE", "ARCHITECTURE.md", "not above {:g}"),

@@ -18,11 +18,23 @@ def _rows(person: int, count: int, *, jitter: float = 0.02) -> Float:
     return rows.astype(np.float32)
 
 
-def _video(*tracks: tuple[int, int]) -> VideoFaces:
-    """A video in which track 10, 11, ... is (person, frames)."""
+def _video(*tracks: tuple[int, int], heights: tuple[int, ...] = ()) -> VideoFaces:
+    """A video in which track 10, 11, ... is (person, frames), all 100 px high or as `heights` says."""
     rows = {10 + number: _rows(person, count) for number, (person, count) in enumerate(tracks)}
     described = {track: tuple(range(len(each))) for track, each in rows.items()}
-    return VideoFaces(frames=(), cleared_by=(), described=described, descriptors=rows)
+    high = dict(zip(rows, heights or [100] * len(rows), strict=True))
+    frames = tuple(
+        tuple(_face(index, track, high[track]) for track in rows if index in described[track])
+        for index in range(max((count for _, count in tracks), default=0))
+    )
+    return VideoFaces(frames=frames, cleared_by=((),) * len(frames), described=described, descriptors=rows)
+
+
+def _face(index: int, track: int, height: int) -> TrackedFace:
+    box = np.array((200 * track, 0, 200 * track + height, height), np.float32)
+    return TrackedFace(
+        frame_index=index, track_id=track, box_xyxy=box, landmarks_xy=None, score=1.0, filled=False, source="seen"
+    )
 
 
 def test_the_person_in_all_videos_is_the_subject() -> None:
@@ -42,6 +54,13 @@ def test_tracks_of_one_person_are_joined() -> None:
 
 def test_a_bystander_seen_little_does_not_matter() -> None:
     assert name_person([_video((BERT, 49), (ANNE, 100))], who="subject").tracks == [{11}]
+
+
+def test_what_looks_like_a_small_face_is_no_rival_of_a_large_one() -> None:
+    assert name_person([_video((ANNE, 100), (BERT, 80), heights=(160, 39))], who="donor").tracks == [{10}]
+    for heights in ((160, 40), (39, 39), (39, 160)):  # two of a size are not guessed between, nor is the larger taken
+        with pytest.raises(NotEnoughFaces, match="two people could be the donor"):
+            name_person([_video((ANNE, 100), (BERT, 80), heights=heights)], who="donor")
 
 
 def test_two_who_fit_are_not_guessed_between() -> None:

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from deid_audit.faces.subject import SMALLEST_FACE_PX
 from deid_audit.frames import Float, TrackedFace
-from deid_audit.pipeline.cast import SMALLEST_FACE_PX, CastVideo
+from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.ladder import SMALLEST_SWAP_PX
 from deid_audit.render.conceal import release_box
 from deid_audit.vision.detectors import share_inside
