@@ -28,6 +28,7 @@ from tests.hard_cases.table import Row
 from tests.sample_clips import SAMPLES
 
 SECONDS, HIGHEST_PX = 4.0, 960  # longer and larger clips are cut and made smaller, which the table says
+LEAST_FRAMES = 60  # fewer are too few to train on
 SURE = 0.7
 FRANCK, WOMAN_C = "talking_head/clm_franck.mp4", "talking_head/egoblur_womanC.mp4"
 
@@ -117,7 +118,8 @@ def shortened(path: Path, folder: Path, *, seconds: float, start_s: float = 0.0)
     source = open_video(path, label=path.name)
     count, duration = source.facts.frame_count, max(source.facts.duration_s, 1e-6)
     rate = Fraction(count / duration).limit_denominator(1001)
-    first, last = round(start_s * rate), min(count, round((start_s + seconds) * rate))
+    first = round(start_s * rate)
+    last = min(count, first + max(LEAST_FRAMES, round(seconds * rate)))
     shown = [_at_most(picture) for picture in islice(pictures(path), first, last)]
     written = folder / f"{path.parent.name}-{path.stem}-{start_s:g}-{seconds:g}.mp4"
     plan = planned(path.name, shown[0], range(len(shown)), 1 / rate)
