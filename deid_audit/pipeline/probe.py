@@ -3,7 +3,7 @@
 It decides when training stops, never what training does: no gradient comes from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,17 +62,36 @@ class Probe:
             values[f"{part}_r"] = float(correlation(before, after))
             if float(np.nanstd(before)) > _MOVES[part]:
                 moving.append(part)
-        holds = (
-            values["to_original_p05"] > _FLOORS["to_original_p05"]
-            and values["to_donor_mean"] < _FLOORS["to_donor_mean"]
-            and all(values[f"{part}_mae"] <= limit for part, limit in _LARGEST_ERROR.items())
-            and all(values[f"{part}_r"] >= _LEAST_CORRELATION[part] for part in moving)
-        )
         text = (
             f"original {values['to_original_p05']:.2f}, donor {values['to_donor_mean']:.2f}, "
             f"r mouth {values['mouth_r']:.2f} eye {values['eye_r']:.2f} brow {values['brow_r']:.2f}"
         )
-        return ProbeReading(step=step, values=values, holds=bool(holds), text=text)
+        return ProbeReading(step=step, values=values, lacking=lacking(values, moving), text=text)
+
+
+def lacking(values: Mapping[str, float], moving: Sequence[str]) -> tuple[str, ...]:
+    """Each floor that the values miss or that could not be looked at (NaN), in words; `moving` are the parts that move.
+
+    A correlation counts only where the part moves: of a still face it is noise against noise.
+    """
+    original, donor = values["to_original_p05"], values["to_donor_mean"]
+    found = [
+        (
+            original > _FLOORS["to_original_p05"],
+            f"distance to the original {original:.2f}, above {_FLOORS['to_original_p05']}",
+        ),
+        (donor < _FLOORS["to_donor_mean"], f"distance to the donor {donor:.2f}, below {_FLOORS['to_donor_mean']}"),
+        *(
+            (values[f"{part}_mae"] <= limit, f"{part} off by {values[f'{part}_mae']:.1f} %, {limit} at most")
+            for part, limit in _LARGEST_ERROR.items()
+        ),
+        *(
+            (values[f"{part}_r"] >= least, f"{part} follows by r {values[f'{part}_r']:.2f}, {least} at least")
+            for part, least in _LEAST_CORRELATION.items()
+            if part in moving
+        ),
+    ]
+    return tuple(f"{words} is wanted" for holds, words in found if not holds)
 
 
 def make_probe(frames: Sequence[ProbeFrame], recognizer: Recognizer, donor_average: Float) -> Probe:

@@ -88,6 +88,12 @@ def train_pair(
             preset, subject_faces, donor_faces, weights,
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
         )  # fmt: skip
+    lacks = "; ".join(trained.readings[-1].lacking)
+    if lacks:
+        progress.say(
+            f"training of the {person} ended with held-out frames that may not pass a policy: {lacks}. A longer "
+            "training (--train-seconds), more varied videos or another donor may mend it; the run goes on and measures"
+        )
     model_name = f"swap model of the {person}"
     with vault.write(model_name) as stream:
         save_model(trained.model, cast(BinaryIO, stream))
@@ -106,6 +112,7 @@ def train_pair(
             "planned_steps": trained.planned_steps,
             "probe_every": trained.probe_every,
             "stopped_early": trained.steps < trained.planned_steps,
+            "probe_lacks": lacks,
             "subject_faces": len(material[person].crops),
             "donor_faces": len(material[giver].crops),
             "probe_faces": len(probe.frames),

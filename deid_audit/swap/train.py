@@ -34,12 +34,17 @@ _PROBES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReading:
-    """What the held-out frames said at one step: numbers for the curve, and whether all floors hold with room."""
+    """What the held-out frames said at one step: numbers for the curve, and in words each floor that does not hold."""
 
     step: int
     values: dict[str, float]
-    holds: bool
+    lacking: tuple[str, ...]
     text: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether every floor holds, with room."""
+        return not self.lacking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

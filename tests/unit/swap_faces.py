@@ -47,6 +47,8 @@ def probe_of(holds: Callable[[int], bool] | Sequence[int] = ()) -> Callable[[Swa
 
     def probe(model: SwapModel, step: int) -> ProbeReading:
         held = holds(step) if callable(holds) else step in holds
-        return ProbeReading(step=step, values={"step": float(step)}, holds=held, text=f"step {step}")
+        return ProbeReading(
+            step=step, values={"step": float(step)}, lacking=() if held else ("a made floor",), text=f"step {step}"
+        )
 
     return probe

@@ -52,7 +52,7 @@ def _trained(subject: FaceSet, donor: FaceSet, device: str) -> Trained:
 
 
 def _no_probe(model: SwapModel, step: int) -> ProbeReading:
-    return ProbeReading(step=step, values={}, holds=False, text="")
+    return ProbeReading(step=step, values={}, lacking=("nobody looked",), text="")
 
 
 def _faces(size: int, margin: float) -> list[AlignedFace]:
