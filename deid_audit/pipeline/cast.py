@@ -107,7 +107,7 @@ class Material:
     descriptors: Float
 
 
-def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[SourceVideo]:
+def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes | None) -> list[SourceVideo]:
     """Every video of the subject or donor decoded once, so that a bad file stops the job before any work."""
     return [
         open_video(path, label=f"{who} video {number}", digest_key=digest_key)
@@ -182,9 +182,9 @@ def named_by(photo: Float | None, chosen: Sequence[tuple[int, int]]) -> str:
     return "the one person in all videos" if photo is None else "a photo, within the descriptor's cut of 0.6"
 
 
-def refuse_same_person(subject: Role, donor: Role, *, who: str = "subject", other: str = "donor") -> None:
-    """SettingsError when the donor's and the subject's average descriptors match; `who` and `other` name the two."""
-    distance = float(np.linalg.norm(subject.average - donor.average))
+def refuse_same_person(subject: Float, donor: Float, *, who: str = "subject", other: str = "donor") -> None:
+    """SettingsError when two average descriptors (128,) match; `who` and `other` name the two people."""
+    distance = float(np.linalg.norm(subject - donor))
     if distance < MATCH_DISTANCE:
         raise SettingsError(
             f"the {other} looks like the {who}: distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
