@@ -38,7 +38,7 @@ def run(
             "--donor",
             metavar="VIDEO|PACK",
             readable=False,
-            help="A video of the donor; repeatable, all of one person. Or a pack of `donor prepare`.",
+            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken.",
         ),
     ],
     out: OutFolder,

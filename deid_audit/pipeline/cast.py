@@ -303,14 +303,15 @@ def probe_window(image_rgb: Image, landmarks_xy: Float) -> ProbeFrame:
     return ProbeFrame(window_rgb=window, landmarks_xy=(landmarks_xy - (left, top)).astype(np.float32))
 
 
+def average_colours(faces: Sequence[AlignedFace]) -> ColourStats:
+    """The mean over the faces of their skin's statistics."""
+    stats = [colour_stats(face.crop_rgb, face.mask) for face in faces]
+    return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
+
+
 def match_colours(donor: Material, subject: Material) -> list[AlignedFace]:
     """The donor's crops with the subject's average skin statistics, so that the swap need not learn the lighting."""
-
-    def average(faces: Sequence[AlignedFace]) -> ColourStats:
-        stats = [colour_stats(face.crop_rgb, face.mask) for face in faces]
-        return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
-
-    source, target = average(donor.crops), average(subject.crops)
+    source, target = average_colours(donor.crops), average_colours(subject.crops)
     return [
         AlignedFace(
             frame_index=face.frame_index,

@@ -4,6 +4,7 @@ Both say who it is, give the training material, and what surrounds their face; a
 from.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from deid_audit.errors import SettingsError
 from deid_audit.findings import VideoFacts
 from deid_audit.frames import Float
 from deid_audit.pipeline.cast import Material, Role, gather
+from deid_audit.pipeline.choosing import choose_pack
 from deid_audit.pipeline.donor_pack import DonorPack, is_pack, read_pack
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.surroundings import around_the_donor
@@ -40,6 +42,10 @@ class Donor(Protocol):
     def pack(self) -> DonorPack | None:
         """The pack they come from."""
 
+    @property
+    def chosen(self) -> str | None:
+        """Why they were taken, where there were several packs."""
+
     def arrays(self) -> list[NDArray[Any]]:
         """What is wiped with the vault."""
 
@@ -56,6 +62,7 @@ class FilmedDonor:
 
     role: Role
     pack: None = None
+    chosen: None = None
 
     @property
     def average(self) -> Float:
@@ -86,6 +93,7 @@ class PackedDonor:
     """A donor from a pack; its file is read once and never written."""
 
     pack: DonorPack
+    chosen: str | None = None  # why, where there were several
     roles: tuple[Role, ...] = ()
 
     @property
@@ -126,7 +134,15 @@ def read_packs(settings: RunSettings) -> list[DonorPack]:
     return packs
 
 
-def pack_facts(pack: DonorPack) -> dict[str, str | int | float | bool | None]:
+def packed_donor(subject: Role, packs: Sequence[DonorPack], *, progress: Progress) -> PackedDonor:
+    """The donor of the one pack, or of the one that fits the subject best."""
+    if len(packs) == 1:
+        return PackedDonor(pack=packs[0])
+    pack, reason = choose_pack(subject, packs, progress=progress)
+    return PackedDonor(pack=pack, chosen=reason)
+
+
+def pack_facts(pack: DonorPack, chosen: str | None) -> dict[str, str | int | float | bool | None]:
     """What the statement says of the pack."""
     manifest = pack.manifest
     return {
@@ -141,4 +157,5 @@ def pack_facts(pack: DonorPack) -> dict[str, str | int | float | bool | None]:
         "steps": manifest.steps,
         "faces": manifest.faces,
         "weights_from_pack": True,
+        **({} if chosen is None else {"chosen": chosen}),
     }

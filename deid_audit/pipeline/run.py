@@ -14,11 +14,12 @@ from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
+from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, covered_words, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
-from deid_audit.pipeline.donors import Donor, FilmedDonor, PackedDonor, pack_facts, read_packs
+from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
@@ -69,7 +70,7 @@ def run(
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
                 donor: Donor
                 if packs:
-                    donor = PackedDonor(pack=packs[0])
+                    donor = packed_donor(subject, packs, progress=progress)
                 else:
                     donor = FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
                 wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
@@ -215,7 +216,8 @@ def _stages(
     seconds = timer.seconds
     packed: list[StageRow] = []
     if donor.pack is not None:
-        packed.append(("donor's pack", f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}", 0.0, pack_facts(donor.pack)))
+        method = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
+        packed.append(("donor's pack", method, 0.0, pack_facts(donor.pack, donor.chosen)))
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),

@@ -70,8 +70,11 @@ def test_a_run_with_a_pack_needs_no_donor_video_and_says_so(
     pack, out = prepared[0], tmp_path / "out"
     before = (sha256_file(pack), pack.stat().st_mtime_ns)
     pack.chmod(0o444)
-    done = warm.run(*arguments(clips[0], pack, out, "--json"))
+    twin = tmp_path / "twin.pack"
+    twin.write_bytes(pack.read_bytes())
+    done = warm.run(*arguments(clips[0], pack, out, "--donor", twin, "--json"))
     assert done.status == 3, done.stderr
+    assert "donor's pack 1 of 2 was taken (pack 1: identity " in done.stderr
     assert "donor video" not in done.stderr
     assert (sha256_file(pack), pack.stat().st_mtime_ns) == before
     assert [path.name for path in pack.parent.iterdir()] == ["d.pack"]
@@ -81,7 +84,7 @@ def test_a_run_with_a_pack_needs_no_donor_video_and_says_so(
     [stage] = [one for one in case["stages"] if one["stage"] == "donor's pack"]
     told = stage["settings"]
     assert (told["pack_sha256"], told["licence"], told["consent"]) == (before[0], LICENCE, CONSENT)
-    assert told["weights_from_pack"] is True
+    assert told["weights_from_pack"] is True and told["chosen"].startswith("donor's pack 1 of 2 was taken")
     assert [one for one in case["not_assessed"] if "pseudonym" in one] and [v["label"] for v in case["donors"]]
     # the pair's own model is still born encrypted, and destroyed
     kinds = {one["kind"]: one["storage"] for one in case["erasure"]["artefacts"]}
