@@ -18,7 +18,8 @@ from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import PackError, SettingsError, StageError
 from deid_audit.pipeline import preparing
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
-from deid_audit.pipeline.donors import read_packs
+from deid_audit.pipeline.donors import pack_facts, read_packs
+from deid_audit.pipeline.issuing import not_assessed
 from deid_audit.pipeline.staging import staged_file
 from deid_audit.progress import SilentProgress
 from deid_audit.settings import make_prepare_settings, make_settings
@@ -185,6 +186,18 @@ def test_a_pack_with_few_faces_is_refused(tmp_path: Path) -> None:
     pack_at(tmp_path / "few.pack", faces=FACES - 1)
     with pytest.raises(PackError, match="parts that a run needs"):
         read_pack(tmp_path / "few.pack")
+
+
+def test_a_pack_of_which_nothing_was_said_says_so(whole: Path) -> None:
+    facts = pack_facts(read_pack(whole), None)
+    assert (facts["licence"], facts["consent"], facts["pack_sha256"]) == ("CC0", "not stated", sha256_file(whole))
+
+
+def test_a_certificate_names_what_a_pack_leaves_open_and_only_then() -> None:
+    with_pack = set(not_assessed("swap", from_pack=True)) - set(not_assessed("swap"))
+    assert len(with_pack) == 3
+    for word in ("linked", "pseudonym", "recover", "licence"):
+        assert any(word in line for line in with_pack)
 
 
 def _asked(*donors: Path, preset: str = "auto") -> Any:
