@@ -27,6 +27,7 @@ from deid_audit.swap.convert import prepare_runtime
 from deid_audit.swap.networks import PRESETS, SwapModel
 from deid_audit.swap.reuse import Weights
 from deid_audit.swap.train import ProbeReading, Trained, train
+from deid_audit.vision.native_output import silence_native_stderr
 
 PRESET = PRESETS["micro64"]
 
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--pack-steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    silence_native_stderr()
     threads = prepare_runtime("cpu")
     with tempfile.TemporaryDirectory() as folder:
         subject, donor, weights, probe, start, seconds = material(Path(folder), given.pack_steps, given.seed)
