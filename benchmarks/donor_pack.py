@@ -64,7 +64,7 @@ def first_hold(trained: Trained) -> int | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--planned", type=int, nargs="+", default=[100, 200, 300, 450, 600])
+    parser.add_argument("--planned", type=int, nargs="+", default=[150, 200, 300, 600])
     parser.add_argument("--pack-steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
