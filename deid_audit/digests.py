@@ -7,6 +7,7 @@ named by an HMAC under a key that stays with the steward.
 import hashlib
 import hmac
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK_BYTES = 1 << 20
 
@@ -22,10 +23,15 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks; raises OSError as `open` does."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_CHUNK_BYTES):
-            digest.update(block)
+        return sha256_stream(stream)
+
+
+def sha256_stream(stream: BinaryIO) -> str:
+    """Hex SHA-256 of what is left to read of a stream, read in blocks."""
+    digest = hashlib.sha256()
+    while block := stream.read(_CHUNK_BYTES):
+        digest.update(block)
     return digest.hexdigest()
 
 

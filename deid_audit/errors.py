@@ -4,6 +4,7 @@
     +-- SettingsError (2)       an option, an output folder, donor equals subject
     +-- PolicyFileError (2)     a policy file that does not say what it must
     +-- VideoError (1)          a video that cannot be read or written
+    +-- PackError (1)           a donor's pack that cannot be read, or does not hold
     +-- StageError (1)          a stage that could not do its work
     |   +-- NotEnoughFaces (3)  the videos do not carry what the stage needs
     |   +-- NotCovered (3)      a face was left over, so nothing is given out
@@ -46,6 +47,10 @@ class PolicyFileError(DeidAuditError):
 
 class VideoError(DeidAuditError):
     """A video that cannot be read, or that could not be written exactly."""
+
+
+class PackError(DeidAuditError):
+    """A donor's pack that is damaged, of another version, or no pack at all."""
 
 
 class StageError(DeidAuditError):

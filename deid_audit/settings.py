@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,19 +11,25 @@ from deid_audit.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["auto", "micro64", "lite64", "original64", "hq128", "hq256"]
+Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]  # one line, printable
 _Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class _Asked(BaseModel):
+class _Basic(BaseModel):
     """What every command that reads videos can be asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    subject_photo: Path | None = None
-    subject_tracks: tuple[tuple[int, int], ...] = ()
     device: Device = "auto"
     force: bool = False
+
+
+class _Asked(_Basic):
+    """What every command that reads a subject's videos can be asked."""
+
+    subject_photo: Path | None = None
+    subject_tracks: tuple[tuple[int, int], ...] = ()
 
 
 class _CaseAsked(_Asked):
@@ -48,6 +54,19 @@ class RunSettings(_CaseAsked):
     seed: int = Field(default=0, ge=0)
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()
+
+
+class PrepareSettings(_Basic):
+    """What `deid-audit donor prepare` was asked to do; `licence` and `consent` are the steward's words."""
+
+    videos: tuple[Path, ...] = Field(min_length=1)
+    out: Path
+    preset: PresetName = "auto"
+    licence: Words | None = None
+    consent: Words | None = None
+    train_seconds: float | None = Field(default=None, gt=0)
+    iterations: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class AuditSettings(_CaseAsked):
@@ -76,8 +95,7 @@ class InspectSettings(_Asked):
 
 def make_settings(**values: object) -> RunSettings:
     """RunSettings from the command line's values; raises SettingsError in the user's words."""
-    if values.get("train_seconds") is not None and values.get("iterations") is not None:
-        raise SettingsError("--train-seconds and --iterations exclude each other", next_step="give one of them")
+    _refuse_two_budgets(values)
     settings = _checked(RunSettings, values)
     if settings.swap_everyone != bool(settings.other_donors):
         raise SettingsError(
@@ -85,6 +103,19 @@ def make_settings(**values: object) -> RunSettings:
             next_step="give both, or neither: then everybody but the subject is covered",
         )
     return settings
+
+
+def make_prepare_settings(**values: object) -> PrepareSettings:
+    """PrepareSettings from the command line's values; raises SettingsError in the user's words."""
+    _refuse_two_budgets(values)
+    settings = _checked(PrepareSettings, values)
+    _expect_suffix(settings.out, ".pack")
+    return settings
+
+
+def _refuse_two_budgets(values: dict[str, object]) -> None:
+    if values.get("train_seconds") is not None and values.get("iterations") is not None:
+        raise SettingsError("--train-seconds and --iterations exclude each other", next_step="give one of them")
 
 
 def make_audit_settings(**values: object) -> AuditSettings:
@@ -141,9 +172,11 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
         )
     if values.get("subject_photo") is not None and values.get("subject_tracks"):
         raise SettingsError("--subject-photo and --subject-track exclude each other", next_step="give one of them")
-    tracks = tuple(_track(str(text)) for text in cast(Sequence[str], values.get("subject_tracks") or ()))
+    if "subject_tracks" in values:
+        tracks = cast(Sequence[str], values["subject_tracks"])
+        values = {**values, "subject_tracks": tuple(_track(str(text)) for text in tracks)}
     try:
-        return model.model_validate({**values, "subject_tracks": tracks})
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")

@@ -42,6 +42,21 @@ SubjectTrack = Annotated[
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]
+Preset = Annotated[
+    str,
+    typer.Option("--preset", metavar="auto|micro64|lite64|original64|hq128|hq256", help="Size of the swap model."),
+]
+TrainSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--train-seconds", help="Training budget; turned into steps at the start. Default 150, with a pack 75."
+    ),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[

@@ -10,13 +10,17 @@ from deid_audit.cli.options import (
     CaseId,
     Device,
     Force,
+    Iterations,
     Json,
     OutFolder,
     PassphraseFile,
+    Preset,
+    Seed,
     SignerFile,
     SubjectPhoto,
     SubjectTrack,
     Thorough,
+    TrainSeconds,
 )
 from deid_audit.cli.report import perform
 
@@ -29,7 +33,13 @@ def run(
         ),
     ],
     donor: Annotated[
-        list[Path], typer.Option("--donor", metavar="VIDEO", readable=False, help="A video of the donor; repeatable.")
+        list[Path],
+        typer.Option(
+            "--donor",
+            metavar="VIDEO|PACK",
+            readable=False,
+            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken.",
+        ),
     ],
     out: OutFolder,
     policy: Annotated[
@@ -57,19 +67,10 @@ def run(
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
     device: Device = "auto",
-    preset: Annotated[
-        str,
-        typer.Option("--preset", metavar="auto|micro64|lite64|original64|hq128|hq256", help="Size of the swap model."),
-    ] = "auto",
-    train_seconds: Annotated[
-        float | None,
-        typer.Option("--train-seconds", help="Training budget; turned into steps at the start. Default 150."),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")] = 0,
+    preset: Preset = "auto",
+    train_seconds: TrainSeconds = None,
+    iterations: Iterations = None,
+    seed: Seed = 0,
     thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,

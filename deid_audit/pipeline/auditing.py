@@ -85,7 +85,7 @@ def audit(
                 donor = [analyse(donors, who="donor", engines=engines, progress=progress)] if donors else []
                 donor_descriptors = around_donor = np.zeros((0, 128), np.float32)
                 for role in donor:
-                    refuse_same_person(subject, role)
+                    refuse_same_person(subject.average, role.average)
                     donor_descriptors = describe_person(role, engines=engines, progress=progress)
                     around_donor = around_the_donor(role, engines=engines, progress=progress)
                     found = [*role.arrays(), donor_descriptors, around_donor]
@@ -112,7 +112,7 @@ def audit(
             job,
             Examined(
                 originals=originals,
-                donors=donors,
+                donors=[video.facts for video in donors],
                 watched=watched,
                 distances=distances,
                 measurements=measurements,

@@ -106,7 +106,7 @@ class Material:
     descriptors: Float
 
 
-def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes) -> list[SourceVideo]:
+def open_videos(paths: Sequence[Path], *, who: str, digest_key: bytes | None) -> list[SourceVideo]:
     """Every video of the subject or donor decoded once, so that a bad file stops the job before any work."""
     return [
         open_video(path, label=f"{who} video {number}", digest_key=digest_key)
@@ -181,9 +181,9 @@ def named_by(photo: Float | None, chosen: Sequence[tuple[int, int]]) -> str:
     return "the one person in all videos" if photo is None else "a photo, within the descriptor's cut of 0.6"
 
 
-def refuse_same_person(subject: Role, donor: Role, *, who: str = "subject", other: str = "donor") -> None:
-    """SettingsError when the donor's and the subject's average descriptors match; `who` and `other` name the two."""
-    distance = float(np.linalg.norm(subject.average - donor.average))
+def refuse_same_person(subject: Float, donor: Float, *, who: str = "subject", other: str = "donor") -> None:
+    """SettingsError when two average descriptors (128,) match; `who` and `other` name the two people."""
+    distance = float(np.linalg.norm(subject - donor))
     if distance < MATCH_DISTANCE:
         raise SettingsError(
             f"the {other} looks like the {who}: distance {distance:.2f}, expected more than {MATCH_DISTANCE}",
@@ -302,14 +302,15 @@ def probe_window(image_rgb: Image, landmarks_xy: Float) -> ProbeFrame:
     return ProbeFrame(window_rgb=window, landmarks_xy=(landmarks_xy - (left, top)).astype(np.float32))
 
 
+def average_colours(faces: Sequence[AlignedFace]) -> ColourStats:
+    """The mean over the faces of their skin's statistics."""
+    stats = [colour_stats(face.crop_rgb, face.mask) for face in faces]
+    return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
+
+
 def match_colours(donor: Material, subject: Material) -> list[AlignedFace]:
     """The donor's crops with the subject's average skin statistics, so that the swap need not learn the lighting."""
-
-    def average(faces: Sequence[AlignedFace]) -> ColourStats:
-        stats = [colour_stats(face.crop_rgb, face.mask) for face in faces]
-        return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
-
-    source, target = average(donor.crops), average(subject.crops)
+    source, target = average_colours(donor.crops), average_colours(subject.crops)
     return [
         AlignedFace(
             frame_index=face.frame_index,

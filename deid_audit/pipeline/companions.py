@@ -10,6 +10,7 @@ import numpy as np
 
 from deid_audit.errors import NotEnoughFaces
 from deid_audit.pipeline.cast import MINIMUM_FACES, CastVideo, Role, refuse_same_person, usable_frames
+from deid_audit.pipeline.donors import Donor, FilmedDonor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.training import TrainedPair, train_pair
 from deid_audit.progress import Progress
@@ -34,7 +35,7 @@ class Companion:
     pair: TrainedPair
 
 
-def refuse_unfit(subject: Role, donor: Role, other_donors: Sequence[Role]) -> None:
+def refuse_unfit(subject: Role, donor: Donor, other_donors: Sequence[Role]) -> None:
     """Before anything is trained: NotEnoughFaces when an other donor shows too little to learn from.
 
     SettingsError when one of them looks like the subject, the donor or another one.
@@ -46,10 +47,10 @@ def refuse_unfit(subject: Role, donor: Role, other_donors: Sequence[Role]) -> No
                 f"{name}: {usable} usable faces found, at least {MINIMUM_FACES} are needed",
                 next_step=f"give a longer or better video of the {name}",
             )
-        refuse_same_person(subject, other, other=name)
-        refuse_same_person(donor, other, who="donor", other=name)
+        refuse_same_person(subject.average, other.average, other=name)
+        refuse_same_person(donor.average, other.average, who="donor", other=name)
         for before, earlier in enumerate(other_donors[: number - 1], start=1):
-            refuse_same_person(earlier, other, who=f"other donor {before}", other=name)
+            refuse_same_person(earlier.average, other.average, who=f"other donor {before}", other=name)
 
 
 def other_roles(subject: Role) -> list[Role]:
@@ -91,8 +92,9 @@ def train_companions(
         left.remove(unlike[0])
         at, donor = unlike[0]
         name = f"person {number}"
+        given = FilmedDonor(role=donor)
         pair = train_pair(
-            role, donor, settings=settings, device=device, engines=engines, vault=vault, progress=progress,
+            role, given, settings=settings, device=device, engines=engines, vault=vault, progress=progress,
             who=(name, f"other donor {at}"),
         )  # fmt: skip
         trained.append(Companion(name=name, role=role, pair=pair))

@@ -64,7 +64,7 @@ class Examined:
     """
 
     originals: Sequence[SourceVideo]
-    donors: Sequence[SourceVideo]
+    donors: Sequence[VideoFacts]
     watched: Sequence[Watched]
     distances: Sequence[FrameDistances]
     measurements: Sequence[Measurement]
@@ -91,10 +91,11 @@ def conclude(
     making: Sequence[StageRow],
     timer: Timer,
     learning_curve: str | None = None,
+    from_pack: bool = False,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
-    `making` are the stages before the measures, as (name, method, seconds, settings).
+    `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     """
     refuse_incomplete(examined.watched)
     verdict = judge(examined.measurements, job.policy)
@@ -117,7 +118,7 @@ def conclude(
         outputs_folder="release" if passed else "withheld",
         outputs=outputs,
         originals=_facts(examined.originals),
-        donors=_facts(examined.donors),
+        donors=tuple(examined.donors),
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
@@ -126,7 +127,7 @@ def conclude(
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=_digests(figures),
-        not_assessed=issuing.not_assessed(job.kind),
+        not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
     )
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)

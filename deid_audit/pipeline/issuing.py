@@ -48,6 +48,13 @@ _NOT_ASSESSED_OF_OTHERS = (
     "How the released video was made: with which tool, by whom, and on which machine.",
     "Whether the tool that made it kept a model, crops, logs or other copies that could bring the face back.",
 )
+_NOT_ASSESSED_OF_PACKS = (
+    "Where else the donor's pack is used: videos with one donor's face can be linked with each other, and a donor who "
+    "serves one subject only is a pseudonym of that subject.",
+    "What the donor's pack makes easier: the encoder that training began from, and the donor's decoder, outlive this "
+    "run, and whoever has them starts ahead in trying to recover the original face.",
+    "Whether the donor's pack says the truth about its licence, its consent and its making.",
+)
 
 _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
@@ -71,9 +78,10 @@ Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signe
 """
 
 
-def not_assessed(kind: JobKind) -> tuple[str, ...]:
-    """What no certificate of this kind says anything about."""
-    return (*(_NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()), _VOICE[kind], *_NOT_ASSESSED)
+def not_assessed(kind: JobKind, *, from_pack: bool = False) -> tuple[str, ...]:
+    """What no certificate of this kind says anything about; `from_pack`: the donor came from one."""
+    of_others = _NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()
+    return (*of_others, _VOICE[kind], *_NOT_ASSESSED, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
 
 
 def write_outputs(

@@ -14,9 +14,12 @@ from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
+from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, covered_words, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
+from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
+from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
@@ -25,7 +28,6 @@ from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.staging import interruptible, staged
-from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.render import blend
@@ -52,7 +54,8 @@ def run(
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
-            donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
+            packs = read_packs(settings)
+            filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
@@ -65,9 +68,13 @@ def run(
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
-                donor = analyse(donors, who="donor", engines=engines, progress=progress)
+                donor: Donor
+                if packs:
+                    donor = packed_donor(subject, packs, progress=progress)
+                else:
+                    donor = FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
                 wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
-                refuse_same_person(subject, donor)
+                refuse_same_person(subject.average, donor.average)
                 other_donors: list[Role] = []
                 for at, given in enumerate(others_given, start=1):
                     other_donors.append(analyse([given], who=f"other donor {at}", engines=engines, progress=progress))
@@ -101,9 +108,9 @@ def run(
             )
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
-            others = strangers(subject, donor)
+            others = strangers(subject, *donor.roles)
             wipe_arrays_with(vault, "descriptors of other people", [others])
-            around_donor = around_the_donor(donor, engines=engines, progress=progress)
+            around_donor = donor.around(engines=engines, progress=progress)
             wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
             measurements = reckon(
                 watched, pair.donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
@@ -119,16 +126,17 @@ def run(
             job,
             Examined(
                 originals=subjects,
-                donors=[*donors, *others_given],
+                donors=[*donor.facts, *(video.facts for video in others_given)],
                 watched=watched,
                 distances=distances,
                 measurements=measurements,
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, subject, pair, companions, settings, named_by(photo, settings.subject_tracks)),
+            making=_stages(timer, subject, donor, pair, companions, settings, named_by(photo, settings.subject_tracks)),
             timer=timer,
             learning_curve=learning_curve_csv(pair.readings),
+            from_pack=donor.pack is not None,
         )
 
 
@@ -196,15 +204,26 @@ def _erasure_measurement(complete: bool) -> Measurement:
 
 
 def _stages(
-    timer: Timer, subject: Role, pair: TrainedPair, companions: Sequence[Companion], settings: RunSettings, named: str
+    timer: Timer,
+    subject: Role,
+    donor: Donor,
+    pair: TrainedPair,
+    companions: Sequence[Companion],
+    settings: RunSettings,
+    named: str,
 ) -> list[StageRow]:
     """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
+    packed: list[StageRow] = []
+    if donor.pack is not None:
+        method = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
+        packed.append(("donor's pack", method, 0.0, pack_facts(donor.pack, donor.chosen)))
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
+        *packed,
         ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
         ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),

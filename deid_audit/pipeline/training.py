@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from deid_audit.faces.choose import neutral_weights
 from deid_audit.frames import Float
 from deid_audit.pipeline.cast import Material, Role, gather, match_colours
+from deid_audit.pipeline.donor_pack import DonorPack
+from deid_audit.pipeline.donors import Donor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.probe import make_probe
 from deid_audit.progress import Progress
-from deid_audit.settings import RunSettings
+from deid_audit.settings import PresetName, RunSettings
 from deid_audit.swap.augment import CROP_MARGIN, face_set
 from deid_audit.swap.convert import load_model, save_model, wipe_model
 from deid_audit.swap.networks import PRESETS, SwapModel
@@ -24,6 +26,7 @@ from deid_audit.swap.train import ProbeReading, steps_for, train
 from deid_audit.vault import Vault
 
 DEFAULT_SECONDS = 150.0
+PACKED_SECONDS = 75.0  # with a donor's pack: the probe holds after a fraction of the steps (benchmarks/donor_pack.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,10 +40,12 @@ class TrainedPair:
     facts: dict[str, str | int | float | bool | None]
 
 
-def choose_preset(settings: RunSettings, device: str) -> tuple[str, str]:
-    """The preset's name and why it was chosen."""
-    if settings.preset != "auto":
-        return settings.preset, "asked for"
+def choose_preset(asked: PresetName, device: str, pack: DonorPack | None = None) -> tuple[str, str]:
+    """The preset's name and why it was chosen; a pack has its own, and one that was asked for agrees with it."""
+    if pack is not None:
+        return pack.manifest.preset, "the donor's pack is of it"
+    if asked != "auto":
+        return asked, "asked for"
     if device.startswith("cuda"):
         return "hq128", "auto: a CUDA device"
     return "micro64", "auto: no CUDA device, where larger presets learn too slowly"
@@ -48,7 +53,7 @@ def choose_preset(settings: RunSettings, device: str) -> tuple[str, str]:
 
 def train_pair(
     subject: Role,
-    donor: Role,
+    donor: Donor,
     *,
     settings: RunSettings,
     device: str,
@@ -62,17 +67,17 @@ def train_pair(
     `who` names the two, in messages and in the vault's record.
     """
     person, giver = who
-    name, why = choose_preset(settings, device)
+    name, why = choose_preset(settings.preset, device, donor.pack)
     preset = PRESETS[name]
     size = round(preset.size * CROP_MARGIN)
-    material = {}
-    for name_of, role in ((person, subject), (giver, donor)):
-        found = gather(
-            role, who=name_of, size=size, margin=CROP_MARGIN, engines=engines, progress=progress,
-            probe=name_of == person,
-        )  # fmt: skip
-        _register(vault, name_of, found)
-        material[name_of] = found
+    material = {
+        person: gather(
+            subject, who=person, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, probe=True
+        )
+    }
+    _register(vault, person, material[person])
+    material[giver] = donor.material(size, who=giver, engines=engines, progress=progress)
+    _register(vault, giver, material[giver])
     recoloured = match_colours(material[giver], material[person])
     subject_faces = face_set(material[person].crops, material[person].attention, device)
     donor_faces = face_set(recoloured, material[giver].attention, device)
@@ -81,12 +86,15 @@ def train_pair(
     weights = neutral_weights(material[giver].features, material[person].features)
     donor_rows = material[giver].descriptors
     probe = make_probe(material[person].probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
-    budget = settings.train_seconds or DEFAULT_SECONDS
-    steps = settings.iterations or steps_for(budget, preset, subject_faces, donor_faces, weights, device)
+    budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
+    steps = settings.iterations or steps_for(
+        budget, preset, {"subject": subject_faces, "donor": donor_faces}, weights, device
+    )
     with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
         trained = train(
             preset, subject_faces, donor_faces, weights,
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
+            start=None if donor.pack is None else donor.pack.weights,
         )  # fmt: skip
     lacks = "; ".join(trained.readings[-1].lacking)
     if lacks:

@@ -5,6 +5,7 @@ output is sigmoid(logit(mean face of that identity) + net) with a zero-initialis
 the donor's decoder already is the donor's mean face and training only adds pose and expression.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -157,7 +158,7 @@ class SwapModel(nn.Module):
             return torch.cat((torch.sigmoid(logits), torch.ones_like(logits[:, :1])), 1)
         return torch.sigmoid(logits + getattr(self, f"prior_{side}"))
 
-    def forward(self, subject: Tensor, donor: Tensor) -> tuple[Tensor, Tensor]:
-        """Both reconstructions; the encoder sees both sides as one batch."""
-        code = self.encoder(torch.cat((subject, donor)))
-        return self.decode(code[: len(subject)], "subject"), self.decode(code[len(subject) :], "donor")
+    def forward(self, inputs: Mapping[Side, Tensor]) -> dict[Side, Tensor]:
+        """Each side's reconstruction of its own faces; the encoder sees all of them as one batch."""
+        codes = self.encoder(torch.cat(tuple(inputs.values()))).split([len(faces) for faces in inputs.values()])
+        return {side: self.decode(code, side) for side, code in zip(inputs, codes, strict=True)}

@@ -1,13 +1,15 @@
 """Trains the pair's model on crops in memory. A probe on held-out frames, handed in, says when it is done.
 
+Also the donor's half alone, for a pack, before there is any subject: then nothing but the number of steps ends it.
 Never sees the auditing recogniser in a loss. Nothing is written here; the caller decides where weights may live.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,8 @@ from torch import Generator, Tensor
 from deid_audit.progress import Step
 from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
 from deid_audit.swap.convert import wipe_model
-from deid_audit.swap.networks import Preset, SwapModel
+from deid_audit.swap.networks import Preset, Side, SwapModel
+from deid_audit.swap.reuse import Weights, is_reused, put_into
 
 METHOD_TEXT = (
     "One model is trained for this pair: a shared encoder and a decoder for each of subject and donor, on face crops "
@@ -26,10 +29,16 @@ METHOD_TEXT = (
     "stops when a probe on held-out frames holds twice, or when its number of steps is used up; the probe looks at "
     "the audit's descriptor distance and at expression, the loss looks at neither."
 )
+PACKED_METHOD_TEXT = (
+    "The shared encoder, without its bottleneck, and the donor's decoder began as a donor's pack holds them, trained "
+    "on the donor alone, and learned on at a fifth of the rate; the bottleneck and the subject's decoder began afresh."
+)
+Faces = Mapping[Side, FaceSet]
 _WARP_FULL_UNTIL, _WARP_OFF_FROM = 0.7, 0.85
 _STOP_NOT_BEFORE = 0.5
 _WARM_UP_STEPS = 60
 _PROBES = 6
+_REUSED_RATE = 0.2  # of the full rate: what is reused is adapted, not learned again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +69,24 @@ class Trained:
 
 
 def _build(
-    preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: NDArray[np.float64], seed: int, device: str
+    preset: Preset, faces: Faces, donor_weights: NDArray[np.float64], seed: int, device: str, start: Weights | None
 ) -> SwapModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = SwapModel(preset)
+    if start is not None:
+        put_into(model, start)
     model.to(device)
     if preset.prior:
-        for side, faces in (("subject", subject), ("donor", donor)):
-            plain = plain_batch(faces, preset.size)
+        for side, own in faces.items():
+            plain = plain_batch(own, preset.size)
             weights = (
                 torch.from_numpy(donor_weights).to(plain)
                 if side == "donor"
                 else torch.full((len(plain),), 1 / len(plain)).to(plain)
             )
             mean = (plain * weights.view(-1, 1, 1, 1)).sum(0)
-            model.set_prior("donor" if side == "donor" else "subject", mean[:3], mean[3])
+            model.set_prior(side, mean[:3], mean[3])
     return model
 
 
@@ -120,40 +131,51 @@ def _warp_strength(share: float) -> float:
     return min(1.0, max(0.0, (_WARP_OFF_FROM - share) / (_WARP_OFF_FROM - _WARP_FULL_UNTIL)))
 
 
+def _groups(model: SwapModel, preset: Preset, *, reuses: bool) -> list[dict[str, Any]]:
+    """The optimiser's groups, each with the rate that it has at the top of the cycle."""
+    own = [weights for name, weights in model.named_parameters() if not (reuses and is_reused(name))]
+    groups: list[dict[str, Any]] = [{"params": own, "peak": preset.peak_rate}]
+    if reuses:
+        reused = [weights for name, weights in model.named_parameters() if is_reused(name)]
+        groups.append({"params": reused, "peak": preset.peak_rate * _REUSED_RATE})
+    return groups
+
+
 class _Trainer:
     def __init__(
         self,
         preset: Preset,
-        subject: FaceSet,
-        donor: FaceSet,
+        faces: Faces,
         donor_weights: NDArray[np.float64],
         seed: int,
         device: str,
+        start: Weights | None = None,
     ):
-        self.preset, self.subject, self.donor = preset, subject, donor
-        self.model = _build(preset, subject, donor, donor_weights, seed, device)
+        self.preset, self.faces = preset, faces
+        self.model = _build(preset, faces, donor_weights, seed, device, start)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.generator = Generator(device=device).manual_seed(seed + 1)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0
-        )
+        groups = _groups(self.model, preset, reuses=start is not None)
+        self.optimiser = torch.optim.AdamW(groups, lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0)
         self.on_cuda = device.startswith("cuda")
 
     def step(self, number: int, steps: int) -> None:
         preset = self.preset
         warp = _warp_strength(number / steps)
-        inputs_s, target_s = draw_batch(self.subject, preset.batch, preset.size, warp=warp, generator=self.generator)
-        inputs_d, target_d = draw_batch(self.donor, preset.batch, preset.size, warp=warp, generator=self.generator)
+        inputs: dict[Side, Tensor] = {}
+        targets: dict[Side, Tensor] = {}
+        for side, faces in self.faces.items():
+            inputs[side], targets[side] = draw_batch(
+                faces, preset.batch, preset.size, warp=warp, generator=self.generator
+            )
         with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda):
-            made_s, made_d = self.model(inputs_s, inputs_d)
-        loss = _loss(made_s.float(), target_s, with_mask=preset.prior) + _loss(
-            made_d.float(), target_d, with_mask=preset.prior
-        )
+            made = self.model(inputs)
+        losses = [_loss(made[side].float(), targets[side], with_mask=preset.prior) for side in inputs]
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for group in self.optimiser.param_groups:
-            group["lr"] = preset.peak_rate * learning_rate_share(number, steps)
+            group["lr"] = group["peak"] * learning_rate_share(number, steps)
         self.optimiser.step()
         decay = min(0.999, (1 + number) / (10 + number))
         with torch.no_grad():
@@ -169,11 +191,9 @@ class _Trainer:
                     value.zero_()
 
 
-def steps_for(
-    seconds: float, preset: Preset, subject: FaceSet, donor: FaceSet, donor_weights: NDArray[np.float64], device: str
-) -> int:
+def steps_for(seconds: float, preset: Preset, faces: Faces, donor_weights: NDArray[np.float64], device: str) -> int:
     """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
-    trial = _Trainer(preset, subject, donor, donor_weights, 0, device)
+    trial = _Trainer(preset, faces, donor_weights, 0, device)
     for number in range(3):
         trial.step(number, 13)
     started = time.perf_counter()
@@ -198,10 +218,14 @@ def train(
     device: str,
     probe: Callable[[SwapModel, int], ProbeReading],
     step: Step,
+    start: Weights | None = None,
 ) -> Trained:
-    """At most `steps` steps; stops when the probe holds twice in a row in the second half."""
+    """At most `steps` steps; stops when the probe holds twice in a row in the second half.
+
+    `start` are the weights of a donor's pack, which then learn at a fifth of the rate.
+    """
     torch.set_flush_denormal(True)
-    trainer = _Trainer(preset, subject, donor, donor_weights, seed, device)
+    trainer = _Trainer(preset, {"subject": subject, "donor": donor}, donor_weights, seed, device, start)
     probe_every = max(1, steps // _PROBES)
     readings: list[ProbeReading] = []
     started = time.perf_counter()
@@ -230,3 +254,22 @@ def train(
         seconds=time.perf_counter() - started,
         readings=tuple(readings),
     )
+
+
+def train_donor(
+    preset: Preset,
+    donor: FaceSet,
+    donor_weights: NDArray[np.float64],
+    *,
+    steps: int,
+    seed: int,
+    device: str,
+    step: Step,
+) -> SwapModel:
+    """Encoder and donor's decoder after `steps` steps on the donor alone; the subject's decoder is untrained."""
+    torch.set_flush_denormal(True)
+    trainer = _Trainer(preset, {"donor": donor}, donor_weights, seed, device)
+    for number in range(steps):
+        trainer.step(number, steps)
+        step.advance()
+    return trainer.average

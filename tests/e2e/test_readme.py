@@ -25,8 +25,8 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-STATUS = {"run": 3, "audit": 3, "conceal": 0, "verify": 0, "keys new": 0}
-TRAINS = ("run",)
+STATUS = {"run": 3, "audit": 3, "conceal": 0, "verify": 0, "keys new": 0, "donor prepare": 0}
+TRAINS = ("run", "donor prepare")
 FEW = 12
 # What a dry run must show for each target that README names.
 TARGETS = {"demo": "bin/deid-audit demo\n", "test": "bin/python -m pytest "}

@@ -19,6 +19,7 @@ from deid_audit.__main__ import build_app
 from deid_audit.certificate.keys import load_signer
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
+from deid_audit.cli.donor import document as donor_document
 from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
@@ -117,6 +118,15 @@ def new_key() -> Any:
         return printed("keys", "new", "--out", f"{folder}/keys")
 
 
+def prepared_pack() -> Any:
+    """What `document` reads of a PreparedPack."""
+    manifest = SimpleNamespace(
+        pack_version=1, tool_version="0.1.0", created="2026-01-02T03:04:05Z", preset="micro64", seed=0, steps=600,
+        training_seconds=72.0, faces=200, videos=(SimpleNamespace(sha256="ab" * 32),), licence="CC0", consent="yes",
+    )  # fmt: skip
+    return SimpleNamespace(out=Path("d.pack"), sha256="cd" * 32, manifest=manifest)
+
+
 def statement() -> Any:
     return json.loads(build_statement(make_case()))
 
@@ -131,6 +141,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),
     "policy-check": lambda: printed("policy", "check", "release"),
+    "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
     "statement": statement,
 }
@@ -152,6 +163,9 @@ def test_where_there_is_nothing_to_say_null_fits_too() -> None:
     withheld = concealed()
     withheld.written, withheld.certified = False, None
     assert_fits(conceal_document(withheld))
+    silent = prepared_pack()
+    silent.manifest.licence = silent.manifest.consent = None
+    assert_fits(donor_document(silent))
     nowhere = job_result("audit")
     [explanation] = nowhere.explanations
     changes = {"stretches": (), "placeless": "it is about the whole video", "worst": None, "picture": None}

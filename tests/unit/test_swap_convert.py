@@ -55,7 +55,7 @@ def test_wiping_leaves_only_zeros(model: SwapModel) -> None:
 
 def test_wiping_reaches_weights_that_are_still_being_trained(model: SwapModel) -> None:
     model.train().requires_grad_(True)
-    model(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64))[0].sum().backward()
+    model({"subject": torch.rand(1, 3, 64, 64), "donor": torch.rand(1, 3, 64, 64)})["subject"].sum().backward()
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     assert any(gradient.any() for gradient in gradients)
     wipe_model(model)

@@ -42,9 +42,9 @@ def test_original64_is_the_papers_model_layer_by_layer() -> None:
 def test_faces_come_out_as_large_as_they_went_in(name: str) -> None:
     model, size = _without_memory(name), PRESETS[name].size
     assert str(size) in name
-    subject, donor = model(torch.empty(3, 3, size, size, device="meta"), torch.empty(2, 3, size, size, device="meta"))
-    assert subject.shape == (3, 4, size, size)
-    assert donor.shape == (2, 4, size, size)
+    given = {"subject": 3, "donor": 2}
+    made = model({side: torch.empty(count, 3, size, size, device="meta") for side, count in given.items()})
+    assert {side: faces.shape for side, faces in made.items()} == {s: (n, 4, size, size) for s, n in given.items()}
 
 
 def _priors() -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,6 +98,6 @@ def test_the_decoders_share_nothing_but_the_code() -> None:
     faces = torch.rand(2, 3, 64, 64)
     code = model.encoder(faces)
     assert not torch.allclose(model.decode(code, "donor"), model.decode(code, "subject"))
-    as_subject, as_donor = model(faces, faces)
-    torch.testing.assert_close(as_subject, model.decode(code, "subject"))
-    torch.testing.assert_close(as_donor, model.decode(code, "donor"))
+    made = model({"subject": faces, "donor": faces})
+    torch.testing.assert_close(made["subject"], model.decode(code, "subject"))
+    torch.testing.assert_close(made["donor"], model.decode(code, "donor"))

@@ -18,7 +18,7 @@ from deid_audit.progress import SilentProgress
 from deid_audit.swap import train as training
 from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
 from deid_audit.swap.networks import Preset, SwapModel
-from deid_audit.swap.train import ProbeReading, Trained, learning_rate_share, steps_for, train
+from deid_audit.swap.train import Faces, ProbeReading, Trained, learning_rate_share, steps_for, train
 from tests.conftest import Portraits
 from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, face_set_of, probe_of
 
@@ -58,6 +58,10 @@ def _train(
 ) -> Trained:
     with SilentProgress().step("", steps) as step:
         return train(preset, *pair, weights, steps=steps, seed=seed, device="cpu", probe=probe or probe_of(), step=step)
+
+
+def both(pair: tuple[FaceSet, FaceSet]) -> Faces:
+    return {"subject": pair[0], "donor": pair[1]}
 
 
 def _error(model: SwapModel, pair: tuple[FaceSet, FaceSet]) -> float:
@@ -188,8 +192,8 @@ def test_the_rate_is_sound_for_the_shortest_runs() -> None:
 def test_a_budget_becomes_steps_by_the_clock(pair: tuple[FaceSet, FaceSet], monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter((100.0, 105.0) * 2)  # ten steps in five seconds
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
-    assert steps_for(100.0, TINY, *pair, EVENLY, "cpu") == 200
-    assert steps_for(0.001, TINY, *pair, EVENLY, "cpu") == 20
+    assert steps_for(100.0, TINY, both(pair), EVENLY, "cpu") == 200
+    assert steps_for(0.001, TINY, both(pair), EVENLY, "cpu") == 20
 
 
 @pytest.fixture
@@ -243,7 +247,7 @@ def test_training_that_is_stopped_leaves_nothing(
 def test_the_trial_that_times_a_step_leaves_nothing(
     pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer]
 ) -> None:
-    assert steps_for(0.001, TINY, *pair, EVENLY, "cpu") == 20
+    assert steps_for(0.001, TINY, both(pair), EVENLY, "cpu") == 20
     assert not _left_behind(trainers[0])
     assert not any(value.any() for value in trainers[0].average.state_dict().values())
 

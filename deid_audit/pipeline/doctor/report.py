@@ -5,7 +5,7 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
-VIDEO = (*ISSUING, "conceal", "inspect")
+VIDEO = (*ISSUING, "conceal", "inspect", "donor")
 CHECKING = (*ISSUING, "verify")
 SIGNING = (*ISSUING, "conceal", "verify", "keys")
 COMMANDS = (*VIDEO, "verify", "keys", "policy")
