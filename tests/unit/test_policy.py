@@ -129,6 +129,11 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("expression.yaw_r", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_most", 1.1),
+    ("quality.flicker", "at_most", 1.5),
+    ("quality.seam", "at_most", 2),
+    ("quality.colour", "at_most", 3.5),
+    ("quality.colour_drift", "at_most", 2),
+    ("quality.sharpness", "at_least", 0.5),
     ("coverage.concealed_share", "at_most", 0.05),
     ("coverage.longest_concealed_s", "at_most", 1),
     ("coverage.undecided", "at_most", 0),
@@ -165,7 +170,7 @@ SHIPPED = {
 }
 MAY_REST = {
     *("expression.mouth_r", "expression.eye_r", "expression.brow_r", "expression.yaw_r"),
-    "motion.head_tremor_ratio",
+    *("motion.head_tremor_ratio", "quality.flicker"),
 }
 
 
