@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/3375627.3375849) section 2.5"
 _COCO = "COCO keypoint evaluation (pycocotools); Zhu et al. 2020 section 2.6"
 _MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
-_LAB = "CIELAB, CIE 1976 colour difference, under the original's landmarks"
+_LAB = "CIELAB, CIE 1976 differences, under the original's landmarks"
 _LEDGER = "the ledger of frame states"
 _NO_FACE = "no frame pair in which both faces could be described"
 
@@ -190,8 +190,8 @@ def _build() -> dict[str, Metric]:
         ),
         (
             "seam",
-            "seam: colour step along the face's edge beyond the original's, 90th percentile",
-            "delta E",
+            "seam: step of lightness around the face that the original has not, 90th percentile",
+            "L*",
             False,
             _LAB,
             f"{few}, or a cover is near in the rest",

@@ -1,4 +1,4 @@
-"""How one frame's face looks: skin colour, fine contrast and the steps across closed lines around the face's outline.
+"""How one frame's face looks: skin colour, fine contrast and the lightness steps across closed lines around the face's outline.
 
 Looks at one frame under landmarks that are the *original's* for every rendition, so that like is compared with like.
 What the numbers of two renditions say about each other is `quality`'s question.
@@ -39,15 +39,15 @@ _LEAST_PX = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Look:
-    """One frame's face: mean `skin_lab` (3,) in CIELAB, `fine` contrast (grey levels, RMS), `steps` (16, k) in delta E.
+    """One frame's face: mean `skin_lab` (3,) in CIELAB, `fine` contrast (grey levels, RMS), `steps` (16, k) in L*.
 
-    `steps[i, j]` is the colour step across the line `REACH[j]` within sector i: the distance between the mean colours
-    just outside and just inside of it.
+    `steps[i, j]` is the step across the line `REACH[j]` within sector i: the mean lightness just outside of it less
+    that just inside. Lightness alone, since a codec keeps colour at half the resolution, and so does the eye.
     """
 
     skin_lab: NDArray[np.float64]
     fine: float
-    steps: Float
+    steps: NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,19 +59,19 @@ class Appearance:
 
     skin_lab: NDArray[np.float64]
     fine: NDArray[np.float64]
-    steps: Float
+    steps: NDArray[np.float16]
     points_xy: Float
 
     def arrays(self) -> list[Float]:
         """What still draws the face, for whoever must overwrite it at the end."""
-        return [self.points_xy, self.steps]
+        return [self.points_xy]
 
 
 def appearance_of(looks: Sequence[Look | None], landmarks: Float) -> Appearance:
     """The looks (n) of a rendition with its landmarks (n, 478, 3) as arrays."""
     count = len(looks)
     skin, fine = np.full((count, 3), np.nan), np.full(count, np.nan)
-    steps = np.full((count, SECTORS, len(REACH)), np.nan, np.float32)
+    steps = np.full((count, SECTORS, len(REACH)), np.nan, np.float16)
     for at, look in enumerate(looks):
         if look is not None:
             skin[at], fine[at], steps[at] = look.skin_lab, look.fine, look.steps
@@ -109,7 +109,7 @@ def look_at(image_rgb: Image, landmarks_xy: Float) -> Look | None:
     return Look(
         skin_lab=lab[skin > 0].mean(0, dtype=np.float64),
         fine=fine_contrast(crop, inner, FINE_SHARE * min(side, FACE_PX)),
-        steps=_steps(lab, points[list(FACE_OVAL)]),
+        steps=_steps(lab[..., 0], points[list(FACE_OVAL)]),
     )
 
 
@@ -133,7 +133,7 @@ def _hull(outline_xy: NDArray[np.float64], share: float, shape: tuple[int, ...])
     return canvas
 
 
-def _steps(lab: Float, outline_xy: NDArray[np.float64]) -> Float:
+def _steps(lightness: Float, outline_xy: NDArray[np.float64]) -> NDArray[np.float16]:
     """Steps (16, k) across lines like the outline: the rays of a sector are averaged before they are compared.
 
     Hair, wrinkles and noise differ from ray to ray and average out; an edge that runs along the line does not.
@@ -148,8 +148,14 @@ def _steps(lab: Float, outline_xy: NDArray[np.float64]) -> Float:
     rows = np.concatenate((REACH[0] - gap * np.arange(_SIDE_ROWS, 0, -1), REACH, REACH[-1] + gap * (1 + np.arange(2))))
     x = centre[0] + np.outer(rows, radius * np.cos(rays))
     y = centre[1] + np.outer(rows, radius * np.sin(rays))
-    seen = cv2.remap(lab, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    rings = seen.reshape(len(rows), SECTORS, _COLUMNS, 3).mean(2)
+    seen = cv2.remap(
+        np.ascontiguousarray(lightness),
+        x.astype(np.float32),
+        y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    rings = seen.reshape(len(rows), SECTORS, _COLUMNS).mean(2)
     k = len(REACH)
     inside, outside = (rings[0:k] + rings[1 : k + 1]) / 2, (rings[3 : k + 3] + rings[4 : k + 4]) / 2
-    return np.asarray(np.linalg.norm(outside - inside, axis=2).T, np.float32)
+    return np.asarray((outside - inside).T, np.float16)

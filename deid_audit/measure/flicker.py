@@ -23,9 +23,9 @@ METHOD_TEXT = (
     "the points; released over original in the same frames, once for the positions and once after each frame's own "
     "shift, turn and scale are taken away (so that a face that trembles within itself shows beside a head tremor); the "
     "larger ratio counts. Frames are still where the original's landmarks, averaged over 0.5 s, move by less than 0.15 "
-    "of that distance a second, for 0.5 s or longer. The original's jitter counts as at least the null edit's, the "
-    "noise the null edit adds, and 0.01 % of that distance, so that a frozen original does not divide by nothing. A "
-    "head tremor is movement on both sides and brings the ratio of positions nearer to 1."
+    "of that distance a second, for 0.5 s or longer. The original's jitter counts as at least the null edit's and as "
+    "0.01 % of that distance, so that a frozen original does not divide by nothing. A head tremor is movement on both "
+    "sides and brings the ratio of positions nearer to 1."
 )
 _METHOD = "FaceMesh landmarks as for expression; no smoothing but to find the still frames"
 _NAME = "quality.flicker"
@@ -112,8 +112,7 @@ def flicker_ratio(
     worst = 0.0
     for name, taken in (("positions", lambda track: track), ("within the face", within_itself)):
         before, after, null = (taken(track) for track in (original, other, reencoded))
-        noise = jitter(np.asarray(null, np.float64) - before, unit_px, inner)
-        floor = max(jitter(before, unit_px, inner), jitter(null, unit_px, inner), noise, LEAST_JITTER)
+        floor = max(jitter(before, unit_px, inner), jitter(null, unit_px, inner), LEAST_JITTER)
         ratio = jitter(after, unit_px, inner) / floor
         detail[f"{name}: ratio"] = ratio
         detail[f"{name}: original, %"] = 100 * floor

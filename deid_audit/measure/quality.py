@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.measure.appearance import Appearance
@@ -17,9 +16,11 @@ MIN_FRAMES = 10
 SEAM_PERCENTILE = 90
 METHOD_TEXT = (
     "Appearance, in the swapped frames, released against original under the original's face landmarks, the face made "
-    "at most 180 px large. Seam: around the face, in 16 sectors, the colour step across lines of the outline's shape, "
-    "0.88 to 1.4 times its size, each sector's colours averaged along the line; what the largest released step of a "
-    "sector exceeds the original's near that line by, averaged over the sectors; the mask need not be known. "
+    "at most 180 px large. Seam: around the face, in 16 sectors, the step of lightness (L*) across lines of the "
+    "outline's shape, 0.88 to 1.4 times its size, each sector averaged along the line; a released step counts by its "
+    "size or by its difference from the original's steps near that line, whichever is less, less a tenth of the "
+    "original's strongest there; the largest line's mean over a quarter of the face, averaged over the quarters. "
+    "So a step counts that the original has not, wherever the mask ends, and rather too little of it than too much. "
     "The 90th percentile over frames counts; frames with a cover near the face are left out. Colour: distance in "
     "CIELAB (delta E 1976) of the mean skin colour (outline without eyes, brows and lips) from the original's, median "
     "over frames; its drift is the root mean square departure of that difference from its mean. Sharpness: root mean "
@@ -29,17 +30,30 @@ METHOD_TEXT = (
     "a face that does not move correlates with nothing (0)."
 )
 _METHOD = "CIELAB, D65; the original's FaceMesh landmarks on both sides; OpenCV"
-_NEAR_LINES = 5  # of REACH: two on each side, 4 % of the outline's size
+_NEAR_LINES = 2  # of REACH, on each side: 4 % of the outline's size
+_QUARTERS = 4
+_MASKED_SHARE = 0.1
 _LEAST_FINE = 0.1  # grey levels: below, the original itself shows nothing
 
 Signal = NDArray[np.float64]
 
 
 def seam(original: Appearance, other: Appearance) -> Signal:
-    """Excess step across the face's surroundings in delta E, (n,): mean over sectors of the largest excess, from 0."""
-    near = maximum_filter1d(original.steps.astype(np.float64), _NEAR_LINES, axis=2, mode="nearest")
-    excess = (other.steps - near).max(axis=2, initial=-np.inf)
-    return np.asarray(np.maximum(excess, 0).mean(axis=1))
+    """Step around the face that the original has not, in L* (n,): mean over the quarters of the largest line's.
+
+    A step counts by its own size, or by its difference from a step of the original near that line, whichever is less,
+    and a tenth of the original's largest there is taken off: beside a strong edge a weak one is not seen.
+    """
+    before, after = (one.steps.astype(np.float32) for one in (original, other))
+    new, strong = np.abs(after), np.abs(before)
+    frames, sectors, lines = after.shape
+    for shift in range(-_NEAR_LINES, _NEAR_LINES + 1):
+        at = np.clip(np.arange(lines) + shift, 0, lines - 1)
+        new = np.minimum(new, np.abs(after - before[:, :, at]))
+        strong = np.maximum(strong, np.abs(before[:, :, at]))
+    seen = np.maximum(new - _MASKED_SHARE * strong, 0)
+    quarters = seen.reshape(frames, _QUARTERS, sectors // _QUARTERS, lines).mean(axis=2)
+    return np.asarray(quarters.max(axis=2).mean(axis=1), np.float64)
 
 
 def colour_shift(original: Appearance, other: Appearance) -> Signal:

@@ -43,7 +43,7 @@ def look(**parts: NDArray[np.float64]) -> Appearance:
     """A still face of plain skin without an edge; `seam`, `colour` and `fine` (n,) and `points_xy` can be given."""
     skin = np.full((N, 3), 50.0)
     skin[:, 0] += parts.get("colour", STILL)
-    steps = np.zeros((N, SECTORS, len(REACH)), np.float32)
+    steps = np.zeros((N, SECTORS, len(REACH)), np.float16)
     steps[:, :, 10] = parts.get("seam", STILL)[:, None]
     still = np.tile(np.random.default_rng(0).uniform(0, 50, (1, len(POINTS), 2)), (N, 1, 1))
     points = parts.get("points_xy", still).astype(np.float32)
@@ -169,7 +169,7 @@ FAMILIES: dict[str, tuple[Rule, SeenVideo]] = {
         make_rule("expression.mouth_mae", "at_most", 5),
         seen(released_face=face(mouth=bumped(0, 10.1))),
     ),
-    "seam": (make_rule("quality.seam", "at_most", 2), seen(appearance=looks(seam=bumped(0, 6)))),
+    "seam": (make_rule("quality.seam", "at_most", 1), seen(appearance=looks(seam=bumped(0, 6)))),
     "colour": (make_rule("quality.colour", "at_most", 3.5), seen(appearance=looks(colour=bumped(0, 6)))),
     "colour that drifts": (
         make_rule("quality.colour_drift", "at_most", 2),

@@ -130,7 +130,7 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("motion.head_tremor_ratio", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_most", 1.1),
     ("quality.flicker", "at_most", 1.5),
-    ("quality.seam", "at_most", 2),
+    ("quality.seam", "at_most", 1),
     ("quality.colour", "at_most", 3.5),
     ("quality.colour_drift", "at_most", 2),
     ("quality.sharpness", "at_least", 0.5),
