@@ -1,4 +1,4 @@
-"""How one frame's face looks: skin colour, fine contrast and the lightness steps across closed lines around the face's outline.
+"""How one frame's face looks: skin colour, fine contrast, and steps of lightness across lines around the face.
 
 Looks at one frame under landmarks that are the *original's* for every rendition, so that like is compared with like.
 What the numbers of two renditions say about each other is `quality`'s question.

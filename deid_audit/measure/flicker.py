@@ -95,7 +95,7 @@ def within_itself(points_xy: Float) -> Signal:
     known = np.isfinite(z).all(axis=1)
     shape = z[known].mean(axis=0) if known.any() else np.zeros(z.shape[1])
     fit = (z * shape.conj()).sum(axis=1, keepdims=True) / max(float((np.abs(shape) ** 2).sum()), 1e-12)
-    fitted = z / np.where(np.abs(fit) > 0, fit, np.nan)
+    fitted = z / np.where(np.isfinite(fit) & (np.abs(fit) > 0), fit, 1)
     return np.stack((fitted.real, fitted.imag), axis=2)
 
 

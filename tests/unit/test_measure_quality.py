@@ -39,7 +39,7 @@ def values(original: Appearance, released: Appearance, **masks: NDArray[np.bool_
 
 
 def limit(metric: str) -> float:
-    [rule] = [rule for rule in load_policy("release").rules if rule.metric == metric]
+    [rule] = [rule for rule in load_policy("strict").rules if rule.metric == metric]
     return rule.limit
 
 
