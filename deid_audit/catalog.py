@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/3375627.3375849) section 2.5"
 _COCO = "COCO keypoint evaluation (pycocotools); Zhu et al. 2020 section 2.6"
 _MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
+_LAB = "CIELAB, CIE 1976 differences, under the original's landmarks"
 _LEDGER = "the ledger of frame states"
 _NO_FACE = "no frame pair in which both faces could be described"
 
@@ -176,6 +177,37 @@ def _build() -> dict[str, Metric]:
         _MESH,
         no_peak,
     )
+
+    few = "fewer than 10 swapped frames in which the face can be compared"
+    for name, title, unit, better, reference, not_when in (
+        (
+            "flicker",
+            "flicker: landmark jitter in still stretches, released over original",
+            "",
+            False,
+            _MESH,
+            "the original has fewer than 25 still frames, or landmarks are lost in half of them",
+        ),
+        (
+            "seam",
+            "seam: step of lightness around the face that the original has not, 90th percentile",
+            "L*",
+            False,
+            _LAB,
+            f"{few}, or a cover is near in the rest",
+        ),
+        ("colour", "colour: skin's difference from the original's, median", "delta E", False, _LAB, few),
+        ("colour_drift", "colour over time: departure of that difference from its mean", "delta E", False, _LAB, few),
+        (
+            "sharpness",
+            "sharpness: fine contrast of the face over the original's, median",
+            "",
+            True,
+            "Laplacian of Gaussian at a hundredth of the face's size",
+            f"{few}, or it has no fine contrast",
+        ),
+    ):
+        add(f"quality.{name}", title, unit, 0, None, better, reference, not_when)
 
     for state in ("swapped", "concealed", "clear", "reviewed", "undecided"):
         better = False if state in ("concealed", "undecided") else None

@@ -24,6 +24,7 @@ _GROUPS = {
     "keypoints": "Posture: Table 2 of the paper",
     "expression": "Expression",
     "motion": "Fast movement",
+    "quality": "Appearance: what the swapped face must not do",
     "coverage": "Coverage: every decoded frame has one state",
     "residue": "Residue: what is left in the written file",
     "audit": "The audit itself: what it would have seen",

@@ -135,6 +135,23 @@ def expression_table(values: Values, scope: str) -> Table:
     return table
 
 
+_QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness")
+
+
+def quality_table(values: Values, scope: str) -> Table:
+    """Flicker, seam, colour and sharpness of the swapped face, each beside the null edit's."""
+    table = Table(head=("", "Swapped", "Null edit", "Sample"))
+    for name in _QUALITY:
+        metric = f"quality.{name}"
+        row = values.find(metric, "swapped", scope)
+        known = row is not None and row.value is not None
+        floor = "–" if row is None or row.noise_floor is None else number(metric, row.noise_floor)
+        title = METRICS[metric].title
+        sample = str(row.sample_size) if row is not None and known else "–"
+        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, "swapped", scope), floor, sample))
+    return table
+
+
 def ledger_table(ledger: LedgerRecord, scope: str) -> Table:
     """The ledger of one video in counts: frames by state, face regions by rung, and who decided."""
     table = Table(head=("The ledger", "Count"))

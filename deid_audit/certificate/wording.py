@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Finding, JobKind, Measurement, Operator, Outcome, Rule
 
-_DIGITS = {"distance": 3, "": 3, "% of inter-ocular": 2, "degrees": 2, "s": 2, "Hz": 2}
+_DIGITS = {"distance": 3, "": 3, "% of inter-ocular": 2, "degrees": 2, "s": 2, "Hz": 2, "delta E": 2, "L*": 2}
 _MOST_DIGITS = 12
 _SHORT_UNITS = {"% of inter-ocular": "%", "degrees": "°", "distance": "", "": ""}
 _HOLDS: dict[Operator, Callable[[float, float], bool]] = {

@@ -3,17 +3,14 @@
 One function for each family of metrics. Advice is for the steward and reaches no certificate.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from deid_audit.findings import ErasureRecord, Finding, JobKind, Measurement, Of
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, VISIBLE, keypoint_similarity
-from deid_audit.pipeline.causes import CAUSES, GENERAL_CAUSE
-from deid_audit.pipeline.locating import Fault, SeenVideo, head_found
+from deid_audit.pipeline.locating import Fault, head_found
+from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
 _NEAR_DONOR = 0.75  # a donor whose own face stands this near leaves a swap little room above 0.6
 _LITTLE_MOVEMENT = {"mouth": 5.0, "eye": 3.0, "brow": 2.0, "yaw": 5.0}  # 5th to 95th percentile, % or degrees
@@ -22,46 +19,11 @@ _HIPS, _SHOULDERS = (11, 12), (5, 6)
 _AROUND = "Hair, ears, neck and room tell the subject, and no swap changes them: crop, cover, or film anew."
 _FACE_POINTS = 5  # nose, eyes and ears lead COCO's list
 
-Words = tuple[list[str], list[str]]
-"""What was noticed, and the next steps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Case:
-    """One rule that is not met: by which videos, in what kind of job, and the measurement's own details.
-
-    `training` is what the statement says about training; empty where this tool trained nothing.
-    """
-
-    finding: Finding
-    fault: Fault
-    videos: Sequence[SeenVideo]
-    measurements: Sequence[Measurement]
-    kind: JobKind
-    training: Mapping[str, str | int | float | bool | None]
-    erasure: ErasureRecord
-
-    @property
-    def name(self) -> str:
-        """The metric without its family."""
-        return self.finding.rule.metric.partition(".")[2]
-
-    @property
-    def detail(self) -> Mapping[str, float]:
-        """The numbers that came with the value that was judged."""
-        return self.detail_of(self.finding.rule.metric, self.finding.rule.of)
-
-    def detail_of(self, metric: str, of: Of) -> Mapping[str, float]:
-        """The numbers that came with a metric in the same scope; empty where it was not measured."""
-        scope = self.finding.scope
-        rows = [row for row in self.measurements if (row.metric, row.of, row.scope) == (metric, of, scope)]
-        return rows[0].detail if rows else {}
-
 
 def advise(case: Case) -> Words:
     """What was noticed about a rule that is not met, and at least one next step."""
     family = case.finding.rule.metric.partition(".")[0]
-    needs_swap = family in ("identity", "expression", "motion") and case.finding.rule.of == "swapped"
+    needs_swap = family in ("identity", "expression", "motion", "quality") and case.finding.rule.of == "swapped"
     if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
         return _nothing_swapped(case)
     if case.fault is Fault.SMALL:
@@ -74,7 +36,7 @@ def advise(case: Case) -> Words:
 def _nothing_swapped(case: Case) -> Words:
     noticed = ["no frame shows a face of the subject that was changed into another one"]
     if case.kind == "swap":
-        counted, steps = _causes(case, State.CONCEALED)
+        counted, steps = causes_of(case, State.CONCEALED)
         return noticed + counted, steps
     return noticed, ["If every face was meant to be covered, judge the video with --policy concealment."]
 
@@ -86,8 +48,8 @@ def _too_few(case: Case) -> Words:
     noticed = [f"{finding.sample_size} of the video's {frames} frames count"]
     if frames < needed:
         return noticed, [f"Give a longer clip: the rule asks for at least {needed} frames that can be compared."]
-    counted, steps = _causes(case, State.CONCEALED)
-    undecided, more = _causes(case, State.UNDECIDED)
+    counted, steps = causes_of(case, State.CONCEALED)
+    undecided, more = causes_of(case, State.UNDECIDED)
     longer = f"Or give a longer clip: at least {needed} frames must be comparable."
     return noticed + counted + undecided, [*dict.fromkeys(steps + more), longer][:3]
 
@@ -104,39 +66,6 @@ def _too_noisy(case: Case, family: str) -> Words:
     ]
 
 
-def _train_longer(case: Case) -> str:
-    if case.kind != "swap":
-        return "Train the tool that made the video longer, or use another tool."
-    steps, seconds = case.training.get("steps", 0), float(case.training.get("training_seconds") or 0)
-    if case.training.get("stopped_early"):
-        return (
-            f"Training stopped by itself after {steps} steps, because the held-out frames were good enough: more "
-            "footage helps here, longer training does not."
-        )
-    wanted = max(300, round(3 * seconds / 60) * 60)
-    return f"Train longer: --train-seconds {wanted} (this run made {steps} steps in {seconds:.0f} s)."
-
-
-def _causes(case: Case, state: State) -> Words:
-    """The ledger's reasons for a state of the subject's face, counted in frames, and what mends the commonest two."""
-    return _counted(case, lambda frame: [r.reason for r in frame.subject_regions if r.state is state])
-
-
-def _counted(case: Case, reasons_of: Callable[[LedgerFrame], Sequence[str]]) -> Words:
-    counts = Counter(
-        next((cause for cause in CAUSES if cause.fits(reason)), GENERAL_CAUSE)
-        for seen in case.videos
-        for frame in seen.watched.ledger
-        for reason in reasons_of(frame)[:1]
-    )
-    common = counts.most_common()
-    noticed = [f"{count} frame{'s' * (count > 1)}: {cause.words}" for cause, count in common]
-    steps = [cause.ours if case.kind == "swap" else cause.theirs for cause, _ in common[:2]]
-    if any(cause.training for cause, _ in common[:2]):
-        steps.append(_train_longer(case))
-    return noticed, list(dict.fromkeys(steps)) or [GENERAL_CAUSE.ours]
-
-
 # -- families --------------------------------------------------------------------------------------------------------
 
 
@@ -150,17 +79,17 @@ def _identity(case: Case) -> Words:
         noticed.append(f"{lost} swapped frames could not be described")
     if case.name.startswith(("to_donor", "roc_auc", "intra_subset")) or case.name.endswith(".sd"):
         if case.kind != "swap":
-            return noticed, ["Make sure that --donor shows the person whose face was put on.", _train_longer(case)]
+            return noticed, ["Make sure that --donor shows the person whose face was put on.", train_longer(case)]
         more = "Give donor footage with the head turns, expressions and light of the subject's videos."
-        return noticed, [_train_longer(case), more]
+        return noticed, [train_longer(case), more]
     near = case.detail_of("identity.to_average_original.mean", "swapped").get("donor_before_swap_mean")
     donor = "If that is not enough, take another donor, who looks less like the subject."
     if near is not None and near < _NEAR_DONOR:
         noticed.append(f"the donor's own face is only {near:.2f} from the subject's average")
-        return noticed, ["Take another donor, who looks less like the subject.", _train_longer(case)]
+        return noticed, ["Take another donor, who looks less like the subject.", train_longer(case)]
     if case.kind != "swap":
-        return noticed, [_train_longer(case), "Or cover the face in these stretches: there it is still the subject's."]
-    return noticed, [_train_longer(case), f"Give donor footage with the pose and light of these stretches. {donor}"]
+        return noticed, [train_longer(case), "Or cover the face in these stretches: there it is still the subject's."]
+    return noticed, [train_longer(case), f"Give donor footage with the pose and light of these stretches. {donor}"]
 
 
 def _identity_missing(case: Case) -> Words:
@@ -186,7 +115,7 @@ def _keypoints(case: Case) -> Words:
         return noticed, [_face_policy(case)]
     if moved and moved[0][0] < _FACE_POINTS:
         look = "Look in the picture whether eyes, nose and ears sit where the head has them."
-        return noticed, [look, _train_longer(case)]
+        return noticed, [look, train_longer(case)]
     return noticed, [
         "The body itself was not changed, so the pose model wavers: give a clip in which the whole body is brighter, "
         "larger or less hidden.",
@@ -247,9 +176,9 @@ def _expression(case: Case) -> Words:
         if "moves by" in case.finding.reason:
             step = f"The subject hardly moves here: give a clip in which the {_MOVES[part]}."
             return [], [step, 'In a policy file of your own, if_absent = "skip" lets such a rule rest.']
-        counted, _ = _causes(case, State.CONCEALED)
+        counted, _ = causes_of(case, State.CONCEALED)
         first = "Look in the picture why no landmarks are found: a hand or mask, a turned head, or a face badly made."
-        return counted, [first, _train_longer(case)]
+        return counted, [first, train_longer(case)]
     noticed, before = [], case.detail.get("original_range")
     after = case.detail.get("released_range")
     unit = "degrees" if part == "yaw" else "%"
@@ -268,7 +197,7 @@ def _expression(case: Case) -> Words:
         steps.append("The released face is restless: give a clip with a larger or sharper face, and more footage.")
     if case.kind == "swap":
         steps.append(_DONOR_SHOULD[part])
-    return noticed, [*steps, _train_longer(case)]
+    return noticed, [*steps, train_longer(case)]
 
 
 _MOVES = {
@@ -291,7 +220,7 @@ def _motion(case: Case) -> Words:
     larger = "a larger --preset (lite64, hq128), " if case.kind == "swap" else ""
     return noticed, [
         f"The changed face {what} the tremor: try {larger}a clip with a larger face, or more footage of both people.",
-        _train_longer(case),
+        train_longer(case),
     ]
 
 
@@ -308,11 +237,45 @@ def _motion_missing(case: Case) -> Words:
             "Gaps between the frames' times, or a clip under 3 s, leave no 3 s in one piece: give a longer clip, with "
             "an even frame rate.",
         ]
-    counted, _ = _causes(case, State.CONCEALED)
+    counted, _ = causes_of(case, State.CONCEALED)
     step = (
         "Give a clip with at least 3 s in one piece in which the face is in view and neither covered nor turned away."
     )
     return noticed + counted, [step]
+
+
+_REMAKE = {
+    "flicker": "The released face trembles where the original's is still: give a clip with a larger or sharper face.",
+    "seam": "Look at the edge of the face in the picture: hair, a beard, glasses, or light from one side "
+    "that the donor's footage has not.",
+    "colour": "Give donor footage in the light of the subject's videos: the released skin has another colour.",
+    "colour_drift": "Give donor footage with the subject's head turns in like light: the skin's colour comes and goes.",
+    "sharpness": "The released face is softer than the original's.",
+}
+
+
+def _quality(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        if "are still" in case.finding.reason:
+            still = "Give a clip in which the subject looks at the camera and keeps still for a few seconds."
+            return [], [still, 'if_absent = "skip" in a policy file lets such a rule rest.']
+        counted, steps = causes_of(case, State.CONCEALED)
+        look = "Look in audit/frames.csv how many frames are swapped, and why the others are not."
+        return counted, [*steps, look]
+    detail, noticed = case.detail, []
+    if {"p10", "median", "p90"} <= set(detail):
+        noticed.append(
+            f"in the middle of the frames {detail['median']:.2g}, in a tenth each under {detail['p10']:.2g} and over "
+            f"{detail['p90']:.2g}"
+        )
+    for name in ("positions", "within the face"):
+        if f"{name}: ratio" in detail:
+            ratio, percent = detail[f"{name}: ratio"], detail[f"{name}: original, %"]
+            noticed.append(f"jitter, {name}: {ratio:.2f} times the original's {percent:.2f} %")
+    steps = [_REMAKE[case.name]]
+    if case.name == "sharpness" and case.kind == "swap":
+        steps.append("Take a larger --preset (lite64, hq128, hq256), or give the donor's footage sharper and larger.")
+    return noticed, [*steps, train_longer(case)]
 
 
 def _coverage(case: Case) -> Words:
@@ -320,10 +283,10 @@ def _coverage(case: Case) -> Words:
         needed = case.finding.rule.limit
         return [], [f"Give a longer clip: at least {needed:g} frames ({needed / 25:g} s at 25 frames a second)."]
     if case.name in ("concealed_share", "longest_concealed_s"):
-        return _causes(case, State.CONCEALED)
+        return causes_of(case, State.CONCEALED)
     if case.name in (State.CONCEALED, State.UNDECIDED) and case.fault is Fault.LIMIT:
         state = State(case.name)
-        return _counted(case, lambda frame: _reasons_of_frame(frame, state))
+        return counted_causes(case, lambda frame: _reasons_of_frame(frame, state))
     if case.name == State.SWAPPED and case.finding.rule.op in ("below", "at_most"):
         return [], [
             "This policy allows no face to be shown, not even another one: cover these frames as well "
@@ -352,10 +315,10 @@ def _residue(case: Case) -> Words:
         ]
     if case.name == "subject_faces":
         if case.fault is Fault.MISSING:
-            return _causes(case, State.UNDECIDED)
+            return causes_of(case, State.UNDECIDED)
         donor = "take a donor who looks less like the subject, or " if case.kind == "swap" else ""
         return [], [
-            _train_longer(case),
+            train_longer(case),
             f"If that is not enough, {donor}cut these stretches out: there the subject is still recognised.",
         ]
     if case.kind == "audit":
@@ -367,7 +330,7 @@ def _gallery(case: Case) -> Words:
     if case.fault is Fault.MISSING:
         return [], ["Give longer videos of the subject, and a donor who looks less like the subject (--donor)."]
     nearest = f"the nearest face is {case.detail.get('nearest', np.nan):.2f} from some original of the subject"
-    return [nearest], [_train_longer(case), "Or cut these stretches out: there the subject could be recognised."]
+    return [nearest], [train_longer(case), "Or cut these stretches out: there the subject could be recognised."]
 
 
 def _audit(case: Case) -> Words:
@@ -391,6 +354,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,
+    "quality": _quality,
     "coverage": _coverage,
     "residue": lambda case: (_gallery if case.name == "gallery_matches" else _residue)(case),
     "audit": _audit,

@@ -23,7 +23,19 @@ from deid_audit.findings import (
     StageRecord,
     VideoFacts,
 )
-from deid_audit.measure import canaries, coverage, expression, gallery, identity, keypoints, outside, residue, tremor
+from deid_audit.measure import (
+    canaries,
+    coverage,
+    expression,
+    flicker,
+    gallery,
+    identity,
+    keypoints,
+    outside,
+    quality,
+    residue,
+    tremor,
+)
 from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import finishing, issuing
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
@@ -186,6 +198,7 @@ def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]
         ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
+        ("quality", f"{flicker.METHOD_TEXT} {quality.METHOD_TEXT}", 0.0, {}),
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from deid_audit.findings import CaseRecord, Explanation, Finding, Outcome, video_scope
 from deid_audit.measure.figures import pointed_frame
-from deid_audit.pipeline.advising import Case, advise
+from deid_audit.pipeline.advising import advise
 from deid_audit.pipeline.locating import Fault, SeenVideo, boxes_to_show, fault_of, locate
+from deid_audit.pipeline.unmet import Case
 from deid_audit.policy import OPERATOR_WORDS, judge
 from deid_audit.video.reader import read_frames
 

@@ -15,8 +15,10 @@ from deid_audit.findings import Finding, Moment, Of, Outcome, Rule, Stretch
 from deid_audit.frames import Float
 from deid_audit.ledger import State
 from deid_audit.measure.expression import FaceSignals
+from deid_audit.measure.flicker import LEAST_JITTER, flicker_frames
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances
 from deid_audit.measure.keypoints import OKS_CUT, oks_per_frame
+from deid_audit.measure.quality import quality_signals
 from deid_audit.measure.residue import shows_subject, unaccounted_boxes
 from deid_audit.pipeline.reckoning import Watched
 
@@ -217,6 +219,24 @@ def head_found(seen: SeenVideo) -> NDArray[np.bool_]:
     return np.asarray(observed.compared & np.isfinite(np.hstack([face.head_xy for face in faces])).all(axis=1))
 
 
+def _quality(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
+    observed = seen.watched.observed
+    looks = observed.appearance
+    other = looks["reencoded" if fault is Fault.NOISE else "swapped"]
+    if name == "flicker":
+        unit_px = observed.original_face.interocular_px
+        if fault is Fault.MISSING:
+            return _marked(observed.compared & ~np.isfinite(other.points_xy).all(axis=(1, 2)))
+        tracks = (looks["original"].points_xy, other.points_xy)
+        before, after = flicker_frames(*tracks, unit_px, seen.times_s, observed.compared)
+        ratio = _over_a_second(after, seen.times_s) / np.maximum(_over_a_second(before, seen.times_s), LEAST_JITTER)
+        return _Wrong(score=_beyond(ratio, rule.limit, rule).score, shows=after)
+    values = quality_signals(looks["original"], other, observed.compared, observed.uncovered)[name]
+    return (
+        _marked(observed.compared & np.isnan(values)) if fault is Fault.MISSING else _beyond(values, rule.limit, rule)
+    )
+
+
 def _coverage(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     ledger = seen.watched.ledger
     concealed = np.array([frame.subject_concealed for frame in ledger])
@@ -256,6 +276,7 @@ _FAMILIES: dict[str, Callable[[str, Rule, SeenVideo, Fault], _Wrong | None]] = {
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,
+    "quality": _quality,
     "coverage": _coverage,
     "residue": _residue,
 }

@@ -3,7 +3,7 @@
 Controls and null edit go through the same encoder in memory and never become a file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Frame, Image
-from deid_audit.ledger import State
+from deid_audit.ledger import LedgerFrame, State
+from deid_audit.measure.appearance import Appearance, Look, appearance_of, look_at
 from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals, face_signals
 from deid_audit.measure.identity import VideoDescriptors
@@ -32,13 +33,16 @@ from deid_audit.vision.pose import PoseTracker
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
+_AROUND_SEAM = 1.5  # times the face's box: as far as a seam is looked for, and a little more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Observed:
     """All that was seen of one video, as arrays; nothing here is a verdict.
 
-    `seen_by`, `second_look`, `regions` and `beside` are `ReleasedSearch`'s; what is missing there was not looked at.
+    `compared` (n,) marks the frames whose subject is swapped, `uncovered` those without a cover near their face;
+    `appearance` has original, swapped and reencoded. `seen_by`, `second_look`, `regions` and `beside` are
+    `ReleasedSearch`'s; what is missing there was not looked at.
     """
 
     descriptors: VideoDescriptors
@@ -46,7 +50,9 @@ class Observed:
     original_face: FaceSignals
     released_face: FaceSignals
     reencoded_face: FaceSignals
+    appearance: Mapping[Of, Appearance]
     compared: NDArray[np.bool_]
+    uncovered: NDArray[np.bool_]
     detections: list[Float]
     samples: list[tuple[Image, Float]]
     seen_by: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
@@ -58,8 +64,9 @@ class Observed:
     canary_seconds: float = 0.0
 
     def arrays(self) -> list[Float]:
-        """The descriptors, for whoever must overwrite them at the end."""
-        return [*self.descriptors.arrays(), *self.outside.arrays()]
+        """The descriptors and landmarks, for whoever must overwrite them at the end."""
+        looks = [array for one in self.appearance.values() for array in one.arrays()]
+        return [*self.descriptors.arrays(), *self.outside.arrays(), *looks]
 
 
 class _Watcher:
@@ -74,6 +81,7 @@ class _Watcher:
         self._keypoints: list[NDArray[np.float32]] = []
         self._areas: list[float] = []
         self.landmarks: list[NDArray[np.float32]] = []
+        self._looks: list[Look | None] = []
 
     def see(self, frame: Frame) -> NDArray[np.float32]:
         """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
@@ -87,6 +95,14 @@ class _Watcher:
             points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
         self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
         return self.landmarks[-1]
+
+    def look(self, frame: Frame, landmarks: NDArray[np.float32], *, wanted: bool) -> None:
+        """Adds how the frame's face looks under the original's `landmarks` (478, 3), where it is wanted."""
+        seen = wanted and bool(np.isfinite(landmarks).all())
+        self._looks.append(look_at(frame.image_rgb, landmarks[:, :2]) if seen else None)
+
+    def appearance(self) -> Appearance:
+        return appearance_of(self._looks, np.stack(self.landmarks))
 
     def pose_track(self) -> PoseTrack:
         return PoseTrack(keypoints=np.stack(self._keypoints), area=np.array(self._areas, np.float32))
@@ -120,8 +136,10 @@ def observe(
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
         for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
-            original_watch.see(before)
+            known = original_watch.see(before)
             points = released_watch.see(after)
+            for watch, frame in ((original_watch, before), (released_watch, after)):
+                watch.look(frame, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
             around.see(before, after)
             chip = None
@@ -135,7 +153,7 @@ def observe(
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
     poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
-    reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress)
+    reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress, original_watch.landmarks, swapped)
     poses["reencoded"] = reencoded.pose_track()
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
@@ -153,7 +171,13 @@ def observe(
         original_face=original_watch.signals(),
         released_face=released_watch.signals(),
         reencoded_face=reencoded.signals(),
+        appearance={
+            "original": original_watch.appearance(),
+            "swapped": released_watch.appearance(),
+            "reencoded": reencoded.appearance(),
+        },
         compared=swapped,
+        uncovered=swapped & ~np.array([_cover_near(frame) for frame in done.ledger]),
         detections=[sighted.boxes_xyxy for sighted in search.sighted],
         samples=samples,
         seen_by=[sighted.seen_by for sighted in search.sighted],
@@ -173,14 +197,32 @@ def _watch_rendition(
     control: Callable[[Image, Float], Image] | None,
     name: str,
     progress: Progress,
+    landmarks: Sequence[NDArray[np.float32]] = (),
+    wanted: NDArray[np.bool_] | None = None,
 ) -> _Watcher:
-    """The original under a control (None: untouched), through the encoder in memory, watched."""
+    """The original under a control (None: untouched), through the encoder in memory, watched.
+
+    With the original's `landmarks`, also how its face looks in the `wanted` frames.
+    """
     watcher = _Watcher(cast, boxes, window, face=control is None)
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
         for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
             watcher.see(frame)
+            if wanted is not None:
+                watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
             step.advance()
     return watcher
+
+
+def _cover_near(frame: LedgerFrame) -> bool:
+    """Whether something beside the subject's face is covered, so near that its edge could pass for a seam."""
+    mine = [grown(np.array(r.box_xyxy, np.float32), _AROUND_SEAM) for r in frame.regions if r.is_subject]
+    covers = [r.box_xyxy for r in frame.regions if r.state is State.CONCEALED]
+    return any(
+        box[0] < cover[2] and cover[0] < box[2] and box[1] < cover[3] and cover[1] < box[3]
+        for box in mine
+        for cover in covers
+    )
 
 
 def _edited(

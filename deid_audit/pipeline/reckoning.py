@@ -20,6 +20,7 @@ from deid_audit.measure.figures import (
     roc_figure,
     sample_frames,
 )
+from deid_audit.measure.flicker import measure_flicker
 from deid_audit.measure.gallery import calibrate, matching_frames, measure_gallery
 from deid_audit.measure.identity import (
     FrameDistances,
@@ -31,6 +32,7 @@ from deid_audit.measure.identity import (
 )
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.outside import measure_outside
+from deid_audit.measure.quality import measure_quality
 from deid_audit.measure.residue import measure_breadth, measure_residue
 from deid_audit.measure.tremor import measure_tremor
 from deid_audit.pipeline.measuring import Observed
@@ -40,6 +42,7 @@ from deid_audit.video.writer import leftover_metadata_keys
 from deid_audit.vision.looks import AuditSearch
 
 _FIGURE_MASK = 1.15
+_APPEARANCE: tuple[Of, ...] = ("original", "swapped", "reencoded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +86,19 @@ def reckon(
         faces = (seen.original_face, seen.released_face, seen.reencoded_face)
         found += measure_expression(*faces, seen.compared, scope)
         found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
+        original, released, reencoded = (seen.appearance[of] for of in _APPEARANCE)
+        found.append(
+            measure_flicker(
+                original.points_xy,
+                released.points_xy,
+                reencoded.points_xy,
+                seen.original_face.interocular_px,
+                np.array(video.released.times_s),
+                seen.compared,
+                scope,
+            )
+        )
+        found += measure_quality(original, released, reencoded, seen.compared, seen.uncovered, scope)
         inventory = video.released.facts.inventory
         found += measure_residue(
             scope=scope,

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid_audit.findings import CaseRecord, Explanation, Measurement, Rule, measured, not_measured
+from deid_audit.findings import CaseRecord, Explanation, Measurement, Of, Rule, measured, not_measured
 from deid_audit.ledger import LedgerFrame, Region, State
+from deid_audit.measure.appearance import POINTS, REACH, SECTORS, Appearance
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.identity import FrameDistances, VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
@@ -36,6 +37,29 @@ def bumped(value: float, bad: float, where: slice = BAD) -> NDArray[np.float64]:
 def face(**parts: NDArray[np.float64]) -> FaceSignals:
     columns: dict[str, Any] = dict.fromkeys(("mouth", "eye", "brow", "yaw"), STILL)
     return FaceSignals(**({**columns, "head_xy": np.zeros((N, 2)), "interocular_px": np.ones(N)} | parts))
+
+
+def look(**parts: NDArray[np.float64]) -> Appearance:
+    """A still face of plain skin without an edge; `seam`, `colour` and `fine` (n,) and `points_xy` can be given."""
+    skin = np.full((N, 3), 50.0)
+    skin[:, 0] += parts.get("colour", STILL)
+    steps = np.zeros((N, SECTORS, len(REACH)), np.float16)
+    steps[:, :, 10] = parts.get("seam", STILL)[:, None]
+    still = np.tile(np.random.default_rng(0).uniform(0, 50, (1, len(POINTS), 2)), (N, 1, 1))
+    points = parts.get("points_xy", still).astype(np.float32)
+    return Appearance(skin_lab=skin, fine=parts.get("fine", np.ones(N)), steps=steps, points_xy=points)
+
+
+def looks(**parts: NDArray[np.float64]) -> dict[Of, Appearance]:
+    """Original and null edit as they are, the released face with these parts."""
+    return {"original": look(), "swapped": look(**parts), "reencoded": look()}
+
+
+def trembling() -> NDArray[np.float64]:
+    """Landmarks that jump by a pixel from frame to frame in the bad stretch."""
+    points = look().points_xy.astype(np.float64)
+    points[BAD, :, 0] += np.where(np.arange(N)[BAD] % 2, 1.0, 0.0)[:, None]
+    return points
 
 
 def pose(moved_px: float = 0.0, *, hips: float = 1.0) -> PoseTrack:
@@ -89,7 +113,9 @@ def seen(number: int = 1, *, path: Path = Path("no-file.mp4"), **changes: Any) -
         "original_face": face(),
         "released_face": face(),
         "reencoded_face": face(),
+        "appearance": looks(),
         "compared": compared,
+        "uncovered": compared,
         "detections": [np.array([BOX], np.float32)] * N,
         "samples": [],
     }
@@ -143,6 +169,13 @@ FAMILIES: dict[str, tuple[Rule, SeenVideo]] = {
         make_rule("expression.mouth_mae", "at_most", 5),
         seen(released_face=face(mouth=bumped(0, 10.1))),
     ),
+    "seam": (make_rule("quality.seam", "at_most", 1), seen(appearance=looks(seam=bumped(0, 6)))),
+    "colour": (make_rule("quality.colour", "at_most", 3.5), seen(appearance=looks(colour=bumped(0, 6)))),
+    "colour that drifts": (
+        make_rule("quality.colour_drift", "at_most", 2),
+        seen(appearance=looks(colour=bumped(0, 6))),
+    ),
+    "soft": (make_rule("quality.sharpness", "at_least", 0.5), seen(appearance=looks(fine=bumped(1, 0.2)))),
     "covered": (
         make_rule("coverage.concealed_share", "at_most", 0.05),
         seen(ledger=ledger(State.CONCEALED, "face under 24 px")),

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from deid_audit.catalog import METRICS
-from deid_audit.findings import Explanation, Outcome, Rule, measured
+from deid_audit.findings import Explanation, Outcome, Rule, measured, not_measured
 from deid_audit.ledger import State
 from deid_audit.pipeline import advising, causes, certainty, comparing, finishing, ladder, rendering
 from deid_audit.pipeline.explaining import explain
@@ -116,3 +116,22 @@ def test_a_donor_who_is_near_the_subject_is_named_as_the_cause() -> None:
         )
         [one] = explain(case_of([rule], [unmet(rule), average]), [seen(to_original=bumped(0.8, 0.5))])
         assert (one.next_steps[0].startswith("Take another donor")) is named
+
+
+def test_a_soft_face_is_sent_to_a_larger_preset_and_a_restless_subject_to_another_clip() -> None:
+    soft = make_rule("quality.sharpness", "at_least", 0.5)
+    assert "--preset" in steps(explained(soft)) and "--preset" not in steps(explained(soft, kind="audit"))
+    flicker = make_rule("quality.flicker", "at_most", 1.5)
+    row = measured(
+        flicker.metric,
+        "swapped",
+        "video 1",
+        1.9,
+        sample_size=N,
+        detail={"positions: ratio": 1.9, "positions: original, %": 0.41},
+    )
+    [one] = explain(case_of([flicker], [row]), [seen()])
+    assert one.noticed == ("jitter, positions: 1.90 times the original's 0.41 %",)
+    restless = not_measured(flicker.metric, "swapped", "video 1", "3 frames of the original are still", absent=True)
+    [gap] = explain(case_of([flicker], [restless]), [seen()])
+    assert "keeps still" in steps(gap)

@@ -60,7 +60,7 @@ def test_show_prints_every_rule_with_limit_reason_and_source() -> None:
         assert f"{rule.metric} of {rule.of}: " in flowing
         assert rule.why in flowing and rule.source in flowing
     assert "identity.to_original.p01 of swapped: above 0.6 needs a sample of 100" in flowing
-    assert flowing.count("rests where the original has nothing of the kind") == 6
+    assert flowing.count("rests where the original has nothing of the kind") == 7
     assert max(map(len, result.stdout.splitlines())) <= 80
 
     document = json.loads(runner.invoke(build_app(), ["policy", "show", "release", "--json"]).stdout)

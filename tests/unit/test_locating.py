@@ -7,7 +7,20 @@ from deid_audit.findings import measured
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import LISTED_STRETCHES, Fault
 from tests.fakes import make_rule
-from tests.unit.explaining_cases import BAD, FAMILIES, RATE, N, bumped, case_of, explained, face, pose, seen
+from tests.unit.explaining_cases import (
+    BAD,
+    FAMILIES,
+    RATE,
+    N,
+    bumped,
+    case_of,
+    explained,
+    face,
+    looks,
+    pose,
+    seen,
+    trembling,
+)
 
 MIRRORED = np.sin(np.arange(N) / 4)
 
@@ -30,6 +43,14 @@ def test_what_lowers_a_correlation_is_found() -> None:
     [stretch] = one.stretches
     assert 1.5 < stretch.from_s <= 2.0 and 3.0 <= stretch.to_s < 3.5
     assert not explained(rule, seen(original_face=face(eye=wave), released_face=face(eye=2 * wave + 9))).stretches
+
+
+def test_where_the_released_face_trembles_is_found() -> None:
+    rule = make_rule("quality.flicker", "at_most", 1.5)
+    video = seen(appearance=looks(points_xy=trembling()), original_face=face(interocular_px=np.full(N, 40.0)))
+    [stretch] = explained(rule, video).stretches
+    assert 1.4 < stretch.from_s <= 2.0 and 3.0 <= stretch.to_s < 3.6
+    assert not explained(rule, seen()).stretches
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,9 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("expression.yaw_r", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_most", 1.1),
+    ("quality.flicker", "at_most", 1.5),
+    ("quality.colour", "at_most", 3.5),
+    ("quality.colour_drift", "at_most", 2),
     ("coverage.concealed_share", "at_most", 0.05),
     ("coverage.longest_concealed_s", "at_most", 1),
     ("coverage.undecided", "at_most", 0),
@@ -158,6 +161,7 @@ SHIPPED = {
     "release-face": RELEASE_FACE,
     "strict": RELEASE_FACE
     | KEYPOINTS
+    | {("quality.seam", "at_most", 1), ("quality.sharpness", "at_least", 0.5)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
     | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)},
     "aies2020": PAPER_IDENTITY
@@ -165,7 +169,7 @@ SHIPPED = {
 }
 MAY_REST = {
     *("expression.mouth_r", "expression.eye_r", "expression.brow_r", "expression.yaw_r"),
-    "motion.head_tremor_ratio",
+    *("motion.head_tremor_ratio", "quality.flicker"),
 }
 
 
