@@ -238,7 +238,7 @@ def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
                 f"{facts.frame_count} ({facts.duration_s:.2f} s, {rate} rate)",
                 facts.codec,
                 streams,
-                facts.keyed_digest or "in the list of files",
+                facts.keyed_digest or ("in the donor's pack" if facts in case.donors else "in the list of files"),
             )
         )
     return rows

@@ -130,7 +130,7 @@ def _expected_fields(one: "Expected") -> dict[str, Any]:
 
 
 def _material_fields(result: "Inspection") -> dict[str, Any] | None:
-    from deid_audit.pipeline.cast import MINIMUM_FACES  # noqa: PLC0415
+    from deid_audit.faces.subject import MINIMUM_FACES  # noqa: PLC0415
 
     one = result.material
     if one is None:

@@ -99,7 +99,7 @@ def _places(stretches: "Sequence[Stretch]") -> str:
 
 
 def _outlook(result: "Inspection") -> Iterator[Row]:
-    from deid_audit.pipeline.cast import MINIMUM_FACES  # noqa: PLC0415
+    from deid_audit.faces.subject import MINIMUM_FACES  # noqa: PLC0415
 
     for one in result.expected:
         words = f"video {one.video}: {one.covered} of {one.frames} frames ({one.covered_share:.1%})"

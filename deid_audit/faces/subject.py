@@ -19,8 +19,10 @@ _MAY_BE = 0.6  # dlib's cut for one person
 _PHOTO_MATCH = 0.6  # dlib's cut for one person
 _PHOTO_MARGIN = 0.1  # the next person must be this much farther from the photo
 _RIVAL_SHARE = 0.5  # a second person seen this much of the first one's time makes the choice ambiguous
-# Beside a large face a smaller one is nobody to choose: it could not be trained on, and things look like small faces.
+# Who is this seldom seen large enough could not be trained on, and beside somebody who could is nobody to choose:
+# things look like small faces.
 SMALLEST_FACE_PX = 40
+MINIMUM_FACES = 40
 
 
 @dataclass(slots=True, eq=False)
@@ -146,8 +148,8 @@ def _named(everyone: list[Person], videos: Sequence[VideoFaces], *, who: str, ph
     if photo is not None:
         return _matching(candidates, photo, who)
     first, *rest = candidates
-    if _height(first, videos) >= SMALLEST_FACE_PX:
-        rest = [other for other in rest if _height(other, videos) >= SMALLEST_FACE_PX]
+    if _seen_large(first, videos) >= MINIMUM_FACES:
+        rest = [other for other in rest if _seen_large(other, videos) >= MINIMUM_FACES]
     if rest and rest[0].weight > _RIVAL_SHARE * first.weight:
         raise NotEnoughFaces(
             f"two people could be the {who}: seen in {first.weight} and {rest[0].weight} frames",
@@ -157,16 +159,14 @@ def _named(everyone: list[Person], videos: Sequence[VideoFaces], *, who: str, ph
     return first
 
 
-def _height(person: Person, videos: Sequence[VideoFaces]) -> float:
-    """The median height in px of the person's face where it is really seen."""
-    heights = [
-        float(np.ptp(face.box_xyxy[1::2]))
+def _seen_large(person: Person, videos: Sequence[VideoFaces]) -> int:
+    """In how many frames the person's face is really seen and large enough to learn from."""
+    return sum(
+        face.track_id in tracks and not face.filled and float(np.ptp(face.box_xyxy[1::2])) >= SMALLEST_FACE_PX
         for video, tracks in zip(videos, person.tracks, strict=True)
         for row in video.frames
         for face in row
-        if face.track_id in tracks and not face.filled
-    ]
-    return float(np.median(heights)) if heights else 0.0
+    )
 
 
 def _matching(candidates: Sequence[Person], photo: Float, who: str) -> Person:

@@ -256,7 +256,7 @@ _REMAKE = {
 
 def _quality(case: Case) -> Words:
     if case.fault is Fault.MISSING:
-        if "are still" in case.finding.reason:
+        if "of the original are still" in case.finding.reason:
             still = "Give a clip in which the subject looks at the camera and keeps still for a few seconds."
             return [], [still, 'if_absent = "skip" in a policy file lets such a rule rest.']
         counted, steps = causes_of(case, State.CONCEALED)

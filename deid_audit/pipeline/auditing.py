@@ -94,7 +94,7 @@ def audit(
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
                 watched = _compare_and_watch(subject, released, engines, canaries, progress)
                 for number, video in enumerate(watched, start=1):
-                    wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
+                    wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
             others = strangers(subject, *donor)
             wipe_arrays_with(vault, "descriptors of other people", [others])
             measurements = reckon(

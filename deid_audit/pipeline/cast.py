@@ -18,7 +18,7 @@ from deid_audit.faces.bridging import bridge_gaps
 from deid_audit.faces.choose import farthest_points, held_out, pose_features
 from deid_audit.faces.photo import photo_descriptor
 from deid_audit.faces.splitting import split_tracks
-from deid_audit.faces.subject import SMALLEST_FACE_PX, Person, name_person, others_than
+from deid_audit.faces.subject import MINIMUM_FACES, SMALLEST_FACE_PX, Person, name_person, others_than
 from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
 from deid_audit.pipeline.engines import Engines
@@ -28,7 +28,6 @@ from deid_audit.vision.colour import ColourStats, colour_stats, recolour
 from deid_audit.vision.detectors import iou_matrix, share_inside
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
-MINIMUM_FACES = 40
 _TRAINING_FACES = 400
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2

@@ -54,10 +54,23 @@ def choose_pack(subject: Role, packs: Sequence[DonorPack], *, progress: Progress
     if not every:
         raise NotEnoughFaces("subject: 0 usable faces found", next_step="give more or better videos of the subject")
     poses = pose_features([_points(*every[at]) for at in _spread(len(every), _POSES)])
-    colours = average_colours(_crops(subject, [every[at] for at in _spread(len(every), _COLOURS)], progress))
+    crops: list[AlignedFace] = []
+    try:
+        _gather(crops, subject, [every[at] for at in _spread(len(every), _COLOURS)], progress)
+        return _best(subject.average, poses, average_colours(crops), packs, progress)
+    finally:  # they show the subject, and the vault knows nothing of them
+        poses.fill(0)
+        for crop in crops:
+            crop.crop_rgb.fill(0)
+            crop.mask.fill(0)
+
+
+def _best(
+    average: Float, poses: Float, colours: ColourStats, packs: Sequence[DonorPack], progress: Progress
+) -> tuple[DonorPack, str]:
     fits = [
         Fit(
-            identity=float(np.linalg.norm(subject.average - pack.average)),
+            identity=float(np.linalg.norm(average - pack.average)),
             pose=missing_poses(poses, pack.material.features),
             **_apart(colours, average_colours(pack.material.crops)),
         )
@@ -136,8 +149,10 @@ def _points(video: CastVideo, index: int) -> Float:
     return face.landmarks_xy
 
 
-def _crops(subject: Role, wanted: Sequence[tuple[CastVideo, int]], progress: Progress) -> list[AlignedFace]:
-    crops = []
+def _gather(
+    crops: list[AlignedFace], subject: Role, wanted: Sequence[tuple[CastVideo, int]], progress: Progress
+) -> None:
+    """Adds to `crops` one at a time, so that the caller can wipe what was made before an error."""
     for video in subject.videos:
         indices = {index for of, index in wanted if of is video}
         with progress.step(f"comparing donors, {video.source.label}", video.source.facts.frame_count) as step:
@@ -146,4 +161,3 @@ def _crops(subject: Role, wanted: Sequence[tuple[CastVideo, int]], progress: Pro
                     points = _points(video, frame.index)
                     crops.append(align(frame.index, frame.image_rgb, points, _CROP_PX, margin=CROP_MARGIN))
                 step.advance()
-    return crops

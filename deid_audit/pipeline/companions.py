@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deid_audit.errors import NotEnoughFaces
-from deid_audit.pipeline.cast import MINIMUM_FACES, CastVideo, Role, refuse_same_person, usable_frames
+from deid_audit.faces.subject import MINIMUM_FACES
+from deid_audit.pipeline.cast import CastVideo, Role, refuse_same_person, usable_frames
 from deid_audit.pipeline.donors import Donor, FilmedDonor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.training import TrainedPair, train_pair

@@ -18,17 +18,19 @@ from pydantic import Field, ValidationError
 
 from deid_audit.digests import sha256_bytes, sha256_stream
 from deid_audit.errors import PackError
+from deid_audit.faces.subject import MINIMUM_FACES
 from deid_audit.findings import Strict, VideoFacts
 from deid_audit.frames import AlignedFace, Float
-from deid_audit.pipeline.cast import MINIMUM_FACES, Material
+from deid_audit.pipeline.cast import Material
+from deid_audit.settings import Words
 from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.networks import PRESETS
 from deid_audit.swap.reuse import shapes_of
 
 METHOD_TEXT = (
-    "The donor came from a pack that was prepared from videos of the donor alone, without anything of the subject: "
-    "face crops, descriptors, and the weights that training began from. What it says of licence and consent is its "
-    "maker's word."
+    "The donor came from a pack: face crops, descriptors, and the weights that training began from. That it was made "
+    "from videos of the donor alone, and what it says of licence and consent, is its maker's word; its digests show "
+    "damage, not who made it."
 )
 PACK_VERSION = 1
 MANIFEST = "manifest.json"
@@ -60,17 +62,17 @@ class Manifest(Strict):
 
     kind: str
     pack_version: int
-    tool_version: str
-    created: str
+    tool_version: Words
+    created: Words
     preset: str
     seed: int
     steps: int
     training_seconds: float
-    device: str
+    device: Words
     threads: int
     faces: int
-    licence: str | None
-    consent: str | None
+    licence: Words | None
+    consent: Words | None
     videos: tuple[PackedVideo, ...] = Field(min_length=1)
     parts: dict[str, Part]
 
@@ -177,9 +179,11 @@ def _manifest(data: bytes) -> Manifest:
     found = json.loads(data)
     if not isinstance(found, dict) or found.get("kind") != _KIND:
         raise PackError("the file is no donor's pack: its manifest says something else", next_step=_AGAIN)
-    if found.get("pack_version") != PACK_VERSION:
+    version = found.get("pack_version")
+    if version != PACK_VERSION:
         raise PackError(
-            f"the donor's pack has version {found.get('pack_version')}, expected {PACK_VERSION}",
+            f"the donor's pack has version {version if isinstance(version, int) else 'unknown'}, "
+            f"expected {PACK_VERSION}",
             next_step="prepare it anew with this version: deid-audit donor prepare",
         )
     try:
@@ -223,9 +227,13 @@ def _unpacked(manifest: Manifest, sha256: str, data: Mapping[str, bytes]) -> Don
 def _array(name: str, data: bytes, dtype: DTypeLike, shape: Shape) -> Array:
     """The array, if its header states this type and shape; no other is ever built."""
     stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):  # type: ignore[no-untyped-call]
+    try:
+        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        stated, by_columns, found = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
+    except Exception as error:  # a header that was made to confuse the parser, which raises what Python's own does
+        raise _damaged(f"{name} is of another form") from error
+    if version != (1, 0):
         raise _damaged(f"{name} is of another form")
-    stated, by_columns, found = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
     fits = len(stated) == len(shape) and all(want in (None, have) for want, have in zip(shape, stated, strict=True))
     if not fits or by_columns or found != np.dtype(dtype):
         raise _damaged(f"{name} has not the shape that its preset asks for")

@@ -102,7 +102,8 @@ class PackedDonor:
 
     @property
     def facts(self) -> tuple[VideoFacts, ...]:
-        return tuple(video.facts for video in self.pack.manifest.videos)
+        videos = enumerate(self.pack.manifest.videos, start=1)
+        return tuple(video.facts.model_copy(update={"label": f"donor video {number}"}) for number, video in videos)
 
     def arrays(self) -> list[NDArray[Any]]:
         return [self.pack.average, self.pack.around]

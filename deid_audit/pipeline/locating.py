@@ -15,7 +15,7 @@ from deid_audit.findings import Finding, Moment, Of, Outcome, Rule, Stretch
 from deid_audit.frames import Float
 from deid_audit.ledger import State
 from deid_audit.measure.expression import FaceSignals
-from deid_audit.measure.flicker import LEAST_JITTER, flicker_frames
+from deid_audit.measure.flicker import LEAST_JITTER
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances
 from deid_audit.measure.keypoints import OKS_CUT, oks_per_frame
 from deid_audit.measure.quality import quality_signals
@@ -222,16 +222,16 @@ def head_found(seen: SeenVideo) -> NDArray[np.bool_]:
 def _quality(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     observed = seen.watched.observed
     looks = observed.appearance
-    other = looks["reencoded" if fault is Fault.NOISE else "swapped"]
+    of: Of = "reencoded" if fault is Fault.NOISE else "swapped"
     if name == "flicker":
-        unit_px = observed.original_face.interocular_px
+        track = observed.flicker[of]
         if fault is Fault.MISSING:
-            return _marked(observed.compared & ~np.isfinite(other.points_xy).all(axis=(1, 2)))
-        tracks = (looks["original"].points_xy, other.points_xy)
-        before, after = flicker_frames(*tracks, unit_px, seen.times_s, observed.compared)
-        ratio = _over_a_second(after, seen.times_s) / np.maximum(_over_a_second(before, seen.times_s), LEAST_JITTER)
-        return _Wrong(score=_beyond(ratio, rule.limit, rule).score, shows=after)
-    values = quality_signals(looks["original"], other, observed.compared, observed.uncovered)[name]
+            return _marked(observed.compared & ~track.found)
+        before, after = (_over_a_second(one, seen.times_s) for one in (track.original, track.other))
+        return _Wrong(
+            score=_beyond(after / np.maximum(before, LEAST_JITTER), rule.limit, rule).score, shows=track.other
+        )
+    values = quality_signals(looks["original"], looks[of], observed.compared, observed.uncovered)[name]
     return (
         _marked(observed.compared & np.isnan(values)) if fault is Fault.MISSING else _beyond(values, rule.limit, rule)
     )

@@ -15,6 +15,7 @@ from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.appearance import Appearance, Look, appearance_of, look_at
 from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals, face_signals
+from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
@@ -51,6 +52,7 @@ class Observed:
     released_face: FaceSignals
     reencoded_face: FaceSignals
     appearance: Mapping[Of, Appearance]
+    flicker: Mapping[Of, FlickerTrack]
     compared: NDArray[np.bool_]
     uncovered: NDArray[np.bool_]
     detections: list[Float]
@@ -64,7 +66,7 @@ class Observed:
     canary_seconds: float = 0.0
 
     def arrays(self) -> list[Float]:
-        """The descriptors and landmarks, for whoever must overwrite them at the end."""
+        """The descriptors and landmarks that are kept, for whoever must overwrite them at the end."""
         looks = [array for one in self.appearance.values() for array in one.arrays()]
         return [*self.descriptors.arrays(), *self.outside.arrays(), *looks]
 
@@ -109,6 +111,11 @@ class _Watcher:
 
     def signals(self) -> FaceSignals:
         return face_signals(np.stack(self.landmarks))
+
+    def wipe(self) -> None:
+        """Overwrites the landmarks, once everything that is kept of them was taken."""
+        for points in self.landmarks:
+            points.fill(0)
 
 
 def observe(
@@ -158,23 +165,35 @@ def observe(
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
         poses[name] = _watch_rendition(cast, boxes, window, CONTROLS[name], name, progress).pose_track()
+    looks: dict[Of, Appearance] = {
+        "original": original_watch.appearance(),
+        "swapped": released_watch.appearance(),
+        "reencoded": reencoded.appearance(),
+    }
+    faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
+    for watch in (original_watch, released_watch, reencoded):
+        watch.wipe()
+    times_s = np.array(released.times_s)
+    others: tuple[Of, ...] = ("swapped", "reencoded")
     return Observed(
         descriptors=VideoDescriptors(
             swapped=subject.rows(),
             original=np.stack(done.original_descriptors),
             subject_swapped=swapped,
-            times_s=np.array(released.times_s),
+            times_s=times_s,
             others=search.others.rows(),
             other_frames=np.array(search.other_frames, np.intp),
         ),
         poses=poses,
-        original_face=original_watch.signals(),
-        released_face=released_watch.signals(),
-        reencoded_face=reencoded.signals(),
-        appearance={
-            "original": original_watch.appearance(),
-            "swapped": released_watch.appearance(),
-            "reencoded": reencoded.appearance(),
+        original_face=faces[0],
+        released_face=faces[1],
+        reencoded_face=faces[2],
+        appearance=looks,
+        flicker={
+            of: flicker_track(
+                looks["original"].points_xy, looks[of].points_xy, faces[0].interocular_px, times_s, swapped
+            )
+            for of in others
         },
         compared=swapped,
         uncovered=swapped & ~np.array([_cover_near(frame) for frame in done.ledger]),

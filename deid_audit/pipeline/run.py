@@ -107,7 +107,7 @@ def run(
                 partial / "rendered", subject, pair, companions, settings, engines, canaries, vault, progress, timer
             )
             for number, video in enumerate(watched, start=1):
-                wipe_arrays_with(vault, f"descriptors, video {number}", video.observed.arrays())
+                wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
             others = strangers(subject, *donor.roles)
             wipe_arrays_with(vault, "descriptors of other people", [others])
             around_donor = donor.around(engines=engines, progress=progress)

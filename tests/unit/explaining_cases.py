@@ -12,6 +12,7 @@ from deid_audit.findings import CaseRecord, Explanation, Measurement, Of, Rule, 
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.measure.appearance import POINTS, REACH, SECTORS, Appearance
 from deid_audit.measure.expression import FaceSignals
+from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import FrameDistances, VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.pipeline.explaining import explain
@@ -53,6 +54,13 @@ def look(**parts: NDArray[np.float64]) -> Appearance:
 def looks(**parts: NDArray[np.float64]) -> dict[Of, Appearance]:
     """Original and null edit as they are, the released face with these parts."""
     return {"original": look(), "swapped": look(**parts), "reencoded": look()}
+
+
+def tracks(looked: dict[Of, Appearance]) -> dict[Of, FlickerTrack]:
+    """How the released face and the null edit tremble, with 40 px between the eyes."""
+    original, *others = (looked[of].points_xy for of in ("original", "swapped", "reencoded"))
+    more = (np.full(N, 40.0), np.arange(N) / RATE, np.ones(N, np.bool_))
+    return {of: flicker_track(original, own, *more) for of, own in zip(("swapped", "reencoded"), others, strict=True)}
 
 
 def trembling() -> NDArray[np.float64]:
@@ -114,6 +122,7 @@ def seen(number: int = 1, *, path: Path = Path("no-file.mp4"), **changes: Any) -
         "released_face": face(),
         "reencoded_face": face(),
         "appearance": looks(),
+        "flicker": tracks(looks()),
         "compared": compared,
         "uncovered": compared,
         "detections": [np.array([BOX], np.float32)] * N,

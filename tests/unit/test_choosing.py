@@ -1,5 +1,6 @@
 """Which of several donors' packs is taken, and what is said about it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,12 +84,16 @@ def packs(tmp_path: Path) -> list[DonorPack]:
 def test_a_choice_is_said_and_stands_in_the_statement(packs: list[DonorPack], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = video(*([face(x=100 + at)] for at in range(5)))
     subject = Role(videos=(shown,), average=place(0))
-    monkeypatch.setattr(choosing, "_crops", lambda *_: packs[0].material.crops[:3])
+    shows = [
+        replace(crop, crop_rgb=crop.crop_rgb.copy(), mask=crop.mask.copy()) for crop in packs[0].material.crops[:3]
+    ]
+    monkeypatch.setattr(choosing, "_gather", lambda crops, *_: crops.extend(shows))
     said: list[str] = []
     progress = SilentProgress()
     monkeypatch.setattr(progress, "say", said.append)
     taken = packed_donor(subject, packs, progress=progress)
     assert taken.pack is packs[2]
+    assert not any(crop.crop_rgb.any() or crop.mask.any() for crop in shows), "what shows the subject is wiped"
     assert said == [taken.chosen]
     assert taken.chosen is not None and "pack 1: identity 0.30" in taken.chosen
     facts = pack_facts(taken.pack, taken.chosen)

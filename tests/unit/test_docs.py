@@ -217,7 +217,7 @@ def _constant(module: str, name: str) -> Any:
 @pytest.mark.parametrize(
     ("module", "name", "document", "words"),
     [
-        ("pipeline/cast.py", "MINIMUM_FACES", "README.md", "at least {:g} usable faces"),
+        ("faces/subject.py", "MINIMUM_FACES", "README.md", "at least {:g} usable faces"),
         ("faces/subject.py", "SMALLEST_FACE_PX", "README.md", "{:g} px high"),
         ("pipeline/cast.py", "_TRAINING_FACES", "README.md", "up to {:g} face crops"),
         ("pipeline/training.py", "DEFAULT_SECONDS", "README.md", "{:g} seconds by default"),

@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 import torch
 
+from deid_audit.certificate.tables import video_rows
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import PackError, SettingsError, StageError
 from deid_audit.pipeline import preparing
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
-from deid_audit.pipeline.donors import pack_facts, read_packs
+from deid_audit.pipeline.donors import PackedDonor, pack_facts, read_packs
 from deid_audit.pipeline.issuing import not_assessed
 from deid_audit.pipeline.staging import staged_file
 from deid_audit.progress import SilentProgress
 from deid_audit.settings import make_prepare_settings, make_settings
 from deid_audit.swap.augment import face_set
 from deid_audit.swap.reuse import shapes_of
+from tests.fakes import make_case
 from tests.unit.donor_packs import FACES, material, pack_at, rewritten
 
 
@@ -103,6 +105,11 @@ def _npy(array: Any, *, allow_pickle: bool = False) -> bytes:
     return stream.getvalue()
 
 
+def _with_header(text: bytes) -> bytes:
+    """An array's file that begins as numpy's do, with this header."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
 def _restate(name: str, data: bytes) -> Callable[[dict[str, Any]], object]:
     """The manifest made to agree with other bytes: what a forger would do."""
     part = {"sha256": sha256_bytes(data), "size_bytes": len(data)}
@@ -121,6 +128,8 @@ FORGED = {
     "another shape": _npy(np.zeros(127, np.float32)),
     "another type": _npy(np.zeros(128, np.float64)),
     "what is no number": _npy(np.full(128, np.nan, np.float32)),
+    "a header that is no Python": _with_header(b"{'descr': (\n"),
+    "a header that cannot be a dictionary": _with_header(b"{[]: 1}\n"),
     "fewer bytes than stated": _npy(np.zeros(128, np.float32))[:-4],
 }
 
@@ -148,6 +157,9 @@ def test_a_part_that_is_not_what_a_run_needs_is_refused(pack: Path, case: str) -
         ({"manifest": lambda said: said.update(preset="lite64")}, "has not the shape"),
         ({"manifest": lambda said: said.update(faces=39)}, "parts that a run needs"),
         ({"manifest": lambda said: said.update(note="more")}, "manifest does not hold at note"),
+        ({"manifest": lambda said: said.update(consent="x" * 501)}, "manifest does not hold at consent"),
+        ({"manifest": lambda said: said.update(licence="one\ntwo")}, "manifest does not hold at licence"),
+        ({"manifest": lambda said: said.update(pack_version="\x1b[31m")}, "has version unknown, expected 1"),
         ({"manifest": lambda said: said.pop("seed")}, "manifest does not hold at seed"),
     ],
 )
@@ -198,6 +210,14 @@ def test_a_certificate_names_what_a_pack_leaves_open_and_only_then() -> None:
     assert len(with_pack) == 3
     for word in ("linked", "pseudonym", "recover", "licence"):
         assert any(word in line for line in with_pack)
+
+
+def test_a_packed_video_is_said_to_be_in_the_pack_under_a_label_of_our_own(whole: Path) -> None:
+    donors = PackedDonor(pack=read_pack(whole)).facts
+    assert [facts.label for facts in donors] == ["donor video 1"]
+    rows = video_rows(make_case(donors=donors))
+    assert [row[-1] for row in rows if row[0] == "donor video 1"] == ["in the donor's pack"]
+    assert [row[-1] for row in rows].count("in the list of files") == len(rows) - 1 - len(make_case().originals)
 
 
 def _asked(*donors: Path, preset: str = "auto") -> Any:

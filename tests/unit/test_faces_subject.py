@@ -1,5 +1,7 @@
 """Who the subject is: the one person in all videos; anything less clear is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,18 @@ def test_what_looks_like_a_small_face_is_no_rival_of_a_large_one() -> None:
     for heights in ((160, 40), (39, 39), (39, 160)):  # two of a size are not guessed between, nor is the larger taken
         with pytest.raises(NotEnoughFaces, match="two people could be the donor"):
             name_person([_video((ANNE, 100), (BERT, 80), heights=heights)], who="donor")
+
+
+def test_who_comes_near_for_long_enough_is_a_rival() -> None:
+    video = _video((ANNE, 100), (BERT, 90), heights=(160, 39))
+
+    def nearer(frames: int) -> VideoFaces:
+        rows = [[replace(face, box_xyxy=face.box_xyxy * 2) for face in row] for row in video.frames[:frames]]
+        return replace(video, frames=(*map(tuple, rows), *video.frames[frames:]))
+
+    assert name_person([nearer(39)], who="subject").tracks == [{10}]
+    with pytest.raises(NotEnoughFaces, match="two people could be the subject"):
+        name_person([nearer(40)], who="subject")
 
 
 def test_two_who_fit_are_not_guessed_between() -> None:

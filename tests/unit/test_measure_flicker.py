@@ -91,6 +91,9 @@ def test_where_it_cannot_be_measured_it_says_why() -> None:
     assert moving.value is None and moving.absent and "0 frames of the original are still" in str(moving)
     few = run(points(0.2, 1), points(0.2, 2), used=np.arange(N) < 20)
     assert few.value is None and not few.absent, "few swapped frames are no trait of the original"
+    for every in (10, 12):  # covers break a still face up: that is no trait of the original
+        holed = run(points(0.2, 1), points(6, 2), used=np.arange(N) % every > 0)
+        assert holed.value is None and not holed.absent and "nothing breaks up" in str(holed)
     lost = points(0.2, 2)
     lost[30:] = np.nan
     gone = run(points(0.2, 1), lost)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from deid_audit.faces.subject import MINIMUM_FACES
 from deid_audit.findings import Stretch, VideoFacts
-from deid_audit.pipeline.cast import MINIMUM_FACES
 from deid_audit.pipeline.preview.hard import Reason
 
 
