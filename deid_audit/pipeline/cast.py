@@ -25,7 +25,7 @@ from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
-from deid_audit.vision.detectors import iou_matrix, share_inside
+from deid_audit.vision.detectors import iou_matrix, overlap_of_smaller, share_inside
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 _TRAINING_FACES = 400
@@ -274,7 +274,7 @@ def strangers(*roles: Role) -> Float:
     Who looks like the role's own person may be their photo on the wall, or a track that holds both: no stranger.
     """
     rows = [
-        video.faces.descriptors[track]
+        _apart(video, track)
         for role in roles
         for other in role.others
         if np.linalg.norm(other.average - role.average) >= MATCH_DISTANCE
@@ -282,6 +282,20 @@ def strangers(*roles: Role) -> Float:
         for track in sorted(tracks)
     ]
     return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
+
+
+def _apart(video: CastVideo, track: int) -> Float:
+    """The track's descriptors (k, 128) where it touches the person nowhere: where two cross, it may be on either."""
+    keep = [
+        not any(
+            overlap_of_smaller(one.box_xyxy, mine.box_xyxy) > 0
+            for one in video.faces.frames[index]
+            for mine in video.faces.frames[index]
+            if one.track_id == track and mine.track_id in video.tracks
+        )
+        for index in video.faces.described[track]
+    ]
+    return video.faces.descriptors[track][keep]
 
 
 def _box(video: CastVideo, index: int) -> Float:

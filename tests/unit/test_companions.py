@@ -106,7 +106,27 @@ def test_who_looks_like_the_subject_calibrates_nothing() -> None:
     role = two_people()
     [made] = role.videos
     rows = {OTHER: np.tile(place(2), (5, 1)), STRAY: np.tile(place(0.4), (7, 1))}
-    shown = replace(made, faces=replace(made.faces, descriptors={**made.faces.descriptors, **rows}))
+    at = {OTHER: tuple(range(5)), STRAY: tuple(range(7))}
+    faces = replace(
+        made.faces, descriptors={**made.faces.descriptors, **rows}, described={**made.faces.described, **at}
+    )
+    shown = replace(made, faces=faces)
     photo = Person(tracks=[{STRAY}], seen=[7], average=place(0.4))
     found = strangers(replace(role, videos=(shown,), others=(*role.others, photo)))
     np.testing.assert_array_equal(found, rows[OTHER])
+
+
+def test_where_two_cross_a_track_may_hold_the_subject_and_calibrates_nothing() -> None:
+    role = two_people()
+    [made] = role.videos
+    rows = np.stack([place(2, at) for at in range(5)])
+    frames = list(made.faces.frames)
+    frames[2] = (frames[2][0], replace(frames[2][1], box_xyxy=frames[2][0].box_xyxy + np.float32(60)))
+    faces = replace(
+        made.faces,
+        frames=tuple(frames),
+        descriptors={**made.faces.descriptors, OTHER: rows},
+        described={**made.faces.described, OTHER: tuple(range(5))},
+    )
+    found = strangers(replace(role, videos=(replace(made, faces=faces),)))
+    np.testing.assert_array_equal(found, rows[[0, 1, 3, 4]])
