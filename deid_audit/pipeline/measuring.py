@@ -28,7 +28,7 @@ from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
-from deid_audit.vision.detectors import Detections
+from deid_audit.vision.detectors import Detections, share_inside
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
 from deid_audit.vision.pose import PoseTracker
 
@@ -236,12 +236,8 @@ def _watch_rendition(
 def _cover_near(frame: LedgerFrame) -> bool:
     """Whether something beside the subject's face is covered, so near that its edge could pass for a seam."""
     mine = [grown(np.array(r.box_xyxy, np.float32), _AROUND_SEAM) for r in frame.regions if r.is_subject]
-    covers = [r.box_xyxy for r in frame.regions if r.state is State.CONCEALED]
-    return any(
-        box[0] < cover[2] and cover[0] < box[2] and box[1] < cover[3] and cover[1] < box[3]
-        for box in mine
-        for cover in covers
-    )
+    covers = [np.array(r.box_xyxy, np.float32) for r in frame.regions if r.state is State.CONCEALED]
+    return any(share_inside(cover, box) > 0 for box in mine for cover in covers)
 
 
 def _edited(

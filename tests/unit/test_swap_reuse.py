@@ -1,7 +1,5 @@
 """What a donor's pack carries of a model, and that training begins from it and nowhere else."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -12,23 +10,10 @@ from deid_audit.swap.augment import FaceSet
 from deid_audit.swap.networks import PRESETS, SwapModel
 from deid_audit.swap.reuse import Weights, is_reused, put_into, shapes_of, weights_of
 from deid_audit.swap.train import train, train_donor
-from tests.conftest import Portraits
-from tests.unit.swap_faces import TINY, face_set_of, probe_of
+from tests.unit.swap_faces import TINY, probe_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 EVENLY = np.full(8, 1 / 8)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def pair(portraits: Portraits) -> tuple[FaceSet, FaceSet]:
-    return face_set_of(portraits.hopper), face_set_of(portraits.astronaut)
 
 
 def donor_alone(pair: tuple[FaceSet, FaceSet], steps: int) -> SwapModel:

@@ -1,7 +1,7 @@
 """Training on a few crops: it learns, it repeats, it stops when the probe says so."""
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,25 +19,11 @@ from deid_audit.swap import train as training
 from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
 from deid_audit.swap.networks import Preset, SwapModel
 from deid_audit.swap.train import Faces, ProbeReading, Trained, learning_rate_share, steps_for, train
-from tests.conftest import Portraits
-from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, face_set_of, probe_of
+from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, probe_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 EVENLY = np.full(8, 1 / 8)
 Probe = Callable[[SwapModel, int], ProbeReading]
-
-
-@pytest.fixture(scope="module")
-def pair(portraits: Portraits) -> tuple[FaceSet, FaceSet]:
-    return face_set_of(portraits.hopper), face_set_of(portraits.astronaut)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Nets as small as these lose more by waiting for a second thread than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

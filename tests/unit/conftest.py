@@ -1,0 +1,24 @@
+"""What the tests of the swap model share: one thread, and two real people's faces."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from deid_audit.swap.augment import FaceSet
+from tests.conftest import Portraits
+from tests.unit.swap_faces import face_set_of
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Nets as small as these lose more by waiting for a second thread than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def pair(portraits: Portraits) -> tuple[FaceSet, FaceSet]:
+    return face_set_of(portraits.hopper), face_set_of(portraits.astronaut)
