@@ -54,24 +54,32 @@ class TrackedFace:
 class AlignedFace:
     """A face brought to the canonical layout: `crop_rgb` uint8 (S, S, 3), `mask` float32 (S, S) in [0, 1].
 
-    `frame_to_crop` float64 (2, 3) maps frame pixels to crop pixels.
+    `frame_to_crop` float64 (2, 3) maps frame pixels to crop pixels. `layout_xy` float32 (478, 2) are the landmarks in
+    the layout: crop heights (without a margin) from the crop's centre, whatever the crop's size.
     """
 
     frame_index: int
     crop_rgb: Image
     mask: Float
     frame_to_crop: NDArray[np.float64]
+    layout_xy: Float
 
     def __post_init__(self) -> None:
         size = self.crop_rgb.shape[0]
         _expect(self.crop_rgb.shape == (size, size, 3), "crop_rgb must be (S, S, 3)")
         _expect(self.mask.shape == (size, size), "mask must be (S, S)")
         _expect(self.frame_to_crop.shape == (2, 3), "frame_to_crop must be (2, 3)")
+        _expect(self.layout_xy.shape == (478, 2), "layout_xy must be (478, 2)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SwappedFace:
-    """The donor's face in the subject's pose: `crop_rgb` uint8 (S, S, 3), `mask` float32 (S, S), the net's own."""
+    """The donor's face in the subject's pose: `crop_rgb` uint8 (S, S, 3), `mask` float32 (S, S), the net's own.
+
+    `hair` float32 (H, H) in [0, 1] is what stands in front of the subject's face and stays. S and H may differ from the
+    subject's crop, which shows the same part of the frame.
+    """
 
     crop_rgb: Image
     mask: Float
+    hair: Float

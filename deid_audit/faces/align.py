@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import AlignedFace, Float, Image
-from deid_audit.vision.mesh import FACE_OVAL
+from deid_audit.vision.mesh import FACE_OVAL, LEFT_EYE, LIPS, RIGHT_EYE
 
 METHOD_TEXT = (
     "Each face is aligned by a similarity (Umeyama 1991) from 16 FaceMesh points around eyes, nose and mouth to a "
@@ -30,11 +30,8 @@ _LAYOUT = {
 LAYOUT_INDICES = tuple(_LAYOUT)
 _LAYOUT_XY = np.array(tuple(_LAYOUT.values()), np.float64)
 
-RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
 _RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 _LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 
 
 def similarity(from_xy: NDArray[np.float64], to_xy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,6 +59,11 @@ def frame_to_crop(landmarks_xy: Float, size: int, *, margin: float = 1.0) -> NDA
     return similarity(landmarks_xy[list(LAYOUT_INDICES)].astype(np.float64), target)
 
 
+def layout_points(landmarks_xy: Float) -> Float:
+    """Landmarks (478, 2) of a frame in the canonical layout: position, size and tilt in the frame are gone."""
+    return np.asarray(apply(frame_to_crop(landmarks_xy, 1), landmarks_xy), np.float32)
+
+
 def _polygon(canvas: Image, points_xy: NDArray[np.float64], value: int) -> None:
     cv2.fillPoly(canvas, [np.round(points_xy * 16).astype(np.int32)], value, lineType=cv2.LINE_AA, shift=4)
 
@@ -79,7 +81,7 @@ def attention_map(landmarks_xy: Points, size: int) -> Float:
     """Eyes, brows and mouth, slightly grown, as float32 (size, size) in [0, 1]: where expression lives."""
     canvas = np.zeros((size, size), np.uint8)
     points = np.asarray(landmarks_xy, np.float64)
-    for ring in (RIGHT_EYE, LEFT_EYE, _LIPS):
+    for ring in (RIGHT_EYE, LEFT_EYE, LIPS):
         _polygon(canvas, points[list(ring)], 255)
     for brow in (_RIGHT_BROW, _LEFT_BROW):
         _polygon(canvas, points[list(brow)], 255)
@@ -96,7 +98,13 @@ def align(frame_index: int, image_rgb: Image, landmarks_xy: Float, size: int, *,
     else:
         crop = cv2.warpAffine(image_rgb, transform, (size, size), flags=smooth, borderMode=cv2.BORDER_REPLICATE)
     mask = face_mask(apply(transform, landmarks_xy), size)
-    return AlignedFace(frame_index=frame_index, crop_rgb=crop, mask=mask, frame_to_crop=transform)
+    return AlignedFace(
+        frame_index=frame_index,
+        crop_rgb=crop,
+        mask=mask,
+        frame_to_crop=transform,
+        layout_xy=layout_points(landmarks_xy),
+    )
 
 
 def _shrink(image_rgb: Image, transform: NDArray[np.float64], size: int) -> Image:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
-from deid_audit.vision.mesh import FACE_OVAL
+from deid_audit.vision.mesh import FACE_OVAL, FEATURE_RINGS
 
 FACE_PX = 180
 """A larger face is made as small as this first: bounded cost, and the same scale for every camera."""
@@ -29,11 +29,6 @@ _COLUMNS = 8  # rays a sector
 _SIDE_ROWS = 2  # samples on each side of a line
 _MARGIN = 1.5
 _SKIN, _INNER = 0.9, 0.85  # of the outline
-_BROWS_AND_EYES = (
-    (70, 63, 105, 66, 107, 133, 153, 145, 163, 33),
-    (300, 293, 334, 296, 336, 362, 380, 374, 390, 263),
-)
-_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 _LEAST_PX = 12.0
 
 
@@ -102,7 +97,7 @@ def look_at(image_rgb: Image, landmarks_xy: Float) -> Look | None:
     lab = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
     skin = _hull(points[list(FACE_OVAL)], _SKIN, crop.shape[:2])
     inner = _hull(points[list(FACE_OVAL)], _INNER, crop.shape[:2])
-    for ring in (*_BROWS_AND_EYES, _LIPS):
+    for ring in FEATURE_RINGS:
         cv2.fillConvexPoly(skin, _whole(cv2.convexHull(points[list(ring)].astype(np.float32))[:, 0]), 0)
     if not skin.any() or not inner.any():
         return None

@@ -4,7 +4,7 @@ Crops stay in memory; they and the probe's frames are registered with the vault 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.align import align, apply, attention_map
 from deid_audit.faces.behind import hold_hidden
 from deid_audit.faces.bridging import bridge_gaps
-from deid_audit.faces.choose import farthest_points, held_out, pose_features
+from deid_audit.faces.choose import away_from, expressions, farthest_points, held_out, pose_features, shared_neutral
 from deid_audit.faces.photo import photo_descriptor
 from deid_audit.faces.splitting import split_tracks
 from deid_audit.faces.subject import MINIMUM_FACES, SMALLEST_FACE_PX, Person, name_person, others_than
@@ -29,6 +29,8 @@ from deid_audit.vision.detectors import iou_matrix, overlap_of_smaller, share_in
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 _TRAINING_FACES = 400
+_PORTRAITS = 24
+PORTRAIT_PX = 320  # with its margin: 256 px of face, as large as a swap is ever made
 _PROBE_FACES = 32
 _PROBE_WINDOW_PER_BOX = 2.2
 _BRIDGED_S = 2.0  # between two tracks of one person
@@ -96,9 +98,15 @@ class ProbeFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """Crops for training with their attention maps, the pose features they were chosen by, probe frames, chips."""
+    """Crops for training with their attention maps, the pose features they were chosen by, probe frames, chips.
+
+    `portraits` are larger crops (with a donor), of the faces nearest to the pose and expression that were asked for;
+    `face_px` is the median height of the face in the frames.
+    """
 
     crops: list[AlignedFace]
+    portraits: list[AlignedFace]
+    face_px: float
     attention: list[Float]
     features: NDArray[np.float32]
     probe: list[ProbeFrame]
@@ -207,13 +215,33 @@ def _landmarks(video: CastVideo, index: int) -> Float:
     return face.landmarks_xy
 
 
-def gather(
-    role: Role, *, who: str, size: int, margin: float, engines: Engines, progress: Progress, probe: bool
-) -> Material:
-    """Second decode: crops of the frames that differ most in pose and expression, and the probe's frames.
+def gather_subject(role: Role, *, who: str, size: int, margin: float, engines: Engines, progress: Progress) -> Material:
+    """Second decode of the subject's videos: training crops, and the probe's frames, which are not trained on."""
+    return _gather(role, who=who, size=size, margin=margin, engines=engines, progress=progress, probe=True, near=None)
 
-    Probe frames are not trained on. NotEnoughFaces names the count found and the minimum.
+
+def gather_donor(
+    role: Role, *, who: str, size: int, margin: float, engines: Engines, progress: Progress, near: Float | None
+) -> Material:
+    """Second decode of the donor's videos: training crops, and portraits in the usual expression of `near` (m, 956).
+
+    None: in the donor's own.
     """
+    return _gather(role, who=who, size=size, margin=margin, engines=engines, progress=progress, probe=False, near=near)
+
+
+def _gather(
+    role: Role,
+    *,
+    who: str,
+    size: int,
+    margin: float,
+    engines: Engines,
+    progress: Progress,
+    probe: bool,
+    near: Float | None,
+) -> Material:
+    """Crops of the frames that differ most in pose and expression; NotEnoughFaces names the count and the minimum."""
     usable = [(v, index) for v, video in enumerate(role.videos) for index in usable_frames(video)]
     if len(usable) < MINIMUM_FACES:
         raise NotEnoughFaces(
@@ -225,9 +253,15 @@ def gather(
     rest = [pair for position, pair in enumerate(usable) if position not in aside]
     features = pose_features([_landmarks(role.videos[v], index) for v, index in rest])
     picked = farthest_points(features, _TRAINING_FACES)
+    portrayed: list[tuple[int, int]] = []
+    if not probe:
+        neutral = shared_neutral(features if near is None else near, features)
+        distance = away_from(neutral, expressions(features, features))
+        portrayed = [rest[position] for position in np.argsort(distance, kind="stable")[:_PORTRAITS]]
     wanted = {rest[position] for position in picked}
     probed = {usable[position] for position in aside}
     crops: dict[tuple[int, int], tuple[AlignedFace, Float, Image | None]] = {}
+    portraits: dict[tuple[int, int], AlignedFace] = {}
     windows: dict[tuple[int, int], ProbeFrame] = {}
     for v, video in enumerate(role.videos):
         with progress.step(f"gathering faces, {video.source.label}", video.source.facts.frame_count) as step:
@@ -239,12 +273,17 @@ def gather(
                     look = attention_map(apply(face.frame_to_crop, points), size)
                     chip = None if probe else engines.recognizer.chip(frame.image_rgb, _box(video, frame.index), points)
                     crops[key] = (face, look, chip)
+                if key in portrayed:
+                    points = _landmarks(video, frame.index)
+                    portraits[key] = align(frame.index, frame.image_rgb, points, PORTRAIT_PX, margin=margin)
                 if key in probed:
                     windows[key] = probe_window(frame.image_rgb, _landmarks(video, frame.index))
                 step.advance()
     ordered = [crops[rest[position]] for position in picked]
     return Material(
         crops=[face for face, _, _ in ordered],
+        portraits=[portraits[key] for key in portrayed],
+        face_px=float(np.median([np.ptp(_box(role.videos[v], index)[[1, 3]]) for v, index in usable])),
         attention=[look for _, look, _ in ordered],
         features=features[picked],
         probe=[windows[usable[position]] for position in sorted(aside)],
@@ -321,15 +360,6 @@ def average_colours(faces: Sequence[AlignedFace]) -> ColourStats:
     return ColourStats(mean=np.mean([s.mean for s in stats], 0), spread=np.mean([s.spread for s in stats], 0))
 
 
-def match_colours(donor: Material, subject: Material) -> list[AlignedFace]:
-    """The donor's crops with the subject's average skin statistics, so that the swap need not learn the lighting."""
-    source, target = average_colours(donor.crops), average_colours(subject.crops)
-    return [
-        AlignedFace(
-            frame_index=face.frame_index,
-            crop_rgb=recolour(face.crop_rgb, source, target),
-            mask=face.mask,
-            frame_to_crop=face.frame_to_crop,
-        )
-        for face in donor.crops
-    ]
+def with_colours_of(faces: Sequence[AlignedFace], source: ColourStats, target: ColourStats) -> list[AlignedFace]:
+    """The faces with `source` statistics moved to `target`, so that the swap need not learn the lighting."""
+    return [replace(face, crop_rgb=recolour(face.crop_rgb, source, target)) for face in faces]

@@ -18,10 +18,11 @@ from pydantic import Field, ValidationError
 
 from deid_audit.digests import sha256_bytes, sha256_stream
 from deid_audit.errors import PackError
+from deid_audit.faces.choose import features_of
 from deid_audit.faces.subject import MINIMUM_FACES
 from deid_audit.findings import Strict, VideoFacts
 from deid_audit.frames import AlignedFace, Float
-from deid_audit.pipeline.cast import Material
+from deid_audit.pipeline.cast import PORTRAIT_PX, Material
 from deid_audit.settings import Words
 from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.networks import PRESETS
@@ -32,7 +33,7 @@ METHOD_TEXT = (
     "from videos of the donor alone, and what it says of licence and consent, is its maker's word; its digests show "
     "damage, not who made it."
 )
-PACK_VERSION = 1
+PACK_VERSION = 2
 MANIFEST = "manifest.json"
 _KIND = "deid-audit donor pack"
 _MAGIC = b"PK"
@@ -107,6 +108,9 @@ def arrays_of(
         "faces/masks": _bytes(np.stack([face.mask for face in material.crops])),
         "faces/attention": _bytes(np.stack(material.attention)),
         "faces/features": material.features,
+        "portraits/crops": np.stack([face.crop_rgb for face in material.portraits]),
+        "portraits/masks": _bytes(np.stack([face.mask for face in material.portraits])),
+        "portraits/features": features_of(material.portraits),
         "faces/descriptors": material.descriptors,
         "faces/average": average,
         "faces/around": around,
@@ -204,6 +208,9 @@ def _unpacked(manifest: Manifest, sha256: str, data: Mapping[str, bytes]) -> Don
         "faces/masks": (np.uint8, (count, size, size)),
         "faces/attention": (np.uint8, (count, size, size)),
         "faces/features": (np.float32, (count, 956)),
+        "portraits/crops": (np.uint8, (None, PORTRAIT_PX, PORTRAIT_PX, 3)),
+        "portraits/masks": (np.uint8, (None, PORTRAIT_PX, PORTRAIT_PX)),
+        "portraits/features": (np.float32, (None, 956)),
         "faces/descriptors": (np.float32, (None, 128)),
         "faces/average": (np.float32, (128,)),
         "faces/around": (np.float32, (None, 128)),
@@ -212,7 +219,9 @@ def _unpacked(manifest: Manifest, sha256: str, data: Mapping[str, bytes]) -> Don
     if {f"{name}.npy" for name in expected} != set(data) or count < MINIMUM_FACES:
         raise _damaged("it has not the parts that a run needs")
     arrays = {name: _array(f"{name}.npy", data[f"{name}.npy"], *what) for name, what in expected.items()}
-    if not all(np.isfinite(arrays[name]).all() for name in (*weights, "faces/features", "faces/average")):
+    if not all(
+        np.isfinite(arrays[name]).all() for name in (*weights, "faces/features", "portraits/features", "faces/average")
+    ):
         raise _damaged("it holds what is no number")
     return DonorPack(
         manifest=manifest,
@@ -241,18 +250,25 @@ def _array(name: str, data: bytes, dtype: DTypeLike, shape: Shape) -> Array:
 
 
 def _material(arrays: Mapping[str, Array]) -> Material:
-    masks, attention = (_shares(arrays[f"faces/{name}"]) for name in ("masks", "attention"))
-    crops = [
-        AlignedFace(frame_index=at, crop_rgb=crop, mask=mask, frame_to_crop=np.eye(2, 3))
-        for at, (crop, mask) in enumerate(zip(arrays["faces/crops"], masks, strict=True))
-    ]
     return Material(
-        crops=crops,
-        attention=list(attention),
+        crops=_faces(arrays, "faces"),
+        portraits=_faces(arrays, "portraits"),
+        face_px=float("nan"),
+        attention=list(_shares(arrays["faces/attention"])),
         features=arrays["faces/features"],
         probe=[],
         descriptors=arrays["faces/descriptors"],
     )
+
+
+def _faces(arrays: Mapping[str, Array], kind: str) -> list[AlignedFace]:
+    crops, masks, features = (arrays[f"{kind}/{name}"] for name in ("crops", "masks", "features"))
+    if not 0 < len(crops) == len(masks) == len(features):
+        raise _damaged(f"its {kind} do not belong together")
+    return [
+        AlignedFace(frame_index=at, crop_rgb=crop, mask=mask, frame_to_crop=np.eye(2, 3), layout_xy=row.reshape(-1, 2))
+        for at, (crop, mask, row) in enumerate(zip(crops, _shares(masks), features, strict=True))
+    ]
 
 
 def _bytes(shares: Float) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import SettingsError
 from deid_audit.findings import VideoFacts
 from deid_audit.frames import Float
-from deid_audit.pipeline.cast import Material, Role, gather
+from deid_audit.pipeline.cast import Material, Role, gather_donor
 from deid_audit.pipeline.choosing import choose_pack
 from deid_audit.pipeline.donor_pack import DonorPack, is_pack, read_pack
 from deid_audit.pipeline.engines import Engines
@@ -49,8 +49,8 @@ class Donor(Protocol):
     def arrays(self) -> list[NDArray[Any]]:
         """What is wiped with the vault."""
 
-    def material(self, size: int, *, who: str, engines: Engines, progress: Progress) -> Material:
-        """Crops of `size` px with all that training needs."""
+    def material(self, size: int, *, who: str, near: Float | None, engines: Engines, progress: Progress) -> Material:
+        """Crops of `size` px with all that training needs, and portraits, where they can be chosen near `near`."""
 
     def around(self, *, engines: Engines, progress: Progress) -> Float:
         """Descriptors (n, 128) of what surrounds the face."""
@@ -79,9 +79,9 @@ class FilmedDonor:
     def arrays(self) -> list[NDArray[Any]]:
         return self.role.arrays()
 
-    def material(self, size: int, *, who: str, engines: Engines, progress: Progress) -> Material:
-        return gather(
-            self.role, who=who, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, probe=False
+    def material(self, size: int, *, who: str, near: Float | None, engines: Engines, progress: Progress) -> Material:
+        return gather_donor(
+            self.role, who=who, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, near=near
         )
 
     def around(self, *, engines: Engines, progress: Progress) -> Float:
@@ -108,7 +108,7 @@ class PackedDonor:
     def arrays(self) -> list[NDArray[Any]]:
         return [self.pack.average, self.pack.around]
 
-    def material(self, size: int, *, who: str, engines: Engines, progress: Progress) -> Material:
+    def material(self, size: int, *, who: str, near: Float | None, engines: Engines, progress: Progress) -> Material:
         return self.pack.material
 
     def around(self, *, engines: Engines, progress: Progress) -> Float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deid_audit.errors import DeidAuditError
-from deid_audit.faces.align import LEFT_EYE, RIGHT_EYE, align, apply
+from deid_audit.faces.align import align, apply
 from deid_audit.frames import AlignedFace, Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import METHOD_TEXT as CERTAINTY_METHOD
@@ -20,7 +20,7 @@ from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_
 from deid_audit.swap.convert import rebuild_face, swap_face
 from deid_audit.swap.networks import SwapModel
 from deid_audit.vision.hands import HandFinder
-from deid_audit.vision.mesh import FACE_OVAL, FaceMesh, box_of, quarter_turn
+from deid_audit.vision.mesh import FACE_OVAL, LEFT_EYE, RIGHT_EYE, FaceMesh, box_of, quarter_turn
 from deid_audit.vision.recognizer import Recognizer
 
 _LEAST_DISTANCE = 0.605  # to the same frame's original: the audit's 0.6 and a little for the encoder

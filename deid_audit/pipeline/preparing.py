@@ -12,14 +12,14 @@ from pathlib import Path
 from deid_audit import __version__
 from deid_audit.digests import sha256_file
 from deid_audit.errors import VideoError
-from deid_audit.faces.choose import neutral_weights
+from deid_audit.faces.choose import shared_neutral
 from deid_audit.pipeline.cast import Material, analyse, open_videos
 from deid_audit.pipeline.donor_pack import Manifest, PackedVideo, arrays_of, write_pack
 from deid_audit.pipeline.donors import FilmedDonor
 from deid_audit.pipeline.engines import load_engines
 from deid_audit.pipeline.job import now
 from deid_audit.pipeline.staging import interruptible, staged_file
-from deid_audit.pipeline.training import DEFAULT_SECONDS, choose_preset
+from deid_audit.pipeline.training import DEFAULT_SECONDS, choose_preset, donor_prior
 from deid_audit.progress import Progress
 from deid_audit.settings import PrepareSettings
 from deid_audit.swap.augment import CROP_MARGIN, face_set
@@ -64,7 +64,7 @@ def prepare_donor(
         engines = load_engines(device)
         donor = FilmedDonor(role=analyse(sources, who="donor", engines=engines, progress=progress))
         size = round(PRESETS[preset].size * CROP_MARGIN)
-        material = donor.material(size, who="donor", engines=engines, progress=progress)
+        material = donor.material(size, who="donor", near=None, engines=engines, progress=progress)
         around = donor.around(engines=engines, progress=progress)
         trained = _pretrain(preset, material, settings, device, progress)
         manifest = write_pack(
@@ -87,13 +87,16 @@ def prepare_donor(
 
 
 def _pretrain(name: str, material: Material, settings: PrepareSettings, device: str, progress: Progress) -> _Pretrained:
-    preset, faces = PRESETS[name], face_set(material.crops, material.attention, device)
-    weights = neutral_weights(material.features, material.features)
+    preset = PRESETS[name]
+    size = material.crops[0].mask.shape[0]
+    neutral = shared_neutral(material.features, material.features)
+    prior = donor_prior(material.portraits, material.crops, neutral, size)
+    faces = face_set(material.crops, material.attention, prior, device)
     budget = settings.train_seconds or DEFAULT_SECONDS
-    steps = settings.iterations or steps_for(budget, preset, {"donor": faces}, weights, device)
+    steps = settings.iterations or steps_for(budget, preset, {"donor": faces}, device)
     started = time.perf_counter()
     with progress.step(f"training {name} on the donor", steps) as step:
-        model = train_donor(preset, faces, weights, steps=steps, seed=settings.seed, device=device, step=step)
+        model = train_donor(preset, faces, steps=steps, seed=settings.seed, device=device, step=step)
     return _Pretrained(weights=weights_of(model), steps=steps, seconds=time.perf_counter() - started)
 
 

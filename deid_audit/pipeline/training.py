@@ -10,22 +10,26 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from deid_audit.faces.choose import neutral_weights
-from deid_audit.frames import Float
-from deid_audit.pipeline.cast import Material, Role, gather, match_colours
+from deid_audit.faces.align import OVAL_SHARE
+from deid_audit.faces.choose import expressions, features_of, neutral_weights, shared_neutral
+from deid_audit.frames import AlignedFace, Float
+from deid_audit.pipeline.cast import Material, Role, average_colours, gather_subject, with_colours_of
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.probe import make_probe
 from deid_audit.progress import Progress
 from deid_audit.settings import PresetName, RunSettings
-from deid_audit.swap.augment import CROP_MARGIN, face_set
-from deid_audit.swap.convert import load_model, save_model, wipe_model
-from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
+from deid_audit.swap.convert import load_model, save_model, swapped_px, wipe_model
+from deid_audit.swap.networks import PRESETS, SIDES, Preset, Side, SwapModel
+from deid_audit.swap.prior import FacePrior, make_prior, with_open_mouth
+from deid_audit.swap.skin import skin_only, with_hair
 from deid_audit.swap.train import ProbeReading, steps_for, train
 from deid_audit.vault import Vault
 
 DEFAULT_SECONDS = 150.0
+LARGEST_SWAP_PX = 256  # the crop that a face is pasted from; a face larger in the frame is enlarged from it
 PACKED_SECONDS = 75.0  # with a donor's pack: the probe holds after a fraction of the steps (benchmarks/donor_pack.py)
 
 
@@ -70,29 +74,22 @@ def train_pair(
     name, why = choose_preset(settings.preset, device, donor.pack)
     preset = PRESETS[name]
     size = round(preset.size * CROP_MARGIN)
-    material = {
-        person: gather(
-            subject, who=person, size=size, margin=CROP_MARGIN, engines=engines, progress=progress, probe=True
-        )
-    }
-    _register(vault, person, material[person])
-    material[giver] = donor.material(size, who=giver, engines=engines, progress=progress)
-    _register(vault, giver, material[giver])
-    recoloured = match_colours(material[giver], material[person])
-    subject_faces = face_set(material[person].crops, material[person].attention, device)
-    donor_faces = face_set(recoloured, material[giver].attention, device)
-    for name_of, faces in ((person, subject_faces), (giver, donor_faces)):
-        vault.register_memory(f"training tensor of the {name_of}", faces.planes.nbytes, faces.wipe)
-    weights = neutral_weights(material[giver].features, material[person].features)
-    donor_rows = material[giver].descriptors
-    probe = make_probe(material[person].probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
+    own = gather_subject(subject, who=person, size=size, margin=CROP_MARGIN, engines=engines, progress=progress)
+    _register(vault, person, own)
+    given = donor.material(size, who=giver, near=own.features, engines=engines, progress=progress)
+    _register(vault, giver, given)
+    priors, faces = prepare_faces(own, given, preset, device)
+    for name_of, side in ((person, SIDES[0]), (giver, SIDES[1])):
+        planes = faces[side]
+        vault.register_memory(f"training tensor of the {name_of}", planes.planes.nbytes, planes.wipe)
+        wipe_arrays_with(vault, f"mean face of the {name_of}", priors[side].arrays())
+    donor_rows = given.descriptors
+    probe = make_probe(own.probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
     budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
-    steps = settings.iterations or steps_for(
-        budget, preset, {"subject": subject_faces, "donor": donor_faces}, weights, device
-    )
+    steps = settings.iterations or steps_for(budget, preset, faces, device)
     with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
         trained = train(
-            preset, subject_faces, donor_faces, weights,
+            preset, faces, priors,
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
             start=None if donor.pack is None else donor.pack.weights,
         )  # fmt: skip
@@ -121,17 +118,52 @@ def train_pair(
             "probe_every": trained.probe_every,
             "stopped_early": trained.steps < trained.planned_steps,
             "probe_lacks": lacks,
-            "subject_faces": len(material[person].crops),
-            "donor_faces": len(material[giver].crops),
+            "subject_faces": len(own.crops),
+            "donor_faces": len(given.crops),
             "probe_faces": len(probe.frames),
+            "swap_px": swapped_px(priors["donor"]),
             "training_seconds": round(trained.seconds, 1),
         },
     )
 
 
+def prepare_faces(
+    own: Material, given: Material, preset: Preset, device: str
+) -> tuple[dict[Side, FacePrior], dict[Side, FaceSet]]:
+    """Both sides' mean faces and training tensors; the donor in the subject's average colours.
+
+    The donor's mean face is as large as the subject's face in the frames asks for.
+    """
+    target = average_colours(own.crops)
+    source = average_colours(given.crops)
+    portraits, coloured = (with_colours_of(faces, source, target) for faces in (given.portraits, given.crops))
+    times = int(np.clip(np.ceil(own.face_px / (OVAL_SHARE * preset.size)), 1, max(1, LARGEST_SWAP_PX // preset.size)))
+    neutral = shared_neutral(own.features, given.features)
+    weights = neutral_weights(neutral, expressions(own.features, own.features))
+    mean_own = make_prior(own.crops, weights, margin=CROP_MARGIN)
+    priors: dict[Side, FacePrior] = {
+        "subject": with_open_mouth(with_hair(mean_own), own.crops),
+        "donor": donor_prior(portraits, coloured, neutral, round(preset.size * times * CROP_MARGIN)),
+    }
+    faces: dict[Side, FaceSet] = {
+        "subject": face_set(own.crops, own.attention, priors["subject"], device),
+        "donor": face_set(coloured, given.attention, priors["donor"], device),
+    }
+    return priors, faces
+
+
+def donor_prior(
+    portraits: Sequence[AlignedFace], crops: Sequence[AlignedFace], neutral: NDArray[np.float64], size: int
+) -> FacePrior:
+    """The donor's mean face with a texture of `size` px, in the expression `neutral` (5,)."""
+    weights = neutral_weights(neutral, expressions(features_of(portraits), features_of(crops)))
+    return with_open_mouth(skin_only(make_prior(portraits, weights, margin=CROP_MARGIN)).resized(size), crops)
+
+
 def _register(vault: Vault, who: str, material: Material) -> None:
     """Crops, attention maps and probe frames are wiped with the vault."""
-    wipe_arrays_with(vault, f"face crops of the {who}", [face.crop_rgb for face in material.crops])
+    faces = [*material.crops, *material.portraits]
+    wipe_arrays_with(vault, f"face crops of the {who}", [face.crop_rgb for face in faces])
     wipe_arrays_with(vault, f"probe frames of the {who}", [frame.window_rgb for frame in material.probe])
     wipe_arrays_with(vault, f"training descriptors of the {who}", [material.descriptors])
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
+from deid_audit.render.matching import continued, lit_as
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
 from deid_audit.vision.mesh import FACE_OVAL
 
@@ -18,20 +19,22 @@ METHOD_TEXT = (
     "to jaw, wider where the frame asks for it; its colours follow the mean and spread of what is seen of the original "
     "face, averaged over about half a second. A face whose swap fails any check is covered with black instead."
 )
-_EXTEND_SHARE = 0.06  # of the crop: how far the blur looks that continues the skin
-_FEATHER_SHARE = 0.02  # of the face's width
+_RIM = (0.93, 1.0)  # of the face's outline
+_FEATHER_SHARE = 0.03  # of the face's width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blend:
     """How a face is pasted: `grow` widens the outline, `lift` moves its forehead up by that share of its height.
 
-    `solid` keeps full strength up to the outline and softens outside of it.
+    `solid` keeps full strength up to the outline and softens outside of it; `keeps_hair` leaves what the swap says
+    stands in front.
     """
 
     grow: float
     lift: float = 0.0
     solid: bool = False
+    keeps_hair: bool = True
 
 
 # the mask reaches a little beyond the outline, so that no rim of the original stays
@@ -40,8 +43,8 @@ PLAIN = Blend(grow=1.03)
 # and subject look alike and by -0.005, +0.001 and +0.003 elsewhere, and full strength up to its edge by 0.009, 0, 0 and
 # 0.002 more; the mesh's mouth, eyes and brows stay. Not taken, since they gave no more: 1.2 and 1.3, the donor's own
 # colours (-0.006), a sharper donor (-0.010), a face nearer to the donor's mean (at best +0.009, for 9 % of faces).
-WIDER = Blend(grow=1.12, lift=0.06)
-SOLID = Blend(grow=1.12, lift=0.06, solid=True)
+WIDER = Blend(grow=1.12, lift=0.06, keeps_hair=False)
+SOLID = Blend(grow=1.12, lift=0.06, solid=True, keeps_hair=False)
 
 
 class SteadyColour:
@@ -82,34 +85,58 @@ def paste(
 
     `kept` uint8 (H, W) is 255 where something stands in front of the face: those pixels stay as they are.
     """
+    height_px, width_px = image_rgb.shape[:2]
+    if blend.keeps_hair and swapped.hair.any():
+        hair = _to_frame(swapped.hair * 255, face, (width_px, height_px)).astype(np.uint8)
+        kept = hair if kept is None else np.maximum(kept, hair)
     seen = face.mask
     if kept is not None:
         size = face.mask.shape
         hidden = cv2.warpAffine(kept, face.frame_to_crop, size, flags=cv2.INTER_LINEAR)
         seen = face.mask * (hidden < 64)
     original_stats = colour_stats(face.crop_rgb, seen)
-    swapped_stats = colour_stats(swapped.crop_rgb, np.minimum(face.mask, swapped.mask))
+    side = swapped.mask.shape[0]
+    own_mask = cv2.resize(face.mask, (side, side), interpolation=cv2.INTER_LINEAR)
+    swapped_stats = colour_stats(swapped.crop_rgb, np.minimum(own_mask, swapped.mask))
     target, source = colour.follow(face.frame_index, original_stats, swapped_stats)
-    crop = recolour(_extended(swapped), source, target)
+    crop = recolour(continued(swapped.crop_rgb, np.clip(2 * swapped.mask - 1, 0, 1)), source, target)
     outline = pasted_outline(landmarks_xy, blend)
     feather = max(1.0, _FEATHER_SHARE * float(np.ptp(outline[:, 0])))
-    height_px, width_px = image_rgb.shape[:2]
     low = np.floor(outline.min(0) - 4 * feather).astype(int).clip(0)
     high = np.minimum(np.ceil(outline.max(0) + 4 * feather).astype(int) + 1, (width_px, height_px))
     size_px = (int(high[0] - low[0]), int(high[1] - low[1]))
     if min(size_px) <= 0:
         return image_rgb.copy()
-    crop_to_area = cv2.invertAffineTransform(face.frame_to_crop)
+    frame_to_swapped = enlarged(face.frame_to_crop, side / face.mask.shape[0])
+    crop_to_area = cv2.invertAffineTransform(frame_to_swapped)
     crop_to_area[:, 2] -= low
     area = cv2.warpAffine(crop, crop_to_area, size_px, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     mask = _feathered(outline - low, size_px, feather, solid=blend.solid)
+    below = image_rgb[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    face_px = float(np.ptp(outline[:, 0]))
+    rim = _rim(landmarks_xy[list(FACE_OVAL)] - low, size_px)
+    if kept is not None:
+        rim = rim * (kept[low[1] : high[1], low[0] : high[0]] < 64)
+    area = lit_as(area.astype(np.float32), below, rim, face_px)
     if kept is not None:
         mask = mask * (1 - kept[low[1] : high[1], low[0] : high[0]].astype(np.float32) / 255)
     result = image_rgb.copy()
-    below = result[low[1] : high[1], low[0] : high[0]]
-    blended = below + (area.astype(np.float32) - below) * mask[..., None]
+    blended = below + (area - below) * mask[..., None]
     result[low[1] : high[1], low[0] : high[0]] = np.clip(blended + 0.5, 0, 255).astype(np.uint8)
     return result
+
+
+def _to_frame(crop: Float, face: AlignedFace, size: tuple[int, int]) -> Float:
+    """A map that shows what the face's crop shows, in a frame of `size`; 0 beyond it."""
+    transform = cv2.invertAffineTransform(enlarged(face.frame_to_crop, crop.shape[0] / face.mask.shape[0]))
+    return np.asarray(cv2.warpAffine(crop, transform, size, flags=cv2.INTER_LINEAR))
+
+
+def enlarged(frame_to_crop: NDArray[np.float64], times: float) -> NDArray[np.float64]:
+    """The transform (2, 3) to a crop of the same part of the frame with `times` as many pixels a side."""
+    grown = frame_to_crop * times
+    grown[:, 2] += (times - 1) / 2
+    return grown
 
 
 def pasted_outline(landmarks_xy: Float, blend: Blend) -> NDArray[np.float64]:
@@ -120,6 +147,16 @@ def pasted_outline(landmarks_xy: Float, blend: Blend) -> NDArray[np.float64]:
     up = outline[0] - outline[18]
     share = np.clip(((outline - centre) @ up) / max(float(up @ up), 1e-6) * 2, 0, 1)[:, None]
     return np.asarray(centre + (outline - centre) * blend.grow + share * up * blend.lift)
+
+
+def _rim(outline_xy: NDArray[np.float64] | Float, size: tuple[int, int]) -> Float:
+    """The band just inside of the face's outline as float32 (H, W) of 0 and 1: the original's skin beside the paste."""
+    canvas = np.zeros((size[1], size[0]), np.uint8)
+    centre = outline_xy.mean(0)
+    for share, value in ((_RIM[1], 1), (_RIM[0], 0)):
+        hull = cv2.convexHull((centre + (outline_xy - centre) * share).astype(np.float32))[:, 0]
+        cv2.fillPoly(canvas, [np.round(hull * 16).astype(np.int32)], value, shift=4)
+    return canvas.astype(np.float32)
 
 
 def _feathered(outline_xy: NDArray[np.float64], size: tuple[int, int], feather: float, *, solid: bool) -> Float:
@@ -137,21 +174,9 @@ def _feathered(outline_xy: NDArray[np.float64], size: tuple[int, int], feather: 
     return np.asarray(cv2.GaussianBlur(canvas, (0, 0), feather), np.float32) / 255
 
 
-def _extended(swapped: SwappedFace) -> Image:
-    """The net's face with its own skin continued beyond its own mask: a narrow donor shall not show its background."""
-    # where the mask is undecided, the colour is half background already
-    inside = np.clip(2 * swapped.mask - 1, 0, 1)[..., None]
-    pixels = swapped.crop_rgb.astype(np.float32)
-    reach = _EXTEND_SHARE * swapped.crop_rgb.shape[0]
-    average = (pixels * inside).sum((0, 1)) / (inside.sum() + 1e-6)
-    weight = cv2.GaussianBlur(inside, (0, 0), reach)[..., None]
-    # far from the face, where the blur sees none of it, its average stands in
-    continued = (cv2.GaussianBlur(pixels * inside, (0, 0), reach) + 0.01 * average) / (weight + 0.01)
-    return np.asarray((inside * pixels + (1 - inside) * continued + 0.5).clip(0, 255).astype(np.uint8))
-
-
 def masks_agree(face: AlignedFace, swapped: SwappedFace) -> float:
     """Intersection over union of the original's outline and the net's own mask: low when the net made no face."""
-    first, second = face.mask > 0.5, swapped.mask > 0.5
+    size = face.mask.shape[::-1]
+    first, second = face.mask > 0.5, cv2.resize(swapped.mask, size, interpolation=cv2.INTER_AREA) > 0.5
     union = int((first | second).sum())
     return float((first & second).sum() / union) if union else 0.0

@@ -13,16 +13,19 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
-from deid_audit.frames import AlignedFace, Float
+from deid_audit.frames import AlignedFace, Float, Image
+from deid_audit.swap.prior import HAIR, FacePrior, shape_of
 
 CROP_MARGIN = 1.25  # crops are stored a quarter wider, so that shifts and turns have pixels to take
+_SEEN = (0, 1, 2, 5, 6, 7, 8)  # the planes of the image and its prior
 _WARP_SIGMA = 2 / 256
 _TURN_DEGREES, _ZOOM, _SHIFT = 3.0, 0.015, 0.015
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceSet:
-    """One identity's crops on the device: uint8 (n, 5, M, M): red, green, blue, mask, attention."""
+    """One identity's crops on the device: uint8 (n, 9, M, M): red, green, blue, mask, attention, and the posed prior's
+    red, green, blue, mask."""
 
     planes: Tensor
 
@@ -30,30 +33,43 @@ class FaceSet:
         self.planes.zero_()
 
 
-def face_set(faces: Sequence[AlignedFace], attention: Sequence[Float], device: str) -> FaceSet:
-    """Packs crops made with CROP_MARGIN; `attention` are float32 (M, M) maps in [0, 1]."""
-    stacked = [
-        np.dstack((face.crop_rgb, (face.mask * 255).astype(np.uint8), (look * 255).astype(np.uint8)))
-        for face, look in zip(faces, attention, strict=True)
-    ]
+def face_set(faces: Sequence[AlignedFace], attention: Sequence[Float], prior: FacePrior, device: str) -> FaceSet:
+    """Packs crops made with CROP_MARGIN, each with the prior in its own shape; `attention` are (M, M) in [0, 1].
+
+    What the prior leaves out of the face (a donor's hair) is left out of each crop's mask.
+    """
+    size = faces[0].mask.shape[0]
+    small = prior.resized(size)
+    stacked = []
+    for face, look in zip(faces, attention, strict=True):
+        posed = small.posed(shape_of(face), size, margin=CROP_MARGIN)
+        mask = np.minimum(face.mask, posed[..., 3])
+        stacked.append(np.dstack((face.crop_rgb, *(_levels(each) for each in (mask, look, posed[..., :HAIR])))))
     return FaceSet(planes=torch.from_numpy(np.stack(stacked).transpose(0, 3, 1, 2).copy()).to(device))
+
+
+def _levels(shares: Float) -> Image:
+    return (shares * 255 + 0.5).astype(np.uint8)
 
 
 def _uniform(generator: Generator, count: int, reach: float) -> Tensor:
     return (torch.rand(count, generator=generator, device=generator.device) * 2 - 1) * reach
 
 
-def plain_batch(faces: FaceSet, size: int) -> Tensor:
-    """All faces of a set without augmentation, float32 (n, 5, S, S) in [0, 1]."""
-    theta = torch.eye(2, 3, device=faces.planes.device).repeat(len(faces.planes), 1, 1) / CROP_MARGIN
-    grid = F.affine_grid(theta, [len(faces.planes), 1, size, size], align_corners=False)
-    return F.grid_sample(faces.planes.float() / 255, grid, padding_mode="border", align_corners=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Some faces of one side, all in [0, 1]: `images` (n, 3, S, S) for the encoder with the priors `seen` beside them,
+    `targets` (n, 5, S, S), colour, mask and attention, with their `priors` (n, 4, S, S)."""
+
+    images: Tensor
+    seen: Tensor
+    targets: Tensor
+    priors: Tensor
 
 
-def draw_batch(faces: FaceSet, count: int, size: int, *, warp: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """A random batch: warped inputs (count, 3, S, S) and targets (count, 5, S, S), both in [0, 1].
-
-    Turn, zoom and shift move both; the 5x5 random warp, whose strength is `warp` in [0, 1], moves the input only.
+def draw_batch(faces: FaceSet, count: int, size: int, *, strength: float, generator: Generator) -> Batch:
+    """A random batch: turn, zoom and shift move all planes; the 5x5 random warp, whose strength is in [0, 1], moves the
+    input only.
     """
     device = faces.planes.device
     picked = torch.randint(len(faces.planes), (count,), generator=generator, device=device)
@@ -69,10 +85,11 @@ def draw_batch(faces: FaceSet, count: int, size: int, *, warp: float, generator:
     )
     grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
     target = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
-    if warp <= 0:
-        return target[:, :3], target
-    nodes = torch.randn(count, 2, 5, 5, generator=generator, device=device) * (2 * _WARP_SIGMA * warp)
+    if strength <= 0:
+        return Batch(images=target[:, :3], seen=target[:, 5:], targets=target[:, :5], priors=target[:, 5:])
+    nodes = torch.randn(count, 2, 5, 5, generator=generator, device=device) * (2 * _WARP_SIGMA * strength)
     bend = F.interpolate(nodes, size=(size, size), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-    bent = F.grid_sample(planes[:, :3], grid + bend / CROP_MARGIN, padding_mode="border", align_corners=False)
+    bent = F.grid_sample(planes[:, _SEEN], grid + bend / CROP_MARGIN, padding_mode="border", align_corners=False)
     gain = 1 + _uniform(generator, count, 0.08).view(-1, 1, 1, 1)
-    return (bent * gain).clamp(0, 1), target
+    images = (bent[:, :3] * gain).clamp(0, 1)
+    return Batch(images=images, seen=bent[:, 3:], targets=target[:, :5], priors=target[:, 5:])

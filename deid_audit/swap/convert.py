@@ -1,6 +1,6 @@
 """Turns an aligned crop of the subject into the donor's face, and saves or loads the model as a stream."""
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -8,6 +8,9 @@ import torch
 from deid_audit.errors import StageError
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
 from deid_audit.swap.networks import PRESETS, Side, SwapModel
+from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of
+
+_NO_PRIOR = np.zeros((1, 1, 4), np.float32)
 
 
 def pick_device(wanted: str) -> str:
@@ -29,25 +32,40 @@ def cuda_facts() -> dict[str, str | int | None]:
 
 
 def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
-    """The donor's face in this face's pose and expression, and the net's own mask of it.
+    """The donor's face in this face's pose and expression, as large as the donor's prior is, and the net's own mask.
 
     A preset without a prior has no mask output; it gets the original's outline, which no check of masks can fault.
     """
-    made = _decoded(model, face, "donor")
-    mask = np.ascontiguousarray(made[3]) if model.preset.prior else face.mask
-    return SwappedFace(crop_rgb=_pixels(made), mask=mask)
+    if not model.preset.prior:
+        made = _decoded(model, face, "donor", _NO_PRIOR, _NO_PRIOR)
+        return SwappedFace(crop_rgb=_pixels(made), mask=face.mask, hair=np.zeros_like(face.mask))
+    donor, own, shape = model.priors["donor"], model.priors["subject"], shape_of(face)
+    seen = own.posed(shape, model.preset.size)
+    posed = donor.posed(moved_as(donor.neutral_xy, own.neutral_xy, shape), swapped_px(donor))
+    made = _decoded(model, face, "donor", seen, posed)
+    hair = np.ascontiguousarray(seen[..., HAIR])
+    return SwappedFace(crop_rgb=_pixels(made), mask=np.ascontiguousarray(made[3]), hair=hair)
+
+
+def swapped_px(donor: FacePrior) -> int:
+    """The side in px of the crop that a swap with this donor's prior makes."""
+    return round(donor.texture.shape[0] / donor.margin)
 
 
 def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:
     """The crop uint8 (S, S, 3) as the model knows the subject: what it has rarely seen on that face comes out wrong."""
-    return _pixels(_decoded(model, face, "subject"))
+    posed = model.priors["subject"].posed(shape_of(face), model.preset.size) if model.preset.prior else _NO_PRIOR
+    return _pixels(_decoded(model, face, "subject", posed, posed))
 
 
-def _decoded(model: SwapModel, face: AlignedFace, side: Side) -> Float:
+def _decoded(model: SwapModel, face: AlignedFace, side: Side, seen: Float, posed: Float) -> Float:
     device = next(model.parameters()).device
-    pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1).copy()).to(device).float()[None] / 255
+    pixels, beside, prior = (
+        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device).float()[None]
+        for image in (face.crop_rgb, seen[..., :HAIR], posed[..., :HAIR])
+    )
     with torch.inference_mode():
-        made = model.decode(model.encoder(pixels), side)[0]
+        made = model.decode(model.encode(pixels / 255, beside), side, prior)[0]
     return np.asarray(made.float().cpu().numpy())
 
 
@@ -57,7 +75,9 @@ def _pixels(made: Float) -> Image:
 
 def save_model(model: SwapModel, stream: BinaryIO) -> None:
     """Writes weights and priors to a stream that encrypts."""
-    torch.save({"preset": model.preset.name, "state": model.state_dict()}, stream)
+    priors = {side: _stored(prior) for side, prior in model.priors.items()}
+    content = {"preset": model.preset.name, "state": model.state_dict(), "priors": priors}
+    torch.save(content, stream)
 
 
 def load_model(stream: BinaryIO, device: str) -> SwapModel:
@@ -65,11 +85,34 @@ def load_model(stream: BinaryIO, device: str) -> SwapModel:
     content = torch.load(stream, map_location=device, weights_only=True)
     model = SwapModel(PRESETS[content["preset"]])
     model.load_state_dict(content["state"])
+    model.set_priors({side: _restored(stored) for side, stored in content["priors"].items()})
     return model.to(device).eval().requires_grad_(False)
+
+
+def _stored(prior: FacePrior) -> dict[str, Any]:
+    """What `torch.load` gives back without unpickling code."""
+    return {
+        "texture": torch.from_numpy(prior.texture),
+        "neutral_xy": torch.from_numpy(prior.neutral_xy),
+        "margin": prior.margin,
+        "open_mouth": None if prior.open_mouth is None else _stored(prior.open_mouth),
+    }
+
+
+def _restored(stored: dict[str, Any]) -> FacePrior:
+    return FacePrior(
+        texture=stored["texture"].cpu().numpy(),
+        neutral_xy=stored["neutral_xy"].cpu().numpy(),
+        margin=stored["margin"],
+        open_mouth=None if stored["open_mouth"] is None else _restored(stored["open_mouth"]),
+    )
 
 
 def wipe_model(model: SwapModel) -> None:
     """Overwrites every weight, gradient and prior in memory with zeros."""
+    for prior in model.priors.values():
+        for array in prior.arrays():
+            array.fill(0)
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()

@@ -1,8 +1,8 @@
 """The model family: one shared encoder, two decoders (subject, donor), in five sizes.
 
-`original64` is the paper's model (faceswap 'original'): no prior, no mask. The others add a mean-face prior: the
-output is sigmoid(logit(mean face of that identity) + net) with a zero-initialised last layer, so that at step 0
-the donor's decoder already is the donor's mean face and training only adds pose and expression.
+`original64` is the paper's model (faceswap 'original'): no prior, no mask. The others add to a prior: the output is
+sigmoid(logit(mean face of that identity, posed as the frame's landmarks say) + net) with a zero-initialised last layer,
+so that at step 0 the donor's decoder already gives the donor's face in the frame's pose.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from deid_audit.swap.prior import FacePrior
+
 Side = Literal["subject", "donor"]
+SIDES: tuple[Side, Side] = ("subject", "donor")
+_PRIOR_EDGE = 0.02  # a prior is kept that far from 0 and 1, where a logit has no end
 _SLOPE = 0.1
 
 
@@ -136,29 +140,46 @@ class _Decoder(nn.Module):
 
 
 class SwapModel(nn.Module):
-    """Shared encoder, one decoder an identity; the priors are buffers, so they are saved and wiped with the weights."""
+    """Shared encoder, one decoder an identity, and each one's mean face, which whoever wipes the model wipes too."""
 
     def __init__(self, preset: Preset) -> None:
         super().__init__()
         self.preset = preset
         self.encoder = _Encoder(preset)
         self.decoders = nn.ModuleDict({"subject": _Decoder(preset), "donor": _Decoder(preset)})
-        for side in ("subject", "donor"):
-            self.register_buffer(f"prior_{side}", torch.zeros(4, preset.size, preset.size))
+        self.priors: dict[Side, FacePrior] = {}
 
-    def set_prior(self, side: Side, mean_rgb: Tensor, mean_mask: Tensor) -> None:
-        """Mean face (3, S, S) and mask (S, S) in [0, 1] of one identity."""
-        mean = torch.cat((mean_rgb, mean_mask[None])).clamp(0.02, 0.98)
-        getattr(self, f"prior_{side}").copy_(torch.logit(mean))
+    def set_priors(self, priors: Mapping[Side, FacePrior]) -> None:
+        """The mean faces that every swap poses, in memory of the host; those of the two may have different sizes."""
+        self.priors = dict(priors)
 
-    def decode(self, code: Tensor, side: Side) -> Tensor:
-        """Colour and mask (n, 4, S, S) in [0, 1]; without a prior the mask is 1."""
+    def encode(self, images: Tensor, priors: Tensor) -> Tensor:
+        """Code maps of images (n, 3, S, S) in [0, 1] beside the same identity's posed priors (n, 4, S, S).
+
+        The encoder sees what the prior does not explain (teeth, gaze, light), which differs less between two people
+        than their faces do: given the faces, the donor's decoder takes back the movement that the prior made.
+        """
+        return self.encoder(images - priors[:, :3] if self.preset.prior else images)  # type: ignore[no-any-return]
+
+    def decode(self, code: Tensor, side: Side, prior: Tensor) -> Tensor:
+        """Colour and mask (n, 4, P, P) in [0, 1] for posed priors (n, 4, P, P); without a prior the mask is 1.
+
+        A prior larger than the net keeps its fine detail: what the net adds is made as large.
+        """
         logits = self.decoders[side](code)
         if not self.preset.prior:
             return torch.cat((torch.sigmoid(logits), torch.ones_like(logits[:, :1])), 1)
-        return torch.sigmoid(logits + getattr(self, f"prior_{side}"))
+        if logits.shape[-1] != prior.shape[-1]:
+            logits = F.interpolate(logits, size=prior.shape[-2:], mode="bicubic", align_corners=False)
+        return torch.sigmoid(logits + torch.logit(prior, eps=_PRIOR_EDGE))
 
-    def forward(self, inputs: Mapping[Side, Tensor]) -> dict[Side, Tensor]:
-        """Each side's reconstruction of its own faces; the encoder sees all of them as one batch."""
-        codes = self.encoder(torch.cat(tuple(inputs.values()))).split([len(faces) for faces in inputs.values()])
-        return {side: self.decode(code, side) for side, code in zip(inputs, codes, strict=True)}
+    def forward(
+        self, images: Mapping[Side, Tensor], seen: Mapping[Side, Tensor], priors: Mapping[Side, Tensor]
+    ) -> dict[Side, Tensor]:
+        """Each side's reconstruction of its own faces; the encoder sees all of them as one batch.
+
+        `seen` are the priors as the (warped) images' shapes ask for, `priors` those of the result.
+        """
+        batch = torch.cat(tuple(images.values())), torch.cat(tuple(seen[side] for side in images))
+        codes = torch.split(self.encode(*batch), [len(faces) for faces in images.values()])
+        return {side: self.decode(code, side, priors[side]) for side, code in zip(images, codes, strict=True)}

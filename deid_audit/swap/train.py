@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from deid_audit.progress import Step
-from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
+from deid_audit.swap.augment import FaceSet, draw_batch
 from deid_audit.swap.convert import wipe_model
 from deid_audit.swap.networks import Preset, Side, SwapModel
+from deid_audit.swap.prior import FacePrior
 from deid_audit.swap.reuse import Weights, is_reused, put_into
 
 METHOD_TEXT = (
@@ -34,6 +33,7 @@ PACKED_METHOD_TEXT = (
     "on the donor alone, and learned on at a fifth of the rate; the bottleneck and the subject's decoder began afresh."
 )
 Faces = Mapping[Side, FaceSet]
+Priors = Mapping[Side, FacePrior]
 _WARP_FULL_UNTIL, _WARP_OFF_FROM = 0.7, 0.85
 _STOP_NOT_BEFORE = 0.5
 _WARM_UP_STEPS = 60
@@ -68,25 +68,13 @@ class Trained:
     readings: tuple[ProbeReading, ...]
 
 
-def _build(
-    preset: Preset, faces: Faces, donor_weights: NDArray[np.float64], seed: int, device: str, start: Weights | None
-) -> SwapModel:
+def _build(preset: Preset, priors: Priors, seed: int, device: str, start: Weights | None) -> SwapModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = SwapModel(preset)
     if start is not None:
         put_into(model, start)
-    model.to(device)
-    if preset.prior:
-        for side, own in faces.items():
-            plain = plain_batch(own, preset.size)
-            weights = (
-                torch.from_numpy(donor_weights).to(plain)
-                if side == "donor"
-                else torch.full((len(plain),), 1 / len(plain)).to(plain)
-            )
-            mean = (plain * weights.view(-1, 1, 1, 1)).sum(0)
-            model.set_prior(side, mean[:3], mean[3])
+    model.to(device).set_priors(copy.deepcopy(dict(priors)))  # wiped with this model; the caller's stay
     return model
 
 
@@ -105,9 +93,9 @@ def _dissimilarity(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _loss(output: Tensor, target: Tensor, *, with_mask: bool) -> Tensor:
-    """Masked L1 + DSSIM + gradient L1, eyes, brows and mouth counting ninefold; the mask by squared error."""
+    """Masked L1 + DSSIM + gradient L1, eyes, brows and mouth counting threefold; the mask by squared error."""
     colour, mask, attention = target[:, :3], target[:, 3:4], target[:, 4:5]
-    weight = mask * (1 + 8 * attention)
+    weight = mask * (1 + 2 * attention)
     total = weight.sum() * 3 + 1e-6
     made = output[:, :3]
     loss = (weight * (made - colour).abs()).sum() / total
@@ -146,13 +134,13 @@ class _Trainer:
         self,
         preset: Preset,
         faces: Faces,
-        donor_weights: NDArray[np.float64],
+        priors: Priors,
         seed: int,
         device: str,
         start: Weights | None = None,
     ):
         self.preset, self.faces = preset, faces
-        self.model = _build(preset, faces, donor_weights, seed, device, start)
+        self.model = _build(preset, priors, seed, device, start)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.generator = Generator(device=device).manual_seed(seed + 1)
         groups = _groups(self.model, preset, reuses=start is not None)
@@ -161,16 +149,17 @@ class _Trainer:
 
     def step(self, number: int, steps: int) -> None:
         preset = self.preset
-        warp = _warp_strength(number / steps)
-        inputs: dict[Side, Tensor] = {}
-        targets: dict[Side, Tensor] = {}
-        for side, faces in self.faces.items():
-            inputs[side], targets[side] = draw_batch(
-                faces, preset.batch, preset.size, warp=warp, generator=self.generator
-            )
+        strength = _warp_strength(number / steps)
+        drawn = {
+            side: draw_batch(faces, preset.batch, preset.size, strength=strength, generator=self.generator)
+            for side, faces in self.faces.items()
+        }
+        images, seen, priors = (
+            {side: getattr(batch, of) for side, batch in drawn.items()} for of in ("images", "seen", "priors")
+        )
         with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda):
-            made = self.model(inputs)
-        losses = [_loss(made[side].float(), targets[side], with_mask=preset.prior) for side in inputs]
+            made = self.model(images, seen, priors)
+        losses = [_loss(made[side].float(), drawn[side].targets, with_mask=preset.prior) for side in drawn]
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -191,9 +180,9 @@ class _Trainer:
                     value.zero_()
 
 
-def steps_for(seconds: float, preset: Preset, faces: Faces, donor_weights: NDArray[np.float64], device: str) -> int:
+def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
     """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
-    trial = _Trainer(preset, faces, donor_weights, 0, device)
+    trial = _Trainer(preset, faces, {}, 0, device)
     for number in range(3):
         trial.step(number, 13)
     started = time.perf_counter()
@@ -209,9 +198,8 @@ def steps_for(seconds: float, preset: Preset, faces: Faces, donor_weights: NDArr
 
 def train(
     preset: Preset,
-    subject: FaceSet,
-    donor: FaceSet,
-    donor_weights: NDArray[np.float64],
+    faces: Faces,
+    priors: Priors,
     *,
     steps: int,
     seed: int,
@@ -225,7 +213,7 @@ def train(
     `start` are the weights of a donor's pack, which then learn at a fifth of the rate.
     """
     torch.set_flush_denormal(True)
-    trainer = _Trainer(preset, {"subject": subject, "donor": donor}, donor_weights, seed, device, start)
+    trainer = _Trainer(preset, faces, priors, seed, device, start)
     probe_every = max(1, steps // _PROBES)
     readings: list[ProbeReading] = []
     started = time.perf_counter()
@@ -259,7 +247,6 @@ def train(
 def train_donor(
     preset: Preset,
     donor: FaceSet,
-    donor_weights: NDArray[np.float64],
     *,
     steps: int,
     seed: int,
@@ -268,7 +255,7 @@ def train_donor(
 ) -> SwapModel:
     """Encoder and donor's decoder after `steps` steps on the donor alone; the subject's decoder is untrained."""
     torch.set_flush_denormal(True)
-    trainer = _Trainer(preset, {"donor": donor}, donor_weights, seed, device)
+    trainer = _Trainer(preset, {"donor": donor}, {}, seed, device)
     for number in range(steps):
         trainer.step(number, steps)
         step.advance()

@@ -19,6 +19,22 @@ FACE_OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
+OUTER_CORNERS = (33, 263)  # of the eyes
+LIDS_MIDDLE = ((145, 159), (374, 386))  # lower and upper
+LIPS_MIDDLE = (14, 13)  # inner, lower and upper
+BROWS_MIDDLE = (105, 334)
+NOSE_TIP = 4
+MOUTH_CORNERS = (61, 291)
+# eyes with their brows, and lips: what is not skin inside a face
+BROWS_AND_EYES = (
+    (70, 63, 105, 66, 107, 133, 153, 145, 163, 33),
+    (300, 293, 334, 296, 336, 362, 380, 374, 390, 263),
+)
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+FEATURE_RINGS = (*BROWS_AND_EYES, LIPS)
 # dlib's five points: outer and inner corner of the image-right eye, of the image-left eye, base of the nose
 FIVE_POINTS = (263, 362, 33, 133, 2)
 

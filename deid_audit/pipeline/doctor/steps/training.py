@@ -1,5 +1,7 @@
 """A few training steps of the smallest preset, on the device that a run would choose."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deid_audit.errors import StageError
@@ -7,9 +9,10 @@ from deid_audit.faces.align import align
 from deid_audit.frames import AlignedFace
 from deid_audit.pipeline.doctor.steps.faces import portraits
 from deid_audit.progress import SilentProgress
-from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
+from deid_audit.swap.augment import CROP_MARGIN, face_set
 from deid_audit.swap.convert import prepare_runtime, swap_face, wipe_model
-from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.swap.networks import PRESETS, Side, SwapModel
+from deid_audit.swap.prior import make_prior
 from deid_audit.swap.train import ProbeReading, Trained, train
 from deid_audit.vision.mesh import FaceMesh
 
@@ -22,7 +25,7 @@ def few_steps(device: str) -> str:
     threads = prepare_runtime(device)
     size = round(PRESETS[_SMALLEST].size * CROP_MARGIN)
     subject, donor = _faces(size, CROP_MARGIN)
-    trained = _trained(_set(subject, device), _set(donor, device), device)
+    trained = _trained({"subject": subject, "donor": donor}, device)
     try:
         problem = fault(trained.model)
         made = swap_face(trained.model, _faces(PRESETS[_SMALLEST].size, 1.0)[0])
@@ -45,10 +48,12 @@ def fault(model: SwapModel) -> str:
     return ""
 
 
-def _trained(subject: FaceSet, donor: FaceSet, device: str) -> Trained:
-    preset, weights = PRESETS[_SMALLEST], np.ones(1)
+def _trained(people: Mapping[Side, AlignedFace], device: str) -> Trained:
+    priors = {side: make_prior([face], np.ones(1), margin=CROP_MARGIN) for side, face in people.items()}
+    # The whole crop counts the same: this step does not learn an expression.
+    faces = {side: face_set([face], [np.ones_like(face.mask)], priors[side], device) for side, face in people.items()}
     with SilentProgress().step("training", _STEPS) as step:
-        return train(preset, subject, donor, weights, steps=_STEPS, seed=0, device=device, probe=_no_probe, step=step)
+        return train(PRESETS[_SMALLEST], faces, priors, steps=_STEPS, seed=0, device=device, probe=_no_probe, step=step)
 
 
 def _no_probe(model: SwapModel, step: int) -> ProbeReading:
@@ -65,8 +70,3 @@ def _faces(size: int, margin: float) -> list[AlignedFace]:
         aligned.append(align(0, image_rgb, points[:, :2], size, margin=margin))
     mesh.close()
     return aligned
-
-
-def _set(face: AlignedFace, device: str) -> FaceSet:
-    # The whole crop counts the same: this step does not learn an expression.
-    return face_set([face], [np.ones_like(face.mask)], device)
