@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import NotEnoughFaces
 from deid_audit.faces.align import align
 from deid_audit.frames import Float
+from deid_audit.measure.appearance import Look, look_at
 from deid_audit.measure.expression import FaceSignals, correlation, face_signals, movement_error
 from deid_audit.pipeline.cast import ProbeFrame
 from deid_audit.render.blend import SteadyColour, paste
@@ -25,6 +26,8 @@ from deid_audit.vision.recognizer import Recognizer
 _FLOORS = {"to_original_p05": 0.63, "to_donor_mean": 0.46}
 _LARGEST_ERROR = {"mouth": 3.5, "eye": 2.2, "brow": 2.8}  # % of the inter-ocular distance
 _LEAST_CORRELATION = {"mouth": 0.88, "eye": 0.75, "brow": 0.75, "yaw": 0.95}
+_LEAST_SHARPNESS = 0.5
+_LEAST_FINE = 0.1  # grey levels: below, the original shows nothing that could be sharp
 _MOVES = {"mouth": 1.5, "eye": 1.0, "brow": 1.5, "yaw": 2.0}  # SD above which the correlation says something
 
 
@@ -36,35 +39,47 @@ class Probe:
     recognizer: Recognizer
     donor_average: Float
     original: NDArray[np.float32]
+    landmarks: Sequence[Float]
+    looks: Sequence[Look | None]
     signals: FaceSignals
     mesh: FaceMesh
 
     def __call__(self, model: SwapModel, step: int) -> ProbeReading:
-        chips, landmarks = [], []
+        chips, landmarks, ratios = [], [], []
         colour = SteadyColour(frame_rate=1e-3)  # held-out frames are not neighbours: no smoothing over them
-        for number, frame in enumerate(self.frames):
+        looked = zip(self.frames, self.landmarks, self.looks, strict=True)
+        for number, (frame, own, before) in enumerate(looked):
             face = align(number, frame.window_rgb, frame.landmarks_xy, model.preset.size)
             pasted = paste(frame.window_rgb, frame.landmarks_xy, face, swap_face(model, face), colour)
             points = self.mesh.landmarks(pasted, box_of(frame.landmarks_xy))
             landmarks.append(_missing() if points is None else points)
+            seen = look_at(pasted, own)
+            ratios.append(np.nan if seen is None or before is None else seen.fine / max(before.fine, _LEAST_FINE))
             chips.append(
                 self.recognizer.chip(pasted, box_of(frame.landmarks_xy), None if points is None else points[:, :2])
             )
         rows = self.recognizer.describe(chips)
+        sharpness = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else float("nan")
         to_original = np.linalg.norm(rows - self.original, axis=1)
         to_donor = np.linalg.norm(rows - self.donor_average, axis=1)
-        values = {"to_original_p05": float(np.quantile(to_original, 0.05)), "to_donor_mean": float(to_donor.mean())}
+        values = {
+            "to_original_p01": float(np.quantile(to_original, 0.01)),
+            "to_original_p05": float(np.quantile(to_original, 0.05)),
+            "to_donor_mean": float(to_donor.mean()),
+            "sharpness": sharpness,
+        }
         swapped = face_signals(np.stack(landmarks))
         moving = []
         for part in ("mouth", "eye", "brow", "yaw"):
-            before, after = getattr(self.signals, part), getattr(swapped, part)
-            values[f"{part}_mae"] = float(movement_error(before, after))
-            values[f"{part}_r"] = float(correlation(before, after))
-            if float(np.nanstd(before)) > _MOVES[part]:
+            original, after = getattr(self.signals, part), getattr(swapped, part)
+            values[f"{part}_mae"] = float(movement_error(original, after))
+            values[f"{part}_r"] = float(correlation(original, after))
+            if float(np.nanstd(original)) > _MOVES[part]:
                 moving.append(part)
         text = (
             f"original {values['to_original_p05']:.2f}, donor {values['to_donor_mean']:.2f}, "
-            f"r mouth {values['mouth_r']:.2f} eye {values['eye_r']:.2f} brow {values['brow_r']:.2f}"
+            f"sharp {sharpness:.2f}, r mouth {values['mouth_r']:.2f} eye {values['eye_r']:.2f} "
+            f"brow {values['brow_r']:.2f}"
         )
         return ProbeReading(step=step, values=values, lacking=lacking(values, moving), text=text)
 
@@ -81,6 +96,10 @@ def lacking(values: Mapping[str, float], moving: Sequence[str]) -> tuple[str, ..
             f"distance to the original {original:.2f}, above {_FLOORS['to_original_p05']}",
         ),
         (donor < _FLOORS["to_donor_mean"], f"distance to the donor {donor:.2f}, below {_FLOORS['to_donor_mean']}"),
+        (
+            values["sharpness"] >= _LEAST_SHARPNESS,
+            f"sharpness {values['sharpness']:.2f} of the original's, {_LEAST_SHARPNESS} at least",
+        ),
         *(
             (values[f"{part}_mae"] <= limit, f"{part} off by {values[f'{part}_mae']:.1f} %, {limit} at most")
             for part, limit in _LARGEST_ERROR.items()
@@ -109,6 +128,8 @@ def make_probe(frames: Sequence[ProbeFrame], recognizer: Recognizer, donor_avera
         recognizer=recognizer,
         donor_average=donor_average,
         original=recognizer.describe(chips),
+        landmarks=[points for _, points in seen],
+        looks=[look_at(frame.window_rgb, points) for frame, points in seen],
         signals=face_signals(np.stack([points for _, points in seen])),
         mesh=mesh,
     )

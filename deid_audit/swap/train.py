@@ -129,7 +129,9 @@ def _groups(model: SwapModel, preset: Preset, *, reuses: bool) -> list[dict[str,
     return groups
 
 
-class _Trainer:
+class Trainer:
+    """The model, its average and the optimiser, one step at a time; what a recipe can differ in are methods."""
+
     def __init__(
         self,
         preset: Preset,
@@ -148,8 +150,8 @@ class _Trainer:
         self.on_cuda = device.startswith("cuda")
 
     def step(self, number: int, steps: int) -> None:
-        preset = self.preset
-        strength = _warp_strength(number / steps)
+        """Step `number` of `steps`."""
+        preset, strength = self.preset, self.warp_strength(number / steps)
         drawn = {
             side: draw_batch(faces, preset.batch, preset.size, strength=strength, generator=self.generator)
             for side, faces in self.faces.items()
@@ -159,17 +161,33 @@ class _Trainer:
         )
         with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda):
             made = self.model(images, seen, priors)
-        losses = [_loss(made[side].float(), drawn[side].targets, with_mask=preset.prior) for side in drawn]
+        losses = [self.loss(made[side].float(), drawn[side].targets) for side in drawn]
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * learning_rate_share(number, steps)
+            group["lr"] = group["peak"] * self.rate_share(number, steps)
         self.optimiser.step()
-        decay = min(0.999, (1 + number) / (10 + number))
+        decay = self.average_decay(number)
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Of one side's results (n, 4, S, S) against (n, 5, S, S)."""
+        return _loss(output, target, with_mask=self.preset.prior)
+
+    def warp_strength(self, share: float) -> float:
+        """After this share of the steps."""
+        return _warp_strength(share)
+
+    def rate_share(self, number: int, steps: int) -> float:
+        """The learning rate over its peak."""
+        return learning_rate_share(number, steps)
+
+    def average_decay(self, number: int) -> float:
+        """How much of the averaged weights stays."""
+        return min(0.999, (1 + number) / (10 + number))
 
     def wipe(self) -> None:
         """Overwrites the running weights and the optimiser's state; the averaged model is the caller's."""
@@ -182,7 +200,7 @@ class _Trainer:
 
 def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
     """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
-    trial = _Trainer(preset, faces, {}, 0, device)
+    trial = Trainer(preset, faces, {}, 0, device)
     for number in range(3):
         trial.step(number, 13)
     started = time.perf_counter()
@@ -213,7 +231,7 @@ def train(
     `start` are the weights of a donor's pack, which then learn at a fifth of the rate.
     """
     torch.set_flush_denormal(True)
-    trainer = _Trainer(preset, faces, priors, seed, device, start)
+    trainer = Trainer(preset, faces, priors, seed, device, start)
     probe_every = max(1, steps // _PROBES)
     readings: list[ProbeReading] = []
     started = time.perf_counter()
@@ -255,7 +273,7 @@ def train_donor(
 ) -> SwapModel:
     """Encoder and donor's decoder after `steps` steps on the donor alone; the subject's decoder is untrained."""
     torch.set_flush_denormal(True)
-    trainer = _Trainer(preset, {"donor": donor}, {}, seed, device)
+    trainer = Trainer(preset, {"donor": donor}, {}, seed, device)
     for number in range(steps):
         trainer.step(number, steps)
         step.advance()

@@ -1,0 +1,84 @@
+"""The recipes that the swap is compared with, as variants of the trainer that a run uses."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deid_audit.frames import Float
+from deid_audit.swap.networks import PRESETS, Preset
+from deid_audit.swap.prior import FacePrior, Points
+from deid_audit.swap.train import Faces, Priors, Trainer
+
+
+class GreyPrior(FacePrior):
+    """No prior: grey everywhere, so that the network makes the whole face."""
+
+    def posed(self, shape_xy: Points, size: int, *, margin: float = 1.0) -> Float:
+        posed = super().posed(shape_xy, size, margin=margin)
+        posed[..., :4] = 0.5
+        return posed
+
+
+class StillPrior(FacePrior):
+    """The mean face of the donor as it is, in no pose: what this tool did before."""
+
+    def posed(self, shape_xy: Points, size: int, *, margin: float = 1.0) -> Float:
+        return super().posed(self.neutral_xy, size, margin=margin)
+
+
+def priors_as(kind: type[FacePrior], priors: Priors) -> Priors:
+    """The same mean faces, posed in another way; the texture no finer than what a network of 64 px makes."""
+    return {
+        side: kind(texture=prior.resized(80).texture, neutral_xy=prior.neutral_xy, margin=prior.margin)
+        for side, prior in priors.items()
+    }
+
+
+class PlainTrainer(Trainer):
+    """Mean absolute error over the crop, Adam at one rate, no average of the weights, warped inputs to the end."""
+
+    rate, betas = 2e-4, (0.9, 0.999)
+
+    def __init__(self, preset: Preset, faces: Faces, priors: Priors, seed: int, device: str) -> None:
+        super().__init__(preset, faces, priors, seed, device)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.rate, betas=self.betas)
+        for group in self.optimiser.param_groups:
+            group["peak"] = self.rate
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output[:, :3] - target[:, :3]).abs().mean() + (output[:, 3:] - target[:, 3:4]).abs().mean()
+
+    def warp_strength(self, share: float) -> float:
+        return 1.0
+
+    def rate_share(self, number: int, steps: int) -> float:
+        return 1.0
+
+    def average_decay(self, number: int) -> float:
+        return 0.0
+
+
+class PaperTrainer(PlainTrainer):
+    """The paper's: Adam 5e-5, beta1 0.5, as its software had it; the mask is no part of it."""
+
+    rate, betas = 5e-5, (0.5, 0.999)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output[:, :3] - target[:, :3]).abs().mean()
+
+
+PAPER = replace(PRESETS["original64"], batch=64)
+
+
+def changed(**methods: Any) -> type[Trainer]:
+    """Our trainer with some of its methods replaced."""
+    return type("Changed", (Trainer,), methods)
+
+
+def bytes_of(trainer: Trainer) -> int:
+    """Weights, their average, gradients and the optimiser's state."""
+    own = sum(weights.nbytes for weights in trainer.model.parameters())
+    state = (value for values in trainer.optimiser.state.values() for value in values.values())
+    return 3 * own + sum(value.nbytes for value in state if isinstance(value, Tensor))
