@@ -14,7 +14,7 @@ SOURCES := $(shell find deid_audit policies templates -type f -not -name '*.pyc'
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 
-.PHONY: demo test check bench soak format clean
+.PHONY: demo test check bench bench-gpu soak format clean
 .DELETE_ON_ERROR:
 
 demo: $(PACKAGE)
@@ -33,6 +33,9 @@ check: $(PACKAGE)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-gpu: $(PACKAGE)
+	$(BIN)/python benchmarks/gpu/training.py
 
 bench: $(PACKAGE)
 	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "there is no benchmark yet: benchmarks/ holds no script" >&2; exit 1; }

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from common.pairs import SILENT, role_of
 
-from deid_audit.pipeline.cast import gather_subject
+from deid_audit.pipeline.cast import face_height, gather_subject
 from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.pipeline.donor_pack import read_pack
 from deid_audit.pipeline.engines import load_engines
@@ -44,7 +44,7 @@ def material(folder: Path, pack_steps: int, seed: int) -> tuple[Faces, Priors, P
     size = round(PRESET.size * CROP_MARGIN)
     subject = gather_subject(role, who="subject", size=size, margin=CROP_MARGIN, engines=engines, progress=SILENT)
     probe = make_probe(subject.probe, engines.recognizer, np.nanmean(pack.material.descriptors, axis=0))
-    priors, faces = prepare_faces(subject, pack.material, PRESET, "cpu")
+    priors, faces = prepare_faces(subject, pack.material, PRESET, "cpu", face_px=face_height(role))
     return faces, priors, probe, pack.weights, prepared.manifest.training_seconds
 
 

@@ -102,7 +102,7 @@ def compare(pair: Pair, marks: Sequence[float], seed: int) -> None:
     first: dict[str, float | None] = dict.fromkeys(trainers)
     parts = moving(pair)
     planned = planned_steps(trainers["ours"], marks[-1])
-    print(f"\n### {pair.name}: {', '.join(parts) or 'nothing'} moves; face {pair.own.face_px:.0f} px")
+    print(f"\n### {pair.name}: {', '.join(parts) or 'nothing'} moves; face {pair.face_px:.0f} px")
     head("recipe", "after s", "steps", "holds", *SHOWN, "sharpness", "jitter")
     for mark in marks:
         for name, trainer in trainers.items():

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from deid_audit.pipeline.cast import (
     Material,
     ProbeFrame,
     Role,
+    face_height,
     frame_rate_of,
     gather_donor,
     gather_subject,
@@ -57,7 +57,7 @@ class Pair:
     priors: Priors
     probe: Probe
     stretch: list[ProbeFrame]
-    seconds: float
+    face_px: float
 
 
 def clips_of(name: str, folder: Path) -> tuple[Path, Path] | None:
@@ -97,19 +97,18 @@ def _windows(role: Role, wanted: list[int]) -> list[ProbeFrame]:
 def make_pair(
     name: str, clips: tuple[Path, Path], preset: Preset, engines: Engines, *, frames: int, probed: int
 ) -> Pair:
-    started = time.perf_counter()
     subject, donor = (
         role_of(path, who, engines, frames) for path, who in zip(clips, ("subject", "donor"), strict=True)
     )
     how = {"size": round(preset.size * CROP_MARGIN), "margin": CROP_MARGIN, "engines": engines, "progress": SILENT}
     own = gather_subject(subject, who="subject", **how)
     given = gather_donor(donor, who="donor", near=own.features, **how)
-    priors, faces = prepare_faces(own, given, preset, "cpu")
+    priors, faces = prepare_faces(own, given, preset, "cpu", face_px=face_height(subject))
     usable = usable_frames(subject.videos[0])
     spread = [usable[round(at)] for at in np.linspace(0, len(usable) - 1, min(probed, len(usable)))]
     probe = make_probe(_windows(subject, spread), engines.recognizer, np.nanmean(given.descriptors, axis=0))
     stretch = _windows(subject, usable[: min(60, len(usable))])
     return Pair(
         name=name, own=own, given=given, faces=faces, priors=priors, probe=probe, stretch=stretch,
-        seconds=time.perf_counter() - started,
+        face_px=face_height(subject),
     )  # fmt: skip

@@ -75,6 +75,7 @@ def document(result: "JobResult") -> dict[str, Any]:
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
         "explanations": [_explanation(one) for one in result.explanations],
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
+        "learning_curve": list(result.learning_curve),
         "seconds": result.seconds,
         "verify": verify_command(result),
     }

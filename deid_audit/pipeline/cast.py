@@ -100,13 +100,11 @@ class ProbeFrame:
 class Material:
     """Crops for training with their attention maps, the pose features they were chosen by, probe frames, chips.
 
-    `portraits` are larger crops (with a donor), of the faces nearest to the pose and expression that were asked for;
-    `face_px` is the median height of the face in the frames.
+    `portraits` are larger crops (with a donor), of the faces nearest to the pose and expression that were asked for.
     """
 
     crops: list[AlignedFace]
     portraits: list[AlignedFace]
-    face_px: float
     attention: list[Float]
     features: NDArray[np.float32]
     probe: list[ProbeFrame]
@@ -209,6 +207,12 @@ def usable_frames(video: CastVideo) -> list[int]:
     return [index for index in range(len(video.faces.frames)) if usable(video.person_face(index))]
 
 
+def face_height(role: Role) -> float:
+    """The median height in px of the person's face in the usable frames, forehead to chin; 0 without any."""
+    heights = [np.ptp(_box(video, index)[[1, 3]]) for video in role.videos for index in usable_frames(video)]
+    return float(np.median(heights)) if heights else 0.0
+
+
 def _landmarks(video: CastVideo, index: int) -> Float:
     face = video.person_face(index)
     assert face is not None and face.landmarks_xy is not None  # `usable_frames` saw to it
@@ -283,7 +287,6 @@ def _gather(
     return Material(
         crops=[face for face, _, _ in ordered],
         portraits=[portraits[key] for key in portrayed],
-        face_px=float(np.median([np.ptp(_box(role.videos[v], index)[[1, 3]]) for v, index in usable])),
         attention=[look for _, look, _ in ordered],
         features=features[picked],
         probe=[windows[usable[position]] for position in sorted(aside)],

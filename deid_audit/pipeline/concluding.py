@@ -52,6 +52,7 @@ from deid_audit.vision.detectors import MmodDetector
 from deid_audit.vision.models import model_records
 
 StageSettings = Mapping[str, str | int | float | bool | None]
+CurvePoint = dict[str, float | bool | None]
 StageRow = tuple[str, str, float, StageSettings]
 
 
@@ -93,6 +94,7 @@ class JobResult:
     certificate_sha256: str
     seconds: dict[str, float]
     explanations: tuple[Explanation, ...]
+    learning_curve: tuple[CurvePoint, ...] = ()
 
 
 def conclude(
@@ -102,7 +104,7 @@ def conclude(
     *,
     making: Sequence[StageRow],
     timer: Timer,
-    learning_curve: str | None = None,
+    learning_curve: Sequence[CurvePoint] = (),
     from_pack: bool = False,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
@@ -152,7 +154,7 @@ def conclude(
         figures,
         why=why_text(case, explanations) if explanations else None,
         why_pictures=take_pictures(explanations, seen),
-        learning_curve=learning_curve,
+        learning_curve=curve_csv(learning_curve) if learning_curve else None,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )
@@ -162,7 +164,25 @@ def conclude(
         certificate_sha256=certificate_sha256,
         seconds=timer.seconds,
         explanations=explanations,
+        learning_curve=tuple(learning_curve),
     )
+
+
+def curve_csv(points: Sequence[CurvePoint]) -> str:
+    """One row a reading; what is not a number is empty.
+
+    >>> curve_csv([{"step": 5, "mouth_r": 0.5, "eye_r": None, "holds": False}])
+    'step,mouth_r,eye_r,holds\\n5,0.5000,,false\\n'
+    """
+    rows = [",".join(points[0])]
+    rows += [",".join(map(_cell, point.values())) for point in points]
+    return "\n".join(rows) + "\n"
+
+
+def _cell(value: float | bool | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value).lower()
 
 
 def _where_they_are_now(folder: Path, examined: Examined) -> list[SeenVideo]:

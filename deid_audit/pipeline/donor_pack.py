@@ -253,7 +253,6 @@ def _material(arrays: Mapping[str, Array]) -> Material:
     return Material(
         crops=_faces(arrays, "faces"),
         portraits=_faces(arrays, "portraits"),
-        face_px=float("nan"),
         attention=list(_shares(arrays["faces/attention"])),
         features=arrays["faces/features"],
         probe=[],

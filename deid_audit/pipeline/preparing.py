@@ -13,7 +13,7 @@ from deid_audit import __version__
 from deid_audit.digests import sha256_file
 from deid_audit.errors import VideoError
 from deid_audit.faces.choose import shared_neutral
-from deid_audit.pipeline.cast import Material, analyse, open_videos
+from deid_audit.pipeline.cast import Material, analyse, face_height, open_videos
 from deid_audit.pipeline.donor_pack import Manifest, PackedVideo, arrays_of, write_pack
 from deid_audit.pipeline.donors import FilmedDonor
 from deid_audit.pipeline.engines import load_engines
@@ -57,12 +57,13 @@ def prepare_donor(
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
     """
     device = pick_device(settings.device)
-    preset, _ = choose_preset(settings.preset, device)
     with interruptible(), staged_file(settings.out, force=settings.force) as unfinished:
         sources = open_videos(settings.videos, who="donor", digest_key=None)
         threads = prepare_runtime(device)
         engines = load_engines(device)
         donor = FilmedDonor(role=analyse(sources, who="donor", engines=engines, progress=progress))
+        budget = settings.train_seconds or DEFAULT_SECONDS
+        preset, _ = choose_preset(settings.preset, device, face_height(donor.role), budget)
         size = round(PRESETS[preset].size * CROP_MARGIN)
         material = donor.material(size, who="donor", near=None, engines=engines, progress=progress)
         around = donor.around(engines=engines, progress=progress)

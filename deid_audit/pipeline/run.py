@@ -28,7 +28,7 @@ from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.staging import interruptible, staged
-from deid_audit.pipeline.training import TrainedPair, learning_curve_csv, train_pair, wipe_arrays_with
+from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
@@ -135,7 +135,7 @@ def run(
             ),
             making=_stages(timer, subject, donor, pair, companions, settings, named_by(photo, settings.subject_tracks)),
             timer=timer,
-            learning_curve=learning_curve_csv(pair.readings),
+            learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
         )
 

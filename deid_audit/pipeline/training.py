@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from deid_audit.faces.align import OVAL_SHARE
 from deid_audit.faces.choose import expressions, features_of, neutral_weights, shared_neutral
 from deid_audit.frames import AlignedFace, Float
-from deid_audit.pipeline.cast import Material, Role, average_colours, gather_subject, with_colours_of
+from deid_audit.pipeline.cast import Material, Role, average_colours, face_height, gather_subject, with_colours_of
+from deid_audit.pipeline.concluding import CurvePoint
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.foreseeing import foreseen
 from deid_audit.pipeline.probe import make_probe
 from deid_audit.progress import Progress
 from deid_audit.settings import PresetName, RunSettings
@@ -28,9 +30,12 @@ from deid_audit.swap.skin import skin_only, with_hair
 from deid_audit.swap.train import ProbeReading, steps_for, train
 from deid_audit.vault import Vault
 
-DEFAULT_SECONDS = 150.0
+DEFAULT_SECONDS = 90.0
 LARGEST_SWAP_PX = 256  # the crop that a face is pasted from; a face larger in the frame is enlarged from it
-PACKED_SECONDS = 75.0  # with a donor's pack: the probe holds after a fraction of the steps (benchmarks/donor_pack.py)
+PACKED_SECONDS = 60.0  # with a donor's pack, which has half of it done
+# Where `auto` changes its choice. On CUDA: by arithmetic, not measured on a GPU.
+_SMALL_PX, _LARGE_PX = 56, 180
+_LONG_SECONDS, _LARGE_SECONDS = 900.0, 240.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,15 +49,25 @@ class TrainedPair:
     facts: dict[str, str | int | float | bool | None]
 
 
-def choose_preset(asked: PresetName, device: str, pack: DonorPack | None = None) -> tuple[str, str]:
-    """The preset's name and why it was chosen; a pack has its own, and one that was asked for agrees with it."""
+def choose_preset(
+    asked: PresetName, device: str, face_px: float, seconds: float, pack: DonorPack | None = None
+) -> tuple[str, str]:
+    """The preset's name and why it was chosen: by device, height of the face in the frames, seconds of training.
+
+    A pack has its own, and one that was asked for agrees with it.
+    """
     if pack is not None:
         return pack.manifest.preset, "the donor's pack is of it"
     if asked != "auto":
         return asked, "asked for"
-    if device.startswith("cuda"):
-        return "hq128", "auto: a CUDA device"
-    return "micro64", "auto: no CUDA device, where larger presets learn too slowly"
+    seen = f"a face {face_px:.0f} px high and {seconds:g} s of training"
+    if not device.startswith("cuda"):
+        long = seconds >= _LONG_SECONDS
+        name, why = ("lite64", "long enough for it") if long else ("micro64", "larger presets learn too slowly")
+        return name, f"auto: no CUDA device, {seen}: {why}"
+    large = face_px >= _LARGE_PX and seconds >= _LARGE_SECONDS
+    name = "micro64" if face_px < _SMALL_PX else "hq256" if large else "hq128"
+    return name, f"auto: a CUDA device, {seen}"
 
 
 def train_pair(
@@ -71,21 +86,25 @@ def train_pair(
     `who` names the two, in messages and in the vault's record.
     """
     person, giver = who
-    name, why = choose_preset(settings.preset, device, donor.pack)
+    budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
+    face_px = face_height(subject)
+    name, why = choose_preset(settings.preset, device, face_px, budget, donor.pack)
     preset = PRESETS[name]
     size = round(preset.size * CROP_MARGIN)
     own = gather_subject(subject, who=person, size=size, margin=CROP_MARGIN, engines=engines, progress=progress)
     _register(vault, person, own)
     given = donor.material(size, who=giver, near=own.features, engines=engines, progress=progress)
     _register(vault, giver, given)
-    priors, faces = prepare_faces(own, given, preset, device)
+    doubts = foreseen(own.features, given.features, face_px=face_px, averages=(subject.average, donor.average))
+    for doubt in doubts:
+        progress.say(f"before training: {doubt}")
+    priors, faces = prepare_faces(own, given, preset, device, face_px=face_px)
     for name_of, side in ((person, SIDES[0]), (giver, SIDES[1])):
         planes = faces[side]
         vault.register_memory(f"training tensor of the {name_of}", planes.planes.nbytes, planes.wipe)
         wipe_arrays_with(vault, f"mean face of the {name_of}", priors[side].arrays())
     donor_rows = given.descriptors
     probe = make_probe(own.probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
-    budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
     steps = settings.iterations or steps_for(budget, preset, faces, device)
     with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
         trained = train(
@@ -117,6 +136,7 @@ def train_pair(
             "planned_steps": trained.planned_steps,
             "probe_every": trained.probe_every,
             "stopped_early": trained.steps < trained.planned_steps,
+            "foreseen": "; ".join(doubts),
             "probe_lacks": lacks,
             "subject_faces": len(own.crops),
             "donor_faces": len(given.crops),
@@ -128,7 +148,7 @@ def train_pair(
 
 
 def prepare_faces(
-    own: Material, given: Material, preset: Preset, device: str
+    own: Material, given: Material, preset: Preset, device: str, *, face_px: float
 ) -> tuple[dict[Side, FacePrior], dict[Side, FaceSet]]:
     """Both sides' mean faces and training tensors; the donor in the subject's average colours.
 
@@ -137,7 +157,7 @@ def prepare_faces(
     target = average_colours(own.crops)
     source = average_colours(given.crops)
     portraits, coloured = (with_colours_of(faces, source, target) for faces in (given.portraits, given.crops))
-    times = int(np.clip(np.ceil(own.face_px / (OVAL_SHARE * preset.size)), 1, max(1, LARGEST_SWAP_PX // preset.size)))
+    times = int(np.clip(np.ceil(face_px / (OVAL_SHARE * preset.size)), 1, max(1, LARGEST_SWAP_PX // preset.size)))
     neutral = shared_neutral(own.features, given.features)
     weights = neutral_weights(neutral, expressions(own.features, own.features))
     mean_own = make_prior(own.crops, weights, margin=CROP_MARGIN)
@@ -179,11 +199,13 @@ def wipe_arrays_with(vault: Vault, kind: str, arrays: Sequence[NDArray[Any]]) ->
         vault.register_memory(kind, sum(array.nbytes for array in arrays), wipe)
 
 
-def learning_curve_csv(readings: tuple[ProbeReading, ...]) -> str:
-    """The probe's readings as CSV text, one row a reading."""
-    if not readings:
-        return "step\n"
-    names = list(readings[0].values)
-    rows = [",".join(("step", *names, "holds"))]
-    rows += [",".join((str(r.step), *(f"{r.values[n]:.4f}" for n in names), str(r.holds).lower())) for r in readings]
-    return "\n".join(rows) + "\n"
+def learning_curve(readings: tuple[ProbeReading, ...]) -> list[CurvePoint]:
+    """The probe's readings in order: the step, each value (not a number: None), whether every floor held."""
+    return [
+        {
+            "step": reading.step,
+            **{name: value if np.isfinite(value) else None for name, value in reading.values.items()},
+            "holds": reading.holds,
+        }
+        for reading in readings
+    ]

@@ -14,9 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from deid_audit.frames import AlignedFace, Float, Image
-from deid_audit.swap.prior import HAIR, FacePrior, shape_of
+from deid_audit.swap.prior import HAIR, FacePrior, shape_of, turn_of
 
 CROP_MARGIN = 1.25  # crops are stored a quarter wider, so that shifts and turns have pixels to take
+_TURNS, _LEAST_IN_TURN = 7, 0.05  # groups of turns; one with fewer than that share of the faces counts as it
 _SEEN = (0, 1, 2, 5, 6, 7, 8)  # the planes of the image and its prior
 _WARP_SIGMA = 2 / 256
 _TURN_DEGREES, _ZOOM, _SHIFT = 3.0, 0.015, 0.015
@@ -25,9 +26,10 @@ _TURN_DEGREES, _ZOOM, _SHIFT = 3.0, 0.015, 0.015
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceSet:
     """One identity's crops on the device: uint8 (n, 9, M, M): red, green, blue, mask, attention, and the posed prior's
-    red, green, blue, mask."""
+    red, green, blue, mask. `chances` (n,) say how often each is drawn."""
 
     planes: Tensor
+    chances: Tensor
 
     def wipe(self) -> None:
         self.planes.zero_()
@@ -45,7 +47,20 @@ def face_set(faces: Sequence[AlignedFace], attention: Sequence[Float], prior: Fa
         posed = small.posed(shape_of(face), size, margin=CROP_MARGIN)
         mask = np.minimum(face.mask, posed[..., 3])
         stacked.append(np.dstack((face.crop_rgb, *(_levels(each) for each in (mask, look, posed[..., :HAIR])))))
-    return FaceSet(planes=torch.from_numpy(np.stack(stacked).transpose(0, 3, 1, 2).copy()).to(device))
+    planes = torch.from_numpy(np.stack(stacked).transpose(0, 3, 1, 2).copy())
+    return FaceSet(planes=planes.to(device), chances=torch.from_numpy(even_chances(faces)).to(device))
+
+
+def even_chances(faces: Sequence[AlignedFace]) -> Float:
+    """How often to draw each face, so that every turn of the head is drawn alike often, up to a limit; (n,), sum 1.
+
+    A clip shows a face from the front most of the time; what is seen seldom would be learnt last.
+    """
+    turns = np.array([turn_of(face) for face in faces])
+    edges = np.linspace(turns.min(), turns.max() + 1e-9, _TURNS + 1)
+    group = np.clip(np.digitize(turns, edges) - 1, 0, _TURNS - 1)
+    chances = 1 / np.maximum(np.bincount(group, minlength=_TURNS), _LEAST_IN_TURN * len(faces))[group]
+    return np.asarray(chances / chances.sum(), np.float32)
 
 
 def _levels(shares: Float) -> Image:
@@ -72,7 +87,7 @@ def draw_batch(faces: FaceSet, count: int, size: int, *, strength: float, genera
     input only.
     """
     device = faces.planes.device
-    picked = torch.randint(len(faces.planes), (count,), generator=generator, device=device)
+    picked = torch.multinomial(faces.chances, count, replacement=True, generator=generator)
     planes = faces.planes[picked].float() / 255
     angle = torch.deg2rad(_uniform(generator, count, _TURN_DEGREES))
     zoom = (1 + _uniform(generator, count, _ZOOM)) / CROP_MARGIN

@@ -16,7 +16,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from deid_audit.frames import AlignedFace, Float
-from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LIPS_MIDDLE, RIGHT_EYE
+from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LIPS_MIDDLE, NOSE_TIP, OUTER_CORNERS, RIGHT_EYE
 
 METHOD_TEXT = (
     "The network adds to a prior: the mean of the donor's faces that are nearest to the subject's usual pose and "
@@ -85,6 +85,11 @@ class FacePrior:
 def shape_of(face: AlignedFace) -> Points:
     """The face's shape (468, 2)."""
     return np.asarray(face.layout_xy[:MESH_POINTS], np.float64)
+
+
+def turn_of(face: AlignedFace) -> float:
+    """How far the tip of the nose lies to the side of the eyes' middle, in crop heights: the head's turn."""
+    return float(face.layout_xy[NOSE_TIP, 0] - face.layout_xy[list(OUTER_CORNERS), 0].mean())
 
 
 def make_prior(faces: Sequence[AlignedFace], weights: NDArray[np.float64], *, margin: float) -> FacePrior:

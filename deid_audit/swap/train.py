@@ -82,7 +82,9 @@ def _dissimilarity(first: Tensor, second: Tensor) -> Tensor:
     """1 - SSIM with 7x7 box windows (Wang et al. 2004, boxes for speed), (n, c, S, S) -> (n, c, S, S)."""
 
     def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+        # rows, then columns: the same mean for 14 reads a pixel in the place of 49
+        rows = F.avg_pool2d(x, (1, 7), 1, (0, 3), count_include_pad=False)
+        return F.avg_pool2d(rows, (7, 1), 1, (3, 0), count_include_pad=False)
 
     mu1, mu2 = mean(first), mean(second)
     var1, var2 = mean(first * first) - mu1 * mu1, mean(second * second) - mu2 * mu2
@@ -145,9 +147,13 @@ class Trainer:
         self.model = _build(preset, priors, seed, device, start)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.generator = Generator(device=device).manual_seed(seed + 1)
+        if device.startswith("cuda"):  # on a CPU it made steps slower
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = _groups(self.model, preset, reuses=start is not None)
-        self.optimiser = torch.optim.AdamW(groups, lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0)
         self.on_cuda = device.startswith("cuda")
+        self.optimiser = torch.optim.AdamW(
+            groups, lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0, fused=self.on_cuda
+        )
 
     def step(self, number: int, steps: int) -> None:
         """Step `number` of `steps`."""

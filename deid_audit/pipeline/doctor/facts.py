@@ -22,10 +22,10 @@ def device() -> dict[str, Any]:
 
 
 def preset(device: str) -> str:
-    """What `--preset auto` is on that device."""
-    from deid_audit.pipeline.training import choose_preset
+    """What `--preset auto` is on that device for a face of ordinary size."""
+    from deid_audit.pipeline.training import DEFAULT_SECONDS, choose_preset
 
-    return choose_preset("auto", device)[0]
+    return choose_preset("auto", device, 120.0, DEFAULT_SECONDS)[0]
 
 
 def codecs() -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""Steps a second of each preset on a CUDA device: as a run trains, and compiled. Prints a Markdown table.
+
+The faces are the two portraits that the tool ships, over and over: only the speed is looked at. Says so and ends where
+there is no CUDA device. `cudagraphs` is torch.compile with mode "reduce-overhead".
+"""
+
+import sys
+import time
+
+import numpy as np
+import torch
+
+from deid_audit.faces.align import align
+from deid_audit.frames import AlignedFace
+from deid_audit.pipeline.doctor.steps.faces import portraits
+from deid_audit.swap.augment import CROP_MARGIN, face_set
+from deid_audit.swap.convert import cuda_facts, prepare_runtime
+from deid_audit.swap.networks import PRESETS, Preset
+from deid_audit.swap.prior import make_prior
+from deid_audit.swap.train import Faces, Priors, Trainer
+from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.native_output import silence_native_stderr
+
+STEPS, WARM_UP, COPIES = 100, 20, 200
+
+
+def material(preset: Preset, device: str) -> tuple[Faces, Priors]:
+    mesh, size = FaceMesh(video=False), round(preset.size * CROP_MARGIN)
+    faces: list[AlignedFace] = []
+    for image_rgb, box_xyxy in portraits():
+        points = mesh.landmarks(image_rgb, box_xyxy)
+        assert points is not None
+        faces.append(align(0, image_rgb, points[:, :2], size, margin=CROP_MARGIN))
+    sides = dict(zip(("subject", "donor"), faces, strict=True))
+    priors = {side: make_prior([face], np.ones(1), margin=CROP_MARGIN) for side, face in sides.items()}
+    sets = {
+        side: face_set([face] * COPIES, [np.ones_like(face.mask)] * COPIES, priors[side], device)
+        for side, face in sides.items()
+    }
+    return sets, priors
+
+
+def rate(trainer: Trainer) -> float:
+    for number in range(WARM_UP):
+        trainer.step(number, WARM_UP + STEPS)
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for number in range(WARM_UP, WARM_UP + STEPS):
+        trainer.step(number, WARM_UP + STEPS)
+    torch.cuda.synchronize()
+    return STEPS / (time.perf_counter() - started)
+
+
+def main() -> None:
+    silence_native_stderr()
+    facts = cuda_facts()
+    if facts["name"] is None:
+        print("not run on a GPU: torch finds no CUDA device here")
+        sys.exit(0)
+    prepare_runtime("cuda")
+    print(f"{facts['name']}, CUDA {facts['built_for']}, torch {torch.__version__}\n")
+    print("| preset | as | steps a second | peak memory, MB |\n| --- | --- | --- | --- |")
+    for name, preset in PRESETS.items():
+        sets, priors = material(preset, "cuda")
+        for way in ("a run trains", "compiled", "cudagraphs"):
+            torch.cuda.reset_peak_memory_stats()
+            trainer = Trainer(preset, sets, priors, 0, "cuda")
+            if way != "a run trains":
+                mode = "reduce-overhead" if way == "cudagraphs" else None
+                trainer.model.encoder.compile(mode=mode)
+                for decoder in trainer.model.decoders.values():
+                    decoder.compile(mode=mode)
+            steps = rate(trainer)
+            print(f"| {name} | {way} | {steps:.1f} | {torch.cuda.max_memory_allocated() / 1e6:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
