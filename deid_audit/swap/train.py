@@ -79,12 +79,10 @@ def _build(preset: Preset, priors: Priors, seed: int, device: str, start: Weight
 
 
 def _dissimilarity(first: Tensor, second: Tensor) -> Tensor:
-    """1 - SSIM with 7x7 box windows (Wang et al. 2004, boxes for speed), (n, c, S, S) -> (n, c, S, S)."""
+    """1 - SSIM with 7x7 box windows (Wang et al. 2004; boxes, every second one, for speed), (n, c, S/2, S/2)."""
 
     def mean(x: Tensor) -> Tensor:
-        # rows, then columns: the same mean for 14 reads a pixel in the place of 49
-        rows = F.avg_pool2d(x, (1, 7), 1, (0, 3), count_include_pad=False)
-        return F.avg_pool2d(rows, (7, 1), 1, (3, 0), count_include_pad=False)
+        return F.avg_pool2d(x, 7, 2, 3, count_include_pad=False)
 
     mu1, mu2 = mean(first), mean(second)
     var1, var2 = mean(first * first) - mu1 * mu1, mean(second * second) - mu2 * mu2
@@ -101,7 +99,9 @@ def _loss(output: Tensor, target: Tensor, *, with_mask: bool) -> Tensor:
     total = weight.sum() * 3 + 1e-6
     made = output[:, :3]
     loss = (weight * (made - colour).abs()).sum() / total
-    loss = loss + 0.5 * (weight * _dissimilarity(made * mask, colour * mask)).sum() / total * 2
+    at_windows = weight[..., ::2, ::2]
+    unlike = _dissimilarity(made * mask, colour * mask)
+    loss = loss + (at_windows * unlike).sum() / (at_windows.sum() * 3 + 1e-6)
     for axis in (2, 3):
         edge = (made - colour).diff(dim=axis).abs() * weight.narrow(axis, 1, weight.shape[axis] - 1)
         loss = loss + 0.1 * edge.sum() / total
