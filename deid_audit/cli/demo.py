@@ -10,7 +10,7 @@ from deid_audit.cli.options import Json
 from deid_audit.cli.report import perform, progress_on_stderr
 
 # Steps, not seconds: the demo comes out the same on a slow machine, only later.
-DEMO_STEPS = 600
+DEMO_STEPS = 240
 
 
 def demo(

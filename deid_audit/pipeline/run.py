@@ -32,7 +32,7 @@ from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
-from deid_audit.swap import train
+from deid_audit.swap import prior, train
 from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
@@ -224,7 +224,12 @@ def _stages(
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,
-        ("swap", train.METHOD_TEXT, seconds["training"], {**pair.facts, "seed": settings.seed}),
+        (
+            "swap",
+            f"{prior.METHOD_TEXT} {train.METHOD_TEXT}",
+            seconds["training"],
+            {**pair.facts, "seed": settings.seed},
+        ),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
         ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),
     ]

@@ -28,17 +28,21 @@ HAIR = 4
 MESH_POINTS = 468  # without the irises: where lids close, an iris has no place in the skin's shape
 Points = NDArray[np.float64]
 
-# Lower and upper point of the lids and of the inner lips, which must not cross.
-_LIDS_AND_LIPS = np.array(
+# Lower and upper point of the lids, and of the inner lips.
+_LIDS = np.array(
     (
         (7, 246), (163, 161), (144, 160), (145, 159), (153, 158), (154, 157), (155, 173),
         (382, 398), (381, 384), (380, 385), (374, 386), (373, 387), (390, 388), (249, 466),
+    )
+)  # fmt: skip
+_LIPS = np.array(
+    (
         (95, 191), (88, 80), (178, 81), (87, 82), (14, 13), (317, 312), (402, 311), (318, 310), (324, 415),
     )
 )  # fmt: skip
 _OPEN_MOUTHS = 4
 _MOST_FACES = 48
-_LEAST_GAP = 0.002  # of the crop's height
+_LEAST_GAP = 0.005  # of the crop's height, about a pixel: thinner, the line of the lashes breaks up
 _EDGE = 0.75  # of the crop's height from its centre: there nothing moves
 _EDGE_XY = np.array([(x, y) for x in np.linspace(-1, 1, 7) for y in np.linspace(-1, 1, 7) if max(abs(x), abs(y)) == 1])
 _OWN_UP_TO = 0.7  # of the way from the face's centre to its outline: beyond, the form goes over to the subject's
@@ -129,12 +133,18 @@ def _between_lips(shape_xy: Points, size: int, margin: float) -> Float:
 def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
     """The neutral shape `own_xy` (468, 2) moved as another face moved from its `neutral_xy` to its `shape_xy`.
 
-    Lids and lips never cross, however far the other's movement goes. At the outline it is the other's form: the face
+    Lids close as the other's do: half shut is half shut, whatever the eye's form. Lids and lips never cross, however far
+    the other's movement goes. At the outline it is the other's form: the face
     is pasted into the other's outline, which it must fill.
     """
     outward = _outwardness(own_xy)[:, None]
     moved = own_xy + outward * (neutral_xy - own_xy) + (shape_xy - neutral_xy)
-    lower, upper = _LIDS_AND_LIPS.T
+    lower, upper = _LIDS.T
+    own, usual, now = (np.maximum(points[lower, 1] - points[upper, 1], 0) for points in (own_xy, neutral_xy, shape_xy))
+    closing = own * now / np.maximum(usual, _LEAST_GAP)
+    gap = np.maximum(np.where(now < usual, closing, own + now - usual), _LEAST_GAP)
+    moved[upper, 1] = moved[lower, 1] - gap
+    lower, upper = _LIPS.T
     lacking = np.maximum(_LEAST_GAP - (moved[lower, 1] - moved[upper, 1]), 0) / 2
     moved[lower, 1] += lacking
     moved[upper, 1] -= lacking
