@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from deid_audit.faces.align import face_mask
 from deid_audit.frames import AlignedFace, Float, Image
+from deid_audit.swap.prior import MESH_POINTS
 from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LIPS, NOSE_TIP, RIGHT_EYE
 
 RIGHT_BROW, LEFT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55), (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
@@ -35,6 +36,17 @@ def _ring(
 ) -> NDArray[np.float64]:
     angle = np.deg2rad(start_degrees) + way * np.linspace(0, 2 * np.pi, count, endpoint=False)
     return np.column_stack((np.cos(angle), np.sin(angle))) * radii + centre
+
+
+def shape(**how: float) -> NDArray[np.float64]:
+    """The same without the irises, float64 (468, 2)."""
+    return made_layout(**how)[:MESH_POINTS].astype(np.float64)
+
+
+def ramps(size: int) -> Float:
+    """Five planes that rise to the right, downwards and to both, or fall: a place can be read off its colour."""
+    x, y = np.meshgrid(*(np.arange(size) / (size - 1),) * 2)
+    return np.dstack((x, y, (x + y) / 2, 1 - x, 1 - y)).astype(np.float32)
 
 
 def made_face(layout_xy: Float, crop_rgb: Image, *, margin: float = 1.0) -> AlignedFace:

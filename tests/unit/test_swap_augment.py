@@ -12,7 +12,7 @@ from deid_audit.swap import augment
 from deid_audit.swap.augment import CROP_MARGIN, Batch, FaceSet, draw_batch, face_set
 from deid_audit.swap.prior import FacePrior, make_prior
 from tests.conftest import Portraits
-from tests.unit.made_faces import made_layout
+from tests.unit.made_faces import made_layout, shape
 from tests.unit.swap_faces import face_set_of, plain_batch
 
 
@@ -48,7 +48,7 @@ def test_packing_keeps_colours_mask_and_attention_beside_the_prior_in_the_faces_
     mask, look = rng.random((2, 80, 80)).astype(np.float32)
     texture = rng.random((160, 160, 5)).astype(np.float32)
     texture[..., 3] = 1
-    prior = FacePrior(texture=texture, neutral_xy=np.float64(made_layout()[:468]), margin=CROP_MARGIN)
+    prior = FacePrior(texture=texture, neutral_xy=shape(), margin=CROP_MARGIN)
     shapes = (made_layout(), made_layout(lids=0.05))
     planes = face_set([_face(crop, mask, shape) for shape in shapes], [look, look], prior, "cpu").planes
     assert planes.shape == (2, 9, 80, 80)
@@ -68,7 +68,7 @@ def test_what_the_prior_leaves_out_of_the_face_is_not_trained_on() -> None:
     texture = np.full((80, 80, 5), 0.5, np.float32)
     texture[:30, :, 3] = 0  # the donor's fringe
     texture[30:, :, 3] = 1
-    prior = FacePrior(texture=texture, neutral_xy=np.float64(made_layout()[:468]), margin=CROP_MARGIN)
+    prior = FacePrior(texture=texture, neutral_xy=shape(), margin=CROP_MARGIN)
     whole = np.ones((80, 80), np.float32)
     face = _face(np.zeros((80, 80, 3), np.uint8), whole, made_layout())
     mask = face_set([face], [whole], prior, "cpu").planes[0, 3]
