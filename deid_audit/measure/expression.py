@@ -24,7 +24,9 @@ METHOD_TEXT = (
     "Correlation and range are given only where the original's standard deviation exceeds three times that of its "
     "null-edit noise: correlation says nothing about a still face."
 )
-_METHOD = "MediaPipe FaceMesh, 3-D, per-frame inter-ocular distance, unsmoothed; median difference removed; range p95 - p5"
+_METHOD = (
+    "MediaPipe FaceMesh, 3-D, per-frame inter-ocular distance, unsmoothed; median difference removed; range p95 - p5"
+)
 
 _INNER_LIPS = (13, 14)
 _LIDS = ((159, 145), (158, 153), (386, 374), (385, 380))
