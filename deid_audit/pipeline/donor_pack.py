@@ -271,12 +271,12 @@ def _faces(arrays: Mapping[str, Array], kind: str) -> list[AlignedFace]:
 
 
 def _bytes(shares: Float) -> NDArray[np.uint8]:
-    return (shares * 255).astype(np.uint8)
+    return (shares * 255 + 0.5).astype(np.uint8)
 
 
 def _shares(levels: Array) -> Float:
-    """In the middle of the step that a byte stands for, so that a byte made of it is the same again."""
-    return np.minimum((levels.astype(np.float32) + 0.5) / 255, 1)
+    """As masks are when they are drawn, so that training and the mean face see the same as without a pack."""
+    return levels.astype(np.float32) / 255
 
 
 def _damaged(why: str) -> PackError:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
 from deid_audit.swap.prior import HAIR, FacePrior, Points
@@ -19,25 +20,32 @@ _LARGEST_DISTANCE = 16.0
 _LARGEST_SPREADS = 3.5  # of the inner face's own spread, where that is wide (a beard, a lamp from one side)
 _INNER = 0.7  # of the outline: skin for certain, apart from eyes, brows, nostrils and mouth
 _SOFT = 0.012  # of the texture's side: how far the mask's new edge is softened
+_BEYOND = (
+    0.08  # of the texture's side: how far hair within the outline is followed outside, where a paste still reaches
+)
 
 
 def skin_only(prior: FacePrior) -> FacePrior:
     """The prior with a mask that is 0 where its texture is no skin, from the outline inwards."""
     texture = prior.texture.copy()
-    texture[..., 3] *= _skin(prior)
+    texture[..., 3] *= 1 - _softened(_not_skin(prior))
     return replace(prior, texture=texture)
 
 
 def with_hair(prior: FacePrior) -> FacePrior:
     """The prior with its `HAIR` set where, above the mouth, something that is no skin reaches into the outline.
 
-    Only there: a beard or the shadow of the jaw is the face itself, and would be left as it was.
+    Only there: a beard or the shadow of the jaw is the face itself, and would be left as it was. So would a rim of the
+    face, if all that lies beyond the outline were hair.
     """
     size = prior.texture.shape[0]
+    whole = _filled(_pixels(prior)[list(FACE_OVAL)], 1.0, size) > 0
+    within = _not_skin(prior) & whole
+    beyond = cv2.dilate(within.astype(np.uint8), _disc(_BEYOND * size)) > 0
     mouth = _pixels(prior)[list(MOUTH_CORNERS), 1].mean()
     above = np.clip((mouth - np.arange(size)) / (_SOFT * size), 0, 1)
     texture = prior.texture.copy()
-    texture[..., HAIR] = (1 - _skin(prior)) * above[:, None]
+    texture[..., HAIR] = _softened(within | (beyond & ~whole)) * above[:, None]
     return replace(prior, texture=texture)
 
 
@@ -47,8 +55,8 @@ def _pixels(prior: FacePrior) -> Points:
     return prior.neutral_xy * size / prior.margin + (size - 1) / 2
 
 
-def _skin(prior: FacePrior) -> Float:
-    """float32 (M, M): 1 where the face is skin or a feature of it, 0 where it is hair or background."""
+def _not_skin(prior: FacePrior) -> NDArray[np.bool_]:
+    """Where (M, M) there is hair or background, and neither skin nor a feature of the face."""
     size = prior.texture.shape[0]
     points = _pixels(prior)
     outline = points[list(FACE_OVAL)]
@@ -71,9 +79,19 @@ def _skin(prior: FacePrior) -> Float:
     middle = np.round(points.mean(0)).astype(int).clip(0, size - 1)
     if not hair[middle[1], middle[0]]:  # and a hole in a fringe is no skin
         hair = parts != parts[middle[1], middle[0]]
-    reach = 2 * max(1, round(_SOFT * size)) + 1
-    grown = cv2.dilate(hair.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(1 - cv2.GaussianBlur(grown.astype(np.float32), (0, 0), _SOFT * size / 2))
+    return np.asarray(hair)
+
+
+def _softened(hair: NDArray[np.bool_]) -> Float:
+    """A little more than the hair as float32 (M, M) in [0, 1], with a soft edge."""
+    size = hair.shape[0]
+    grown = cv2.dilate(hair.astype(np.uint8), _disc(_SOFT * size))
+    return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), _SOFT * size / 2))
+
+
+def _disc(radius_px: float) -> Image:
+    reach = 2 * max(1, round(radius_px)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
 
 
 def _filled(ring_xy: Points, share: float, size: int) -> Image:

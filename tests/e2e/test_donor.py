@@ -43,7 +43,9 @@ def test_a_pack_says_what_it_is_and_holds_the_donor_only(
     parts = parts_of(pack)
     of_faces = {"crops", "masks", "attention", "features", "descriptors", "average", "around"}
     assert {name for name in parts if name.startswith("faces/")} == {f"faces/{name}.npy" for name in of_faces}
-    others = [name for name in parts if not name.startswith("faces/") and name != "manifest.json"]
+    large = {f"portraits/{name}.npy" for name in ("crops", "masks", "features")}
+    assert {name for name in parts if name.startswith("portraits/")} == large
+    others = [name for name in parts if not name.startswith(("faces/", "portraits/")) and name != "manifest.json"]
     assert all(name.startswith(("weights/encoder.", "weights/decoders.donor.")) for name in others)
     assert not [name for name in parts if "subject" in name or ".fold." in name or ".unfold." in name]
     assert "subject" not in parts["manifest.json"].decode()

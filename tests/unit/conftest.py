@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from deid_audit.swap.augment import FaceSet
+from deid_audit.swap.train import Faces, Priors
 from tests.conftest import Portraits
-from tests.unit.swap_faces import face_set_of
+from tests.unit.swap_faces import face_set_of, prior_of
 
 
 @pytest.fixture(scope="module")
@@ -20,5 +20,10 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pair(portraits: Portraits) -> tuple[FaceSet, FaceSet]:
-    return face_set_of(portraits.hopper), face_set_of(portraits.astronaut)
+def pair(portraits: Portraits) -> Faces:
+    return {"subject": face_set_of(portraits.hopper), "donor": face_set_of(portraits.astronaut)}
+
+
+@pytest.fixture(scope="module")
+def priors(portraits: Portraits) -> Priors:
+    return {"subject": prior_of(portraits.hopper), "donor": prior_of(portraits.astronaut)}

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from deid_audit.faces.choose import features_of
 from deid_audit.findings import VideoFacts, VideoInventory
-from deid_audit.frames import AlignedFace
-from deid_audit.pipeline.cast import Material
+from deid_audit.frames import AlignedFace, Float
+from deid_audit.pipeline.cast import PORTRAIT_PX, Material
 from deid_audit.pipeline.donor_pack import Manifest, PackedVideo, arrays_of, write_pack
 from deid_audit.swap.reuse import shapes_of
+from tests.unit.made_faces import made_layout
 
 FACES = 40
 SIZE = 80  # of micro64's crops, a quarter wider than its 64 px
@@ -26,21 +28,30 @@ def facts(label: str = "donor video 1") -> VideoFacts:
     )  # fmt: skip
 
 
-def material(seed: int = 0, faces: int = FACES) -> Material:
+def material(seed: int = 0, faces: int = FACES, portraits: int = 3) -> Material:
+    """Noise in the outlines of a drawn face, each with its landmarks a little elsewhere."""
     chance = np.random.default_rng(seed)
-    crops = [
-        AlignedFace(
+
+    def shares(size: int) -> Float:
+        """As drawn masks are: in steps of a byte."""
+        return chance.integers(0, 256, (size, size)).astype(np.float32) / 255
+
+    def face(at: int, size: int) -> AlignedFace:
+        return AlignedFace(
             frame_index=at,
-            crop_rgb=chance.integers(0, 256, (SIZE, SIZE, 3), np.uint8),
-            mask=chance.random((SIZE, SIZE), np.float32),
+            crop_rgb=chance.integers(0, 256, (size, size, 3), np.uint8),
+            mask=shares(size),
             frame_to_crop=np.eye(2, 3),
+            layout_xy=made_layout(lips=0.001 * at) + chance.normal(0, 0.001, (478, 2)).astype(np.float32),
         )
-        for at in range(faces)
-    ]
+
+    crops = [face(at, SIZE) for at in range(faces)]
     return Material(
         crops=crops,
-        attention=[chance.random((SIZE, SIZE), np.float32) for _ in range(faces)],
-        features=chance.random((faces, 956), np.float32),
+        portraits=[face(at, PORTRAIT_PX) for at in range(portraits)],
+        face_px=float("nan"),
+        attention=[shares(SIZE) for _ in range(faces)],
+        features=features_of(crops),
         probe=[],
         descriptors=chance.random((faces, 128), np.float32),
     )

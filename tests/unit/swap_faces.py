@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
 
 from deid_audit.faces.align import align, apply, attention_map
 from deid_audit.frames import AlignedFace
 from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
 from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.swap.prior import FacePrior, make_prior
 from deid_audit.swap.train import ProbeReading
 from tests.conftest import Portrait
 
@@ -34,12 +38,23 @@ def crops_of(person: Portrait, count: int, *, size: int = round(64 * CROP_MARGIN
     return faces
 
 
+def prior_of(person: Portrait, count: int = 8) -> FacePrior:
+    """The mean of the same crops."""
+    return make_prior(crops_of(person, count), np.ones(count), margin=CROP_MARGIN)
+
+
 def face_set_of(person: Portrait, count: int = 8) -> FaceSet:
     faces = crops_of(person, count)
     points = [apply(face.frame_to_crop, person.landmarks_xy) for face in faces]
-    return face_set(
-        faces, [attention_map(each, face.crop_rgb.shape[0]) for each, face in zip(points, faces, strict=True)], "cpu"
-    )
+    looks = [attention_map(each, face.crop_rgb.shape[0]) for each, face in zip(points, faces, strict=True)]
+    return face_set(faces, looks, prior_of(person, count), "cpu")
+
+
+def plain_batch(faces: FaceSet, size: int) -> Tensor:
+    """All faces of a set without augmentation, float32 (n, 9, S, S) in [0, 1]."""
+    theta = torch.eye(2, 3).repeat(len(faces.planes), 1, 1) / CROP_MARGIN
+    grid = F.affine_grid(theta, [len(faces.planes), 1, size, size], align_corners=False)
+    return F.grid_sample(faces.planes.float() / 255, grid, padding_mode="border", align_corners=False)
 
 
 def probe_of(holds: Callable[[int], bool] | Sequence[int] = ()) -> Callable[[SwapModel, int], ProbeReading]:

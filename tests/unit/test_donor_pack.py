@@ -17,17 +17,19 @@ import torch
 from deid_audit.certificate.tables import video_rows
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import PackError, SettingsError, StageError
+from deid_audit.faces.choose import shared_neutral
 from deid_audit.pipeline import preparing
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
 from deid_audit.pipeline.donors import PackedDonor, pack_facts, read_packs
 from deid_audit.pipeline.issuing import not_assessed
 from deid_audit.pipeline.staging import staged_file
+from deid_audit.pipeline.training import donor_prior
 from deid_audit.progress import SilentProgress
 from deid_audit.settings import make_prepare_settings, make_settings
 from deid_audit.swap.augment import face_set
 from deid_audit.swap.reuse import shapes_of
 from tests.fakes import make_case
-from tests.unit.donor_packs import FACES, material, pack_at, rewritten
+from tests.unit.donor_packs import FACES, SIZE, material, pack_at, rewritten
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,15 @@ def test_what_goes_in_comes_out(whole: Path) -> None:
     np.testing.assert_array_equal(read.material.features, before.features)
     np.testing.assert_array_equal(read.material.descriptors, before.descriptors)
     assert read.around.shape == (9, 128) and read.average.shape == (128,)
-    # what training sees is the same to the last bit
-    trained_on = [face_set(one.crops, one.attention, "cpu").planes.numpy() for one in (before, read.material)]
+    # what training sees is the same to the last bit, and so is what the swap begins from
+    neutral = shared_neutral(before.features, before.features)
+    priors = [donor_prior(one.portraits, one.crops, neutral, SIZE) for one in (before, read.material)]
+    for mine, other in zip(*(prior.arrays() for prior in priors), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    trained_on = [
+        face_set(one.crops, one.attention, prior, "cpu").planes.numpy()
+        for one, prior in zip((before, read.material), priors, strict=True)
+    ]
     np.testing.assert_array_equal(*trained_on)
 
 
@@ -152,14 +161,14 @@ def test_a_part_that_is_not_what_a_run_needs_is_refused(pack: Path, case: str) -
         ({"parts": {"manifest.json": b"{"}}, "cut off or changed"),
         ({"parts": {"manifest.json": b"[]"}}, "is no donor's pack"),
         ({"parts": {"manifest.json": None}}, "has no manifest"),
-        ({"manifest": lambda said: said.update(pack_version=2)}, "has version 2, expected 1"),
+        ({"manifest": lambda said: said.update(pack_version=1)}, "has version 1, expected 2"),
         ({"manifest": lambda said: said.update(preset="giant512")}, "preset that this version does not know"),
         ({"manifest": lambda said: said.update(preset="lite64")}, "has not the shape"),
         ({"manifest": lambda said: said.update(faces=39)}, "parts that a run needs"),
         ({"manifest": lambda said: said.update(note="more")}, "manifest does not hold at note"),
         ({"manifest": lambda said: said.update(consent="x" * 501)}, "manifest does not hold at consent"),
         ({"manifest": lambda said: said.update(licence="one\ntwo")}, "manifest does not hold at licence"),
-        ({"manifest": lambda said: said.update(pack_version="\x1b[31m")}, "has version unknown, expected 1"),
+        ({"manifest": lambda said: said.update(pack_version="\x1b[31m")}, "has version unknown, expected 2"),
         ({"manifest": lambda said: said.pop("seed")}, "manifest does not hold at seed"),
     ],
 )
@@ -198,6 +207,37 @@ def test_a_pack_with_few_faces_is_refused(tmp_path: Path) -> None:
     pack_at(tmp_path / "few.pack", faces=FACES - 1)
     with pytest.raises(PackError, match="parts that a run needs"):
         read_pack(tmp_path / "few.pack")
+
+
+@pytest.mark.parametrize(
+    ("part", "array", "said"),
+    [
+        ("portraits/masks.npy", np.zeros((2, 320, 320), np.uint8), "portraits do not belong together"),
+        ("portraits/features.npy", np.zeros((4, 956), np.float32), "portraits do not belong together"),
+        ("portraits/crops.npy", np.zeros((3, 300, 300, 3), np.uint8), "has not the shape"),
+        ("portraits/features.npy", np.full((3, 956), np.inf, np.float32), "holds what is no number"),
+        ("portraits/features.npy", None, "parts that a run needs"),
+    ],
+)
+def test_portraits_that_a_run_cannot_use_are_refused(pack: Path, part: str, array: Any, said: str) -> None:
+    if array is None:
+        rewritten(pack, manifest=lambda manifest: manifest["parts"].pop(part), parts={part: None})
+    else:
+        rewritten(pack, manifest=_restate(part, _npy(array)), parts={part: _npy(array)})
+    with pytest.raises(PackError, match=said):
+        read_pack(pack)
+
+
+def test_a_pack_without_any_portrait_is_refused(pack: Path) -> None:
+    empty = {
+        "portraits/crops.npy": _npy(np.zeros((0, 320, 320, 3), np.uint8)),
+        "portraits/masks.npy": _npy(np.zeros((0, 320, 320), np.uint8)),
+        "portraits/features.npy": _npy(np.zeros((0, 956), np.float32)),
+    }
+    restate = [_restate(name, data) for name, data in empty.items()]
+    rewritten(pack, manifest=lambda manifest: [one(manifest) for one in restate], parts=empty)
+    with pytest.raises(PackError, match="portraits do not belong together"):
+        read_pack(pack)
 
 
 def test_a_pack_of_which_nothing_was_said_says_so(whole: Path) -> None:

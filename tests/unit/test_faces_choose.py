@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid_audit.faces.choose import farthest_points, held_out, neutral_weights, pose_features
+from deid_audit.faces.align import align
+from deid_audit.faces.choose import (
+    away_from,
+    expressions,
+    farthest_points,
+    features_of,
+    held_out,
+    neutral_weights,
+    pose_features,
+    shared_neutral,
+)
 from tests.conftest import Portraits
+from tests.unit.made_faces import made_layout
 
 
 def _covering_radius(points: NDArray[np.float32], chosen: list[int]) -> float:
@@ -65,18 +76,66 @@ def test_held_out_positions_are_spread_over_the_whole_time(count: int, wanted: i
         assert steps.max() - steps.min() <= 1
 
 
-def test_frames_near_the_subjects_median_count_most() -> None:
-    subject = np.array(((0.0, 0), (1, 0), (2, 0), (50, 50)), np.float32)  # one outlier does not move the median far
-    donor = np.array(((1.5, 0), (3, 0), (9, 0), (40, 40)), np.float32)
-    weights = neutral_weights(donor, subject)
+def _features(*layouts: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.array([layout.ravel() for layout in layouts])
+
+
+def test_an_expression_is_what_the_face_does_and_not_how_it_is_built() -> None:
+    person = _features(*(made_layout(lids=lids, brows=-0.3) for lids in (0.02, 0.03, 0.05)))
+    smiling = made_layout(lips=0.05, lids=0.04, brows=-0.33, turn=0.02)
+    nodding = made_layout(lids=0.03, brows=-0.3)
+    nodding[4, 1] += 0.07
+    # gap of the lips and turn as they are; lids, brows and nod against the person's own median
+    expected = ((0.05, 0.02, 0.01, -0.03, 0), (0, 0, 0, 0, 0.07))
+    found = expressions(_features(smiling, nodding), person)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    # another anatomy that does the same: larger eyes, higher brows, a shorter nose
+    built = [made_layout(lids=0.05, brows=-0.35), made_layout(lips=0.05, lids=0.06, brows=-0.38, turn=0.02)]
+    for layout in built:
+        layout[4, 1] -= 0.03
+    np.testing.assert_allclose(expressions(_features(built[1]), _features(built[0])), expected[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("donors", "wanted"),
+    [
+        ((0.0, 0.0, 0.0), 0.0),  # never opens the mouth: they are compared with their lips shut
+        ((0.0, 0.02, 0.1), 0.04),  # does what the subject does
+        ((0.06, 0.06, 0.06), 0.06),  # never shuts it
+    ],
+)
+def test_the_two_are_compared_with_lips_as_open_as_both_have_them(donors: tuple[float, ...], wanted: float) -> None:
+    # one outlier does not move the subject's usual face
+    subject = _features(*(made_layout(lips=lips, turn=0.03) for lips in (0.04, 0.03, 0.2, 0.04)))
+    donor = _features(*(made_layout(lips=lips, lids=0.05, turn=-0.1) for lips in donors))
+    neutral = shared_neutral(subject, donor)
+    np.testing.assert_allclose(neutral, (wanted, 0.03, 0, 0, 0), atol=1e-6)
+
+
+def test_faces_near_the_shared_expression_count_most() -> None:
+    neutral = np.array((0.02, 0, 0, 0, 0))
+    away = np.arange(11) / 100  # 0, 0.01, ..., 0.1: the tenth part of them lies within 0.01
+    faces = np.zeros((11, 5))
+    faces[:, 1] = away
+    faces[:, 0] = 0.02
+    np.testing.assert_allclose(away_from(neutral, faces), away**2)
+    weights = neutral_weights(neutral, faces)
     assert weights.sum() == pytest.approx(1)
-    assert (np.diff(weights) < 0).all()
-    assert weights[0] > 0.5
+    np.testing.assert_allclose(weights / weights[0], np.exp(-(np.arange(11) ** 2)), rtol=1e-5)
 
 
-def test_equal_frames_count_equally() -> None:
-    weights = neutral_weights(np.ones((4, 6), np.float32), np.ones((2, 6), np.float32))
-    np.testing.assert_allclose(weights, 0.25)
+def test_equal_faces_count_equally() -> None:
+    for distance in (0.0, 0.3):
+        np.testing.assert_allclose(neutral_weights(np.zeros(5), np.full((4, 5), distance)), 0.25)
+
+
+def test_aligned_faces_have_the_same_features(portraits: Portraits) -> None:
+    people = [*portraits]
+    aligned = [
+        align(0, person.image_rgb, person.landmarks_xy, size) for person, size in zip(people, (64, 80), strict=True)
+    ]
+    expected = pose_features([person.landmarks_xy for person in people])
+    np.testing.assert_array_equal(features_of(aligned), expected)
 
 
 def test_features_know_pose_but_neither_place_nor_size(portraits: Portraits) -> None:

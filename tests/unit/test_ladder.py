@@ -1,20 +1,23 @@
 """One face of one frame: which remedy is the one taken, and when the face is covered instead."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import torch
 
-from deid_audit.faces.align import RIGHT_EYE, align
+from deid_audit.faces.align import align
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.occlusion import hand_mask
-from deid_audit.swap.networks import PRESETS, SwapModel
+from deid_audit.swap.augment import CROP_MARGIN
+from deid_audit.swap.networks import PRESETS, Side, SwapModel
+from deid_audit.swap.prior import make_prior
+from deid_audit.vision.mesh import RIGHT_EYE
 from tests.conftest import Portrait, Portraits
 from tests.unit.hand_shapes import open_hand
 
@@ -71,10 +74,10 @@ def model(portraits: Portraits) -> SwapModel:
     """Before its first step the model makes the donor's mean face, and rebuilds the subject's: the two portraits."""
     torch.manual_seed(0)
     made = SwapModel(MICRO).eval().requires_grad_(False)
-    for side, person in (("subject", portraits.hopper), ("donor", portraits.astronaut)):
-        face = align(0, person.image_rgb, person.landmarks_xy, MICRO.size)
-        pixels = torch.from_numpy(face.crop_rgb.transpose(2, 0, 1) / 255).float()
-        made.set_prior(side, pixels, torch.from_numpy(face.mask))  # type: ignore[arg-type]
+    size = round(MICRO.size * CROP_MARGIN)
+    people: dict[Side, Portrait] = {"subject": portraits.hopper, "donor": portraits.astronaut}
+    faces = {side: align(0, p.image_rgb, p.landmarks_xy, size, margin=CROP_MARGIN) for side, p in people.items()}
+    made.set_priors({side: make_prior([face], np.ones(1), margin=CROP_MARGIN) for side, face in faces.items()})
     return made
 
 
@@ -263,9 +266,10 @@ def test_a_hand_before_most_of_the_face_covers_it(stage: Stage) -> None:
 def test_a_face_whose_outline_the_model_misses_is_covered(stage: Stage) -> None:
     elsewhere = SwapModel(MICRO).eval().requires_grad_(False)
     elsewhere.load_state_dict(stage.model.state_dict())
-    mask = torch.zeros(MICRO.size, MICRO.size)
-    mask[:, :20] = 1
-    elsewhere.set_prior("donor", torch.sigmoid(stage.model.prior_donor)[:3], mask)  # type: ignore[index,arg-type]
+    donor = stage.model.priors["donor"]
+    texture = donor.texture.copy()
+    texture[:, 30:, 3] = 0
+    elsewhere.set_priors({**stage.model.priors, "donor": replace(donor, texture=texture)})
     attempt = Stage(stage.person, elsewhere).attempt(FAR)
     assert (attempt.rung, attempt.image_rgb) == (Rung.COVER, None)
     assert attempt.reason.startswith("the net's mask fits the face by 0.")

@@ -104,6 +104,18 @@ def test_hand_computed_error_offset_correlation_and_range() -> None:
     assert find(rows, "mouth_r").noise_floor == pytest.approx(pearsonr(WAVE, WAVE + JITTER).statistic)
 
 
+def test_a_small_error_where_a_mouth_opens_and_shuts_moves_no_other_frame() -> None:
+    """Half of the time shut, half open: the median of either side lies anywhere between, and says nothing."""
+    original = np.repeat((0.0, 20.0), 50)
+    released = original + 3  # anatomy: the lips' gap is wider throughout
+    released[49] += 8  # and one frame is wrong, with which the released median jumps from 13 by 4
+    assert np.median(released) - np.median(original) == pytest.approx(7)
+    assert movement_error(original, released) == pytest.approx(8 / 100)
+    rows = measure_expression(signals(mouth=original), signals(mouth=released), signals(mouth=original), ALL, "video 1")
+    assert find(rows, "mouth_offset").value == pytest.approx(3)
+    assert find(rows, "mouth_mae").value == pytest.approx(8 / 100)
+
+
 def test_correlation_equals_scipy() -> None:
     rng = np.random.default_rng(4)
     a, b = rng.normal(size=50), rng.normal(size=50)

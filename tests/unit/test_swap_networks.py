@@ -43,48 +43,71 @@ def test_faces_come_out_as_large_as_they_went_in(name: str) -> None:
     model, size = _without_memory(name), PRESETS[name].size
     assert str(size) in name
     given = {"subject": 3, "donor": 2}
-    made = model({side: torch.empty(count, 3, size, size, device="meta") for side, count in given.items()})
+    images, seen, priors = (
+        {side: torch.empty(count, planes, size, size, device="meta") for side, count in given.items()}
+        for planes in (3, 4, 4)
+    )
+    made = model(images, seen, priors)
     assert {side: faces.shape for side, faces in made.items()} == {s: (n, 4, size, size) for s, n in given.items()}
 
 
-def _priors() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(4)
-    return torch.rand(3, 64, 64, generator=generator) * 0.9 + 0.05, torch.rand(64, 64, generator=generator) * 0.9 + 0.05
+def _drawn(count: int, planes: int, size: int = 64) -> torch.Tensor:
+    """Random pictures, away from black and white."""
+    return torch.rand(count, planes, size, size, generator=torch.Generator().manual_seed(planes)) * 0.9 + 0.05
 
 
-def test_at_step_0_a_decoder_gives_its_mean_face_whatever_it_is_shown() -> None:
+def test_at_step_0_a_decoder_gives_its_posed_mean_face_whatever_it_is_shown() -> None:
     torch.manual_seed(0)
-    model = SwapModel(MICRO)
-    (donor_rgb, donor_mask), subject_rgb = _priors(), torch.full((3, 64, 64), 0.3)
-    model.set_prior("donor", donor_rgb, donor_mask)
-    model.set_prior("subject", subject_rgb, donor_mask)
+    model, donor, subject = SwapModel(MICRO), _drawn(5, 4), _drawn(5, 4).flip(0)
     with torch.inference_mode():
-        made = model.decode(model.encoder(torch.rand(5, 3, 64, 64)), "donor")
-        own = model.decode(model.encoder(torch.rand(1, 3, 64, 64)), "subject")
-    assert (made[:, :3] - donor_rgb).abs().max() < 1 / 255
-    assert (made[:, 3] - donor_mask).abs().max() < 1 / 255
-    assert (own[:, :3] - subject_rgb).abs().max() < 1 / 255
+        code = model.encode(torch.rand(5, 3, 64, 64), subject)
+        made, own = model.decode(code, "donor", donor), model.decode(code, "subject", subject)
+    assert (made - donor).abs().max() < 1 / 255
+    assert (own - subject).abs().max() < 1 / 255
+
+
+def test_a_larger_prior_keeps_its_detail_under_what_the_net_adds() -> None:
+    torch.manual_seed(0)
+    model, fine = SwapModel(MICRO), _drawn(1, 4, 128)
+    code = model.encode(_drawn(1, 3), _drawn(1, 4))
+    with torch.inference_mode():
+        assert (model.decode(code, "donor", fine) - fine).abs().max() < 1 / 255
+        torch.nn.init.normal_(model.decoders["donor"].last.weight, std=0.05)
+        added = torch.logit(model.decode(code, "donor", fine)) - torch.logit(fine)
+        small = torch.logit(model.decode(code, "donor", _drawn(1, 4))) - torch.logit(_drawn(1, 4))
+    # the same addition, made twice as large
+    assert small.std() > 0.1
+    halved = torch.nn.functional.avg_pool2d(added, 2)
+    assert torch.corrcoef(torch.stack((halved.flatten(), small.flatten())))[0, 1] > 0.85
 
 
 def test_black_and_white_in_a_mean_face_stay_finite() -> None:
     model = SwapModel(TINY)
-    model.set_prior("donor", torch.cat((torch.zeros(2, 64, 64), torch.ones(1, 64, 64))), torch.ones(64, 64))
-    made = model.decode(model.encoder(torch.rand(1, 3, 64, 64)), "donor")
+    prior = torch.cat((torch.zeros(1, 2, 64, 64), torch.ones(1, 2, 64, 64)), 1)
+    made = model.decode(model.encode(torch.rand(1, 3, 64, 64), prior), "donor", prior)
     assert made.isfinite().all()
     # not quite black or white, where no training could move them any more
     assert ((made[0, 0] > 0.01) & (made[0, 0] < 0.03)).all()
     assert ((made[0, 2] > 0.97) & (made[0, 2] < 0.99)).all()
 
 
+def test_the_encoder_sees_what_the_prior_does_not_explain() -> None:
+    torch.manual_seed(0)
+    model, faces, prior = SwapModel(TINY), _drawn(2, 3), _drawn(2, 4)
+    code = model.encode(faces, prior)
+    # the same light on face and prior is nothing new, and the prior's mask is no picture
+    lit = prior + 0.03
+    torch.testing.assert_close(model.encode(faces + 0.03, lit), code)
+    assert not torch.allclose(model.encode(faces + 0.03, prior), code)
+
+
 def test_the_papers_model_has_neither_prior_nor_mask() -> None:
     torch.manual_seed(0)
     model = SwapModel(TINY_PAPER)
-    faces = torch.rand(2, 3, 64, 64)
-    before = model.decode(model.encoder(faces), "donor")
-    rgb, mask = _priors()
-    model.set_prior("donor", rgb, mask)
-    assert torch.equal(model.decode(model.encoder(faces), "donor"), before)
-    assert (before[:, :3] - rgb).abs().mean() > 0.1
+    faces, first, other = torch.rand(2, 3, 64, 64), _drawn(2, 4), torch.zeros(2, 4, 64, 64)
+    before, after = (model.decode(model.encode(faces, prior), "donor", prior) for prior in (first, other))
+    assert torch.equal(before, after)
+    assert (before[:, :3] - first[:, :3]).abs().mean() > 0.1
     assert (before[:, 3] == 1).all()
     assert PRESETS["original64"].prior is False
     assert [name for name, preset in PRESETS.items() if not preset.prior] == ["original64"]
@@ -95,9 +118,11 @@ def test_the_decoders_share_nothing_but_the_code() -> None:
     subject, donor = (set(map(id, decoder.parameters())) for decoder in model.decoders.values())
     assert not subject & donor
     torch.nn.init.normal_(model.decoders["donor"].last.weight)
-    faces = torch.rand(2, 3, 64, 64)
-    code = model.encoder(faces)
-    assert not torch.allclose(model.decode(code, "donor"), model.decode(code, "subject"))
-    made = model({"subject": faces, "donor": faces})
-    torch.testing.assert_close(made["subject"], model.decode(code, "subject"))
-    torch.testing.assert_close(made["donor"], model.decode(code, "donor"))
+    faces, seen, prior = torch.rand(2, 3, 64, 64), _drawn(2, 4), _drawn(2, 4).flip(0)
+    code = model.encode(faces, seen)
+    own, other = model.decode(code, "subject", prior), model.decode(code, "donor", prior)
+    assert not torch.allclose(other, own)
+    both = {"subject": faces, "donor": faces}
+    made = model(both, dict.fromkeys(both, seen), dict.fromkeys(both, prior))
+    torch.testing.assert_close(made["subject"], own)
+    torch.testing.assert_close(made["donor"], other)

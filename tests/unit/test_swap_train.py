@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
 import deid_audit.swap
 from deid_audit.progress import SilentProgress
 from deid_audit.swap import train as training
-from deid_audit.swap.augment import FaceSet, draw_batch, plain_batch
-from deid_audit.swap.networks import Preset, SwapModel
-from deid_audit.swap.train import Faces, ProbeReading, Trained, learning_rate_share, steps_for, train
-from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, probe_of
+from deid_audit.swap.augment import Batch, FaceSet, draw_batch
+from deid_audit.swap.networks import SIDES, Preset, SwapModel
+from deid_audit.swap.train import Faces, Priors, ProbeReading, Trained, learning_rate_share, steps_for, train
+from tests.unit.swap_faces import MICRO, TINY, TINY_PAPER, plain_batch, probe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-EVENLY = np.full(8, 1 / 8)
 Probe = Callable[[SwapModel, int], ProbeReading]
 
 
@@ -34,70 +32,81 @@ def _ten_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _train(
-    pair: tuple[FaceSet, FaceSet],
+    pair: Faces,
     steps: int,
     *,
     preset: Preset = TINY,
     seed: int = 0,
-    weights: NDArray[np.float64] = EVENLY,
+    priors: Priors | None = None,
     probe: Probe | None = None,
 ) -> Trained:
+    """Training itself uses the priors that lie beside the faces; those of the model are for whoever swaps with it."""
     with SilentProgress().step("", steps) as step:
-        return train(preset, *pair, weights, steps=steps, seed=seed, device="cpu", probe=probe or probe_of(), step=step)
+        return train(
+            preset, pair, priors or {}, steps=steps, seed=seed, device="cpu", probe=probe or probe_of(), step=step
+        )
 
 
-def both(pair: tuple[FaceSet, FaceSet]) -> Faces:
-    return {"subject": pair[0], "donor": pair[1]}
-
-
-def _error(model: SwapModel, pair: tuple[FaceSet, FaceSet]) -> float:
+def _error(model: SwapModel, pair: Faces) -> float:
     """Mean absolute error inside the face, over both sides' own faces."""
     errors = []
-    for side, faces in (("subject", pair[0]), ("donor", pair[1])):
+    for side, faces in pair.items():
         plain = plain_batch(faces, model.preset.size)
         with torch.inference_mode():
-            made = model.decode(model.encoder(plain[:, :3]), "subject" if side == "subject" else "donor")
+            made = model.decode(model.encode(plain[:, :3], plain[:, 5:]), side, plain[:, 5:])
         errors.append(float(((made[:, :3] - plain[:, :3]).abs() * plain[:, 3:4]).mean()))
     return sum(errors) / 2
 
 
-def test_training_tells_faces_apart_that_the_mean_face_does_not(pair: tuple[FaceSet, FaceSet]) -> None:
-    # each side holds both portraits, so that its mean face fits none of its faces
-    first, second = (faces.planes for faces in pair)
-    mixed = tuple(FaceSet(planes=torch.cat((one[:4], other[4:]))) for one, other in ((first, second), (second, first)))
+def test_training_tells_faces_apart_that_the_mean_face_does_not(pair: Faces) -> None:
+    # each side holds both portraits beside the mean face of one of them, which does not fit the other
+    first, second = (pair[side].planes for side in SIDES)
+    mixed: Faces = {
+        side: FaceSet(planes=torch.cat((own[:4], torch.cat((other[4:, :5], own[4:, 5:]), 1))))
+        for side, own, other in zip(SIDES, (first, second), (second, first), strict=True)
+    }
     before, after = (_error(_train(mixed, steps, preset=MICRO).model, mixed) for steps in (0, 50))
     assert after < 0.8 * before
 
 
-def test_the_papers_model_learns_without_a_prior(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_the_papers_model_learns_without_a_prior(pair: Faces) -> None:
     preset = replace(TINY_PAPER, peak_rate=5e-3)
     before, after = (_error(_train(pair, steps, preset=preset).model, pair) for steps in (0, 60))
     assert after < 0.9 * before
 
 
-def test_the_same_seed_and_steps_repeat_bit_for_bit(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_the_same_seed_and_steps_repeat_bit_for_bit(pair: Faces) -> None:
     first, again, other = (_train(pair, 4, preset=MICRO, seed=seed) for seed in (5, 5, 6))
     states = [trained.model.state_dict() for trained in (first, again, other)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
-def test_the_seed_also_makes_the_first_weights(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_the_seed_also_makes_the_first_weights(pair: Faces) -> None:
     first, other = (_train(pair, 0, seed=seed).model.state_dict() for seed in (5, 6))
     assert not torch.equal(first["encoder.fold.weight"], other["encoder.fold.weight"])
 
 
-def test_before_the_first_step_the_donor_is_the_weighted_mean_face(pair: tuple[FaceSet, FaceSet]) -> None:
-    plain = plain_batch(pair[1], 64)
-    for weights in (EVENLY, np.eye(8)[3]):
-        model = _train(pair, 0, weights=weights).model
-        with torch.inference_mode():
-            made = model.decode(model.encoder(torch.rand(1, 3, 64, 64)), "donor")[0]
-        mean = (plain * torch.from_numpy(weights).float().view(-1, 1, 1, 1)).sum(0)[:4].clamp(0.02, 0.98)
-        assert (made - mean).abs().max() < 1 / 255
+def test_before_the_first_step_the_donor_is_their_mean_face_posed(pair: Faces) -> None:
+    plain, model = plain_batch(pair["donor"], 64), _train(pair, 0).model
+    with torch.inference_mode():
+        made = model.decode(model.encode(torch.rand(8, 3, 64, 64), plain[:, 5:]), "donor", plain[:, 5:])
+    assert (made - plain[:, 5:].clamp(0.02, 0.98)).abs().max() < 1 / 255
 
 
-def test_the_result_is_the_average_ready_for_use(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_the_model_has_mean_faces_of_its_own(pair: Faces, priors: Priors) -> None:
+    """It wipes them when it is wiped; the caller's are the vault's."""
+    before = {side: [array.copy() for array in prior.arrays()] for side, prior in priors.items()}
+    model = _train(pair, 1, priors=priors).model
+    assert model.priors.keys() == priors.keys()
+    for side, prior in model.priors.items():
+        for own, given, was in zip(prior.arrays(), priors[side].arrays(), before[side], strict=True):
+            np.testing.assert_array_equal(own, was)
+            np.testing.assert_array_equal(given, was)  # the running model's were wiped, and these with none of them
+            assert not np.shares_memory(own, given)
+
+
+def test_the_result_is_the_average_ready_for_use(pair: Faces) -> None:
     trained = _train(pair, 3)
     assert not trained.model.training
     assert not any(parameter.requires_grad for parameter in trained.model.parameters())
@@ -117,7 +126,7 @@ def test_the_result_is_the_average_ready_for_use(pair: tuple[FaceSet, FaceSet]) 
     ],
 )
 def test_training_stops_when_the_probe_holds_twice_in_the_second_half(
-    pair: tuple[FaceSet, FaceSet], holds: Callable[[int], bool] | Sequence[int], stops_at: int
+    pair: Faces, holds: Callable[[int], bool] | Sequence[int], stops_at: int
 ) -> None:
     trained = _train(pair, 20, probe=probe_of(holds))
     assert trained.steps == stops_at
@@ -125,36 +134,34 @@ def test_training_stops_when_the_probe_holds_twice_in_the_second_half(
     assert [reading.step for reading in trained.readings] == list(range(2, stops_at + 1, 2))
 
 
-def test_the_last_step_is_probed_also_between_two_probes(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_the_last_step_is_probed_also_between_two_probes(pair: Faces) -> None:
     assert [reading.step for reading in _train(pair, 21).readings][-2:] == [20, 21]
 
 
-def test_a_run_given_the_recorded_steps_repeats_one_that_stopped_early(pair: tuple[FaceSet, FaceSet]) -> None:
+def test_a_run_given_the_recorded_steps_repeats_one_that_stopped_early(pair: Faces) -> None:
     stopped, repeated = (_train(pair, 20, probe=probe_of(lambda step: True)) for _ in range(2))
     assert stopped.steps == repeated.steps == 10
     for one, other in zip(stopped.model.parameters(), repeated.model.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
-def test_both_sides_are_bent_alike_and_no_longer_at_the_end(
-    pair: tuple[FaceSet, FaceSet], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: dict[int, list[float]] = {id(faces): [] for faces in pair}
+def test_both_sides_are_bent_alike_and_no_longer_at_the_end(pair: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[int, list[float]] = {id(faces): [] for faces in pair.values()}
 
-    def watched(faces: FaceSet, *arguments: Any, warp: float, **more: Any) -> tuple[Tensor, Tensor]:
-        seen[id(faces)].append(warp)
-        return draw_batch(faces, *arguments, warp=warp, **more)
+    def watched(faces: FaceSet, *arguments: Any, strength: float, **more: Any) -> Batch:
+        seen[id(faces)].append(strength)
+        return draw_batch(faces, *arguments, strength=strength, **more)
 
     monkeypatch.setattr(training, "draw_batch", watched)
     monkeypatch.setattr(training, "_WARP_FULL_UNTIL", 0.7)
     monkeypatch.setattr(training, "_WARP_OFF_FROM", 0.85)
     _train(pair, 20)
-    subject, donor = (seen[id(faces)] for faces in pair)
+    subject, donor = (seen[id(faces)] for faces in pair.values())
     assert len(subject) == 20
     assert subject == donor
     assert subject[:14] == [1.0] * 14
     assert subject[17:] == [0.0] * 3
-    assert all(0 < warp <= 1 for warp in subject[14:17])
+    assert all(0 < strength <= 1 for strength in subject[14:17])
 
 
 @pytest.mark.parametrize("steps", [20, 1000, 5000])
@@ -175,11 +182,11 @@ def test_the_rate_is_sound_for_the_shortest_runs() -> None:
     assert [learning_rate_share(0, steps) for steps in (1, 2)] == [1, 1]
 
 
-def test_a_budget_becomes_steps_by_the_clock(pair: tuple[FaceSet, FaceSet], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_becomes_steps_by_the_clock(pair: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter((100.0, 105.0) * 2)  # ten steps in five seconds
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
-    assert steps_for(100.0, TINY, both(pair), EVENLY, "cpu") == 200
-    assert steps_for(0.001, TINY, both(pair), EVENLY, "cpu") == 20
+    assert steps_for(100.0, TINY, pair, "cpu") == 200
+    assert steps_for(0.001, TINY, pair, "cpu") == 20
 
 
 @pytest.fixture
@@ -197,19 +204,25 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[training._Trainer]:
 
 
 def _left_behind(trainer: training._Trainer) -> list[str]:
-    """What of the running model, its gradients and its optimiser is not zero."""
+    """What of the running model, its mean faces, its gradients and its optimiser is not zero."""
     named = [(name, value) for name, value in trainer.model.state_dict().items()]
     named += [(f"gradient of {name}", p.grad) for name, p in trainer.model.named_parameters() if p.grad is not None]
     for state in trainer.optimiser.state.values():
         named += [(f"optimiser's {name}", value) for name, value in state.items()]
-    return [name for name, value in named if bool(torch.as_tensor(value).any())]
+    return [name for name, value in named if bool(torch.as_tensor(value).any())] + _faces_in(trainer.model)
+
+
+def _faces_in(model: SwapModel) -> list[str]:
+    """Whose mean face is not zero."""
+    return [f"mean face of the {side}" for side, prior in model.priors.items() if any(a.any() for a in prior.arrays())]
 
 
 def test_after_training_only_the_averaged_model_is_left(
-    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer]
+    pair: Faces, priors: Priors, trainers: list[training._Trainer]
 ) -> None:
-    trained = _train(pair, 3)
+    trained = _train(pair, 3, priors=priors)
     assert len(trainers) == 1
+    assert len(_faces_in(trained.model)) == len(trainers[0].model.priors) == 2
     assert len(trainers[0].optimiser.state) > 10
     assert not _left_behind(trainers[0])
     assert all(parameter.isfinite().all() for parameter in trained.model.parameters())
@@ -218,22 +231,22 @@ def test_after_training_only_the_averaged_model_is_left(
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError])
 def test_training_that_is_stopped_leaves_nothing(
-    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer], stop: type[BaseException]
+    pair: Faces, priors: Priors, trainers: list[training._Trainer], stop: type[BaseException]
 ) -> None:
     def probe(model: SwapModel, step: int) -> ProbeReading:
         assert any(parameter.any() for parameter in model.parameters())
         raise stop
 
     with pytest.raises(stop):
-        _train(pair, 3, probe=probe)
+        _train(pair, 3, priors=priors, probe=probe)
     assert not _left_behind(trainers[0])
+    assert len(trainers[0].average.priors) == 2
+    assert not _faces_in(trainers[0].average)
     assert not any(value.any() for value in trainers[0].average.state_dict().values())
 
 
-def test_the_trial_that_times_a_step_leaves_nothing(
-    pair: tuple[FaceSet, FaceSet], trainers: list[training._Trainer]
-) -> None:
-    assert steps_for(0.001, TINY, both(pair), EVENLY, "cpu") == 20
+def test_the_trial_that_times_a_step_leaves_nothing(pair: Faces, trainers: list[training._Trainer]) -> None:
+    assert steps_for(0.001, TINY, pair, "cpu") == 20
     assert not _left_behind(trainers[0])
     assert not any(value.any() for value in trainers[0].average.state_dict().values())
 
@@ -266,7 +279,8 @@ def test_eyes_and_mouth_count_more_than_cheeks() -> None:
         wrong = output.clone()
         wrong[:, :3, rows, 2:12] += 0.2
         losses.append(float(training._loss(wrong, target, with_mask=True)))
-    assert losses[0] > 2 * losses[1] > 0
+    # a weight of three against one
+    assert 4 * losses[1] > losses[0] > 2 * losses[1] > 0
 
 
 def test_a_wrong_mask_costs_only_where_there_is_one() -> None:
@@ -304,4 +318,5 @@ def test_no_part_of_the_swap_knows_the_auditing_recogniser() -> None:
             elif isinstance(node, ast.Import):
                 names.update(alias.name for alias in node.names)
     assert "deid_audit.swap.networks" in names
-    assert not any(name.startswith(("deid_audit.vision", "deid_audit.measure", "dlib")) for name in names)
+    looks_at = {name for name in names if name.startswith(("deid_audit.vision", "deid_audit.measure", "dlib"))}
+    assert looks_at == {"deid_audit.vision.mesh"}  # which landmark is which
