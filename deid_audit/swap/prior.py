@@ -133,9 +133,9 @@ def _between_lips(shape_xy: Points, size: int, margin: float) -> Float:
 def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
     """The neutral shape `own_xy` (468, 2) moved as another face moved from its `neutral_xy` to its `shape_xy`.
 
-    Lids close as the other's do: half shut is half shut, whatever the eye's form. Lids and lips never cross, however far
-    the other's movement goes. At the outline it is the other's form: the face
-    is pasted into the other's outline, which it must fill.
+    Lids close as the other's do: half shut is half shut, whatever the eye's form. Lids and lips never cross, however
+    far the other's movement goes. At the outline it is the other's form: the face is pasted into the other's outline,
+    which it must fill.
     """
     outward = _outwardness(own_xy)[:, None]
     moved = own_xy + outward * (neutral_xy - own_xy) + (shape_xy - neutral_xy)
