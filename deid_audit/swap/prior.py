@@ -16,7 +16,17 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from deid_audit.frames import AlignedFace, Float
-from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LIPS_MIDDLE, NOSE_TIP, OUTER_CORNERS, RIGHT_EYE
+from deid_audit.vision.mesh import (
+    FACE_OVAL,
+    INNER_LIPS,
+    LEFT_EYE,
+    LEFT_IRIS,
+    LIPS_MIDDLE,
+    NOSE_TIP,
+    OUTER_CORNERS,
+    RIGHT_EYE,
+    RIGHT_IRIS,
+)
 
 METHOD_TEXT = (
     "The network adds to a prior: the mean of the donor's faces that are nearest to the subject's usual pose and "
@@ -25,7 +35,6 @@ METHOD_TEXT = (
     "movement so carried over is what FaceMesh sees, and FaceMesh also measures the released face's expression."
 )
 HAIR = 4
-MESH_POINTS = 468  # without the irises: where lids close, an iris has no place in the skin's shape
 Points = NDArray[np.float64]
 
 # Lower and upper point of the lids, and of the inner lips.
@@ -42,6 +51,7 @@ _LIPS = np.array(
 )  # fmt: skip
 _OPEN_MOUTHS = 4
 _MOST_FACES = 48
+_SHUT = 0.7  # of its usual opening: an eye that is less open hides too much of the iris to place it
 _LEAST_GAP = 0.005  # of the crop's height, about a pixel: thinner, the line of the lashes breaks up
 _EDGE = 0.75  # of the crop's height from its centre: there nothing moves
 _EDGE_XY = np.array([(x, y) for x in np.linspace(-1, 1, 7) for y in np.linspace(-1, 1, 7) if max(abs(x), abs(y)) == 1])
@@ -50,7 +60,7 @@ _OWN_UP_TO = 0.7  # of the way from the face's centre to its outline: beyond, th
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FacePrior:
-    """One identity: `texture` float32 (M, M, 5) in [0, 1] and its shape `neutral_xy` (468, 2).
+    """One identity: `texture` float32 (M, M, 5) in [0, 1] and its shape `neutral_xy` (478, 2).
 
     The texture's planes are red, green, blue, the face's mask, and `HAIR`: what stands in front of the face.
 
@@ -64,7 +74,7 @@ class FacePrior:
     open_mouth: "FacePrior | None" = None
 
     def posed(self, shape_xy: Points, size: int, *, margin: float = 1.0) -> Float:
-        """The face in the shape (468, 2), as a crop float32 (size, size, 5) that shows `margin` of the layout."""
+        """The face in the shape (478, 2), as a crop float32 (size, size, 5) that shows `margin` of the layout."""
         margins = (self.margin, margin)
         posed = warp(self.texture, self.neutral_xy, shape_xy, size, margins=margins)
         if self.open_mouth is not None:
@@ -87,8 +97,8 @@ class FacePrior:
 
 
 def shape_of(face: AlignedFace) -> Points:
-    """The face's shape (468, 2)."""
-    return np.asarray(face.layout_xy[:MESH_POINTS], np.float64)
+    """The face's shape (478, 2)."""
+    return np.asarray(face.layout_xy, np.float64)
 
 
 def turn_of(face: AlignedFace) -> float:
@@ -131,7 +141,7 @@ def _between_lips(shape_xy: Points, size: int, margin: float) -> Float:
 
 
 def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
-    """The neutral shape `own_xy` (468, 2) moved as another face moved from its `neutral_xy` to its `shape_xy`.
+    """The neutral shape `own_xy` (478, 2) moved as another face moved from its `neutral_xy` to its `shape_xy`.
 
     Lids close as the other's do: half shut is half shut, whatever the eye's form. Lids and lips never cross, however
     far the other's movement goes. At the outline it is the other's form: the face is pasted into the other's outline,
@@ -152,7 +162,7 @@ def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
 
 
 def _outwardness(shape_xy: Points) -> NDArray[np.float64]:
-    """For each point (468,): 0 in the inner face, 1 at its outline."""
+    """For each point (478,): 0 in the inner face, 1 at its outline."""
     outline = shape_xy[list(FACE_OVAL)]
     centre = outline.mean(0)
     spokes = outline - centre
@@ -165,9 +175,10 @@ def _outwardness(shape_xy: Points) -> NDArray[np.float64]:
 
 
 def _unfolded(begin: Points, end: Points) -> NDArray[np.bool_]:
-    """Which points (n,) to keep so that no part of the face is turned over: a far cheek, or lips pressed together.
+    """Which points (n,) to keep so that no part of the face is turned over: a far cheek, lips pressed together, an iris
+    that a lid comes over.
 
-    Eyes always stay: a lid that is let go would open.
+    Lids always stay: a lid that is let go would open.
     """
     corners = Delaunay(begin).simplices
     first, second = (points[corners[:, 1:]] - points[corners[:, :1]] for points in (begin, end))
@@ -175,12 +186,17 @@ def _unfolded(begin: Points, end: Points) -> NDArray[np.bool_]:
     kept = np.ones(len(begin), np.bool_)
     kept[corners[before * after <= 0]] = False
     kept[[*RIGHT_EYE, *LEFT_EYE]] = True
-    kept[MESH_POINTS:] = True
+    for lids, iris in ((_LIDS[:7], RIGHT_IRIS), (_LIDS[7:], LEFT_IRIS)):
+        lower, upper = lids.T
+        was, now = (float(np.mean(points[lower, 1] - points[upper, 1])) for points in (begin, end))
+        if now < _SHUT * was:
+            kept[list(iris)] = False
+    kept[-len(_EDGE_XY) :] = True
     return kept
 
 
 def warp(image: Float, from_xy: Points, to_xy: Points, size: int, *, margins: tuple[float, float]) -> Float:
-    """The image (M, M, c) warped so that its points (468, 2) come to lie where the others say, as (size, size, c).
+    """The image (M, M, c) warped so that its points (478, 2) come to lie where the others say, as (size, size, c).
 
     `margins` are how much of the layout the image shows and the result is to show. Between the points it is linear on
     the target's Delaunay triangles, so that no part folds over another.

@@ -48,7 +48,7 @@ def with_hair(prior: FacePrior) -> FacePrior:
 
 
 def _pixels(prior: FacePrior) -> Points:
-    """The neutral shape (468, 2) in pixels of the texture."""
+    """The neutral shape (478, 2) in pixels of the texture."""
     size = prior.texture.shape[0]
     return prior.neutral_xy * size / prior.margin + (size - 1) / 2
 

@@ -21,6 +21,7 @@ FACE_OVAL = (
 )  # fmt: skip
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
+RIGHT_IRIS, LEFT_IRIS = range(468, 473), range(473, 478)
 OUTER_CORNERS = (33, 263)  # of the eyes
 LIDS_MIDDLE = ((145, 159), (374, 386))  # lower and upper
 LIPS_MIDDLE = (14, 13)  # inner, lower and upper
