@@ -109,8 +109,9 @@ def test_only_the_rim_of_the_original_counts(area: Float) -> None:
 
 
 def test_hair_or_background_at_the_rim_is_no_light(area: Float) -> None:
-    black = np.zeros_like(area)
+    black, grey = np.zeros_like(area), area - 60
     assert np.abs(_shift(area, black)).max() < 1
+    assert np.abs(_shift(area, grey)).max() < 20
     # a lock before half of the rim leaves the light of the other half as it is
     below = area + np.float32(10)
     below[:, SIZE // 2 :] = 0
