@@ -12,27 +12,27 @@ from pathlib import Path
 
 import numpy as np
 
-from deid_audit.faces.choose import neutral_weights
-from deid_audit.pipeline.cast import analyse, gather, match_colours, open_videos
+from deid_audit.pipeline.cast import analyse, gather_subject, open_videos
 from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.pipeline.donor_pack import read_pack
 from deid_audit.pipeline.engines import load_engines
 from deid_audit.pipeline.preparing import prepare_donor
 from deid_audit.pipeline.probe import Probe, make_probe
+from deid_audit.pipeline.training import prepare_faces
 from deid_audit.progress import SilentProgress
 from deid_audit.settings import make_prepare_settings
 from deid_audit.swap import train as training
-from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
+from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.convert import prepare_runtime
 from deid_audit.swap.networks import PRESETS, SwapModel
 from deid_audit.swap.reuse import Weights
-from deid_audit.swap.train import ProbeReading, Trained, train
+from deid_audit.swap.train import Faces, Priors, ProbeReading, Trained, train
 from deid_audit.vision.native_output import silence_native_stderr
 
 PRESET = PRESETS["micro64"]
 
 
-def material(folder: Path, pack_steps: int, seed: int) -> tuple[FaceSet, FaceSet, np.ndarray, Probe, Weights, float]:
+def material(folder: Path, pack_steps: int, seed: int) -> tuple[Faces, Priors, Probe, Weights, float]:
     """What both ways train on, and the weights of the pack with the seconds they took."""
     progress, engines = SilentProgress(), load_engines("cpu")
     subject_path, donor_path = write_demo_clips(folder, progress)
@@ -42,16 +42,12 @@ def material(folder: Path, pack_steps: int, seed: int) -> tuple[FaceSet, FaceSet
     role = analyse(
         open_videos([subject_path], who="subject", digest_key=None), who="subject", engines=engines, progress=progress
     )
-    subject = gather(
-        role, who="subject", size=round(PRESET.size * CROP_MARGIN), margin=CROP_MARGIN, engines=engines,
-        progress=progress, probe=True,
-    )  # fmt: skip
+    size = round(PRESET.size * CROP_MARGIN)
+    subject = gather_subject(role, who="subject", size=size, margin=CROP_MARGIN, engines=engines, progress=progress)
     donor = pack.material
     probe = make_probe(subject.probe, engines.recognizer, np.nanmean(donor.descriptors, axis=0))
-    subject_faces = face_set(subject.crops, subject.attention, "cpu")
-    donor_faces = face_set(match_colours(donor, subject), donor.attention, "cpu")
-    weights = neutral_weights(donor.features, subject.features)
-    return subject_faces, donor_faces, weights, probe, pack.weights, prepared.manifest.training_seconds
+    priors, faces = prepare_faces(subject, donor, PRESET, "cpu")
+    return faces, priors, probe, pack.weights, prepared.manifest.training_seconds
 
 
 def first_hold(trained: Trained) -> int | None:
@@ -71,7 +67,7 @@ def main() -> None:
     silence_native_stderr()
     threads = prepare_runtime("cpu")
     with tempfile.TemporaryDirectory() as folder:
-        subject, donor, weights, probe, start, seconds = material(Path(folder), given.pack_steps, given.seed)
+        faces, priors, probe, start, seconds = material(Path(folder), given.pack_steps, given.seed)
     print(f"{PRESET.name}, {threads} threads, seed {given.seed}; pack: {given.pack_steps} steps, {seconds:.0f} s\n")
     print("| planned steps | began from | holds from step | seconds a step | " + " | ".join(_VALUES) + " |")
     print("| --- " * (4 + len(_VALUES)) + "|", flush=True)
@@ -90,7 +86,7 @@ def main() -> None:
 
             with SilentProgress().step("", planned) as step:
                 trained = train(
-                    PRESET, subject, donor, weights, steps=planned, seed=given.seed, device="cpu", probe=timed,
+                    PRESET, faces, priors, steps=planned, seed=given.seed, device="cpu", probe=timed,
                     step=step, start=begin,
                 )  # fmt: skip
             last = trained.readings[-1].values
