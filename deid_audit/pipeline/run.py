@@ -216,20 +216,16 @@ def _stages(
     seconds = timer.seconds
     packed: list[StageRow] = []
     if donor.pack is not None:
-        method = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
-        packed.append(("donor's pack", method, 0.0, pack_facts(donor.pack, donor.chosen)))
+        begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
+        packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
+    method = f"{train.METHOD_TEXT} {prior.METHOD_TEXT}" if pair.model.preset.prior else train.METHOD_TEXT
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
         ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,
-        (
-            "swap",
-            f"{prior.METHOD_TEXT} {train.METHOD_TEXT}",
-            seconds["training"],
-            {**pair.facts, "seed": settings.seed},
-        ),
+        ("swap", method, seconds["training"], {**pair.facts, "seed": settings.seed}),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
         ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),
     ]

@@ -181,9 +181,10 @@ def donor_prior(
 
 
 def _register(vault: Vault, who: str, material: Material) -> None:
-    """Crops, attention maps and probe frames are wiped with the vault."""
+    """Crops, landmarks and probe frames are wiped with the vault."""
     faces = [*material.crops, *material.portraits]
     wipe_arrays_with(vault, f"face crops of the {who}", [face.crop_rgb for face in faces])
+    wipe_arrays_with(vault, f"face shapes of the {who}", [material.features, *(face.layout_xy for face in faces)])
     wipe_arrays_with(vault, f"probe frames of the {who}", [frame.window_rgb for frame in material.probe])
     wipe_arrays_with(vault, f"training descriptors of the {who}", [material.descriptors])
 

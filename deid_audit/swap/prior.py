@@ -19,6 +19,7 @@ from deid_audit.frames import AlignedFace, Float
 from deid_audit.vision.mesh import (
     FACE_OVAL,
     INNER_LIPS,
+    LANDMARK_COUNT,
     LEFT_EYE,
     LEFT_IRIS,
     LIPS_MIDDLE,
@@ -191,7 +192,7 @@ def _unfolded(begin: Points, end: Points) -> NDArray[np.bool_]:
         was, now = (float(np.mean(points[lower, 1] - points[upper, 1])) for points in (begin, end))
         if now < _SHUT * was:
             kept[list(iris)] = False
-    kept[-len(_EDGE_XY) :] = True
+    kept[LANDMARK_COUNT:] = True
     return kept
 
 

@@ -7,8 +7,16 @@ from numpy.typing import NDArray
 
 from deid_audit.faces.align import face_mask
 from deid_audit.frames import AlignedFace, Float, Image
-from deid_audit.swap.prior import MESH_POINTS
-from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LIPS, NOSE_TIP, RIGHT_EYE
+from deid_audit.vision.mesh import (
+    FACE_OVAL,
+    INNER_LIPS,
+    LEFT_EYE,
+    LEFT_IRIS,
+    LIPS,
+    NOSE_TIP,
+    RIGHT_EYE,
+    RIGHT_IRIS,
+)
 
 RIGHT_BROW, LEFT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55), (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 OVAL = (0.36, 0.41)
@@ -24,6 +32,9 @@ def made_layout(*, lips: float = 0.0, lids: float = 0.028, brows: float = -0.27,
     points[list(LEFT_EYE)] = _ring(16, (0.16, -0.165), (0.072, lids / 2), 180, -1)
     points[list(LIPS)] = _ring(20, (0, 0.18), (0.13, 0.03 + lips / 2), 180, -1)
     points[list(INNER_LIPS)] = _ring(20, (0, 0.18), (0.1, lips / 2), 180, 1)
+    for iris, x in ((RIGHT_IRIS, -0.16), (LEFT_IRIS, 0.16)):
+        points[list(iris)] = (x, -0.165)
+        points[list(iris)[1:]] += _ring(4, (0, 0), (0.01, 0.3 * lids), 0, 1)
     for indices, x in ((RIGHT_BROW, (-0.25, -0.08)), (LEFT_BROW, (0.25, 0.08))):
         points[list(indices), 0] = np.tile(np.linspace(*x, 5), 2)
         points[list(indices), 1] = brows + np.repeat((0, 0.015), 5)
@@ -39,8 +50,8 @@ def _ring(
 
 
 def shape(**how: float) -> NDArray[np.float64]:
-    """The same without the irises, float64 (468, 2)."""
-    return made_layout(**how)[:MESH_POINTS].astype(np.float64)
+    """The same as float64."""
+    return made_layout(**how).astype(np.float64)
 
 
 def ramps(size: int) -> Float:

@@ -102,6 +102,7 @@ def test_an_expression_is_what_the_face_does_and_not_how_it_is_built() -> None:
         ((0.0, 0.0, 0.0), 0.0),  # never opens the mouth: they are compared with their lips shut
         ((0.0, 0.02, 0.1), 0.04),  # does what the subject does
         ((0.06, 0.06, 0.06), 0.06),  # never shuts it
+        ((0.0,) * 40 + (0.1,), 0.0),  # once, which makes no mean face
     ],
 )
 def test_the_two_are_compared_with_lips_as_open_as_both_have_them(donors: tuple[float, ...], wanted: float) -> None:

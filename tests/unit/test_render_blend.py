@@ -292,6 +292,47 @@ def test_flickering_light_does_not_make_the_pasted_face_flicker(portraits: Portr
     assert levels(steady=True).std() < 0.4 * levels(steady=False).std()
 
 
+def test_a_finer_crop_shows_the_same_part_of_the_frame() -> None:
+    # of two pixels in the place of one, the first has its middle a quarter of that one before its middle
+    np.testing.assert_allclose(enlarged(np.eye(2, 3), 2), ((2, 0, 0.5), (0, 2, 0.5)))
+    np.testing.assert_allclose(enlarged(np.array(((0.5, 0, 10), (0, 0.5, 20))), 4), ((2, 0, 41.5), (0, 2, 81.5)))
+
+
+def test_a_finer_swap_comes_to_the_same_place(portraits: Portraits) -> None:
+    person = portraits.hopper.resized(0.5)
+    face, swapped = _donor_on(person, portraits.astronaut)
+    crop, mask = (cv2.resize(one, (2 * SIZE, 2 * SIZE)) for one in (swapped.crop_rgb, swapped.mask))
+    coarse, fine = (
+        paste(person.image_rgb, person.landmarks_xy, face, one, SteadyColour(RATE)).astype(int)
+        for one in (swapped, _swapped(crop, mask))
+    )
+    inside = _depth(person)[0] > 0
+    assert np.abs(coarse - fine)[inside].mean() < 2
+    assert np.abs(coarse - np.roll(fine, 2, axis=1))[inside].mean() > 4
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_pasted_skin_takes_the_light_beside_it_but_not_of_what_is_held_in_front(
+    portraits: Portraits, *, held: bool
+) -> None:
+    person = portraits.hopper.resized(0.5)
+    depth, feather = _depth(person)
+    middle = person.landmarks_xy[1, 0]
+    skin = np.full_like(person.image_rgb, (180, 130, 110))
+    skin[:, : int(middle)] += 15  # lit from the left, or something of nearly this colour before the left cheek
+    kept = np.zeros(skin.shape[:2], np.uint8)
+    kept[depth < 2.5 * feather] = 255
+    kept[:, int(middle) :] = 0
+    face = align(0, skin, person.landmarks_xy, SIZE)
+    swapped = _swapped(np.full((SIZE, SIZE, 3), (180, 130, 110), np.uint8), np.ones((SIZE, SIZE), np.float32))
+    result = paste(skin, person.landmarks_xy, face, swapped, Unmatched(RATE), kept=kept if held else None)
+    beside = (depth > 3 * feather) & (depth < 4 * feather)
+    columns = np.arange(skin.shape[1])
+    left, right = (result[beside & half][:, 0].mean() - 180 for half in (columns < middle - 25, columns > middle + 25))
+    assert abs(right) < 0.5
+    assert abs(left) < 0.5 if held else 5 < left < 15
+
+
 def _face(mask: Float) -> AlignedFace:
     return replace(made_face(made_layout(), np.zeros((8, 8, 3), np.uint8)), mask=mask)
 
@@ -303,6 +344,8 @@ def test_masks_agree_by_hand() -> None:
     crop = np.zeros((8, 8, 3), np.uint8)
     for made, expected in ((left, 1.0), (middle, 1 / 3), (nothing, 0.0), (left * 0.4, 0.0)):
         assert masks_agree(_face(left), _swapped(crop, made)) == pytest.approx(expected)
+        finer = made.repeat(2, 0).repeat(2, 1)
+        assert masks_agree(_face(left), _swapped(crop, finer)) == pytest.approx(expected)
     assert masks_agree(_face(nothing), _swapped(crop, nothing)) == 0
 
 
