@@ -20,9 +20,7 @@ _LARGEST_DISTANCE = 16.0
 _LARGEST_SPREADS = 3.5  # of the inner face's own spread, where that is wide (a beard, a lamp from one side)
 _INNER = 0.7  # of the outline: skin for certain, apart from eyes, brows, nostrils and mouth
 _SOFT = 0.012  # of the texture's side: how far the mask's new edge is softened
-_BEYOND = (
-    0.08  # of the texture's side: how far hair within the outline is followed outside, where a paste still reaches
-)
+_BEYOND = 0.08  # of the texture's side: how far hair is followed out of the outline, where a paste still reaches
 
 
 def skin_only(prior: FacePrior) -> FacePrior:
