@@ -49,7 +49,6 @@ def material(seed: int = 0, faces: int = FACES, portraits: int = 3) -> Material:
     return Material(
         crops=crops,
         portraits=[face(at, PORTRAIT_PX) for at in range(portraits)],
-        face_px=float("nan"),
         attention=[shares(SIZE) for _ in range(faces)],
         features=features_of(crops),
         probe=[],

@@ -41,7 +41,8 @@ def test_a_face_is_posed_as_large_as_it_is_asked_for() -> None:
     smaller = prior.resized(50)
     assert smaller.texture.shape == (50, 50, 5)
     np.testing.assert_allclose(smaller.texture, prior.texture.reshape(50, 4, 50, 4, 5).mean((1, 3)), atol=1e-5)
-    assert (smaller.margin, smaller.neutral_xy) == (prior.margin, prior.neutral_xy)
+    assert smaller.margin == prior.margin
+    assert smaller.neutral_xy is prior.neutral_xy
 
 
 @pytest.mark.parametrize(("lips", "shown"), [(0.0, False), (0.08, True)])

@@ -142,7 +142,7 @@ def test_half_shut_is_half_shut_whatever_the_eyes_form() -> None:
 def test_irises_move_with_the_gaze_and_are_let_go_when_the_eye_shuts() -> None:
     begin, end = shape(lids=0.04), shape(lids=0.04)
     irises = [*RIGHT_IRIS, *LEFT_IRIS]
-    end[irises, 0] += 0.02
+    end[irises, 0] += 0.005
     assert _unfolded(begin, end)[irises].all()
     moved = moved_as(begin, begin, end)
     np.testing.assert_allclose(moved[irises], end[irises], atol=1e-9)

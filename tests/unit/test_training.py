@@ -27,12 +27,11 @@ MICRO = PRESETS["micro64"]
 SIZE = round(MICRO.size * CROP_MARGIN)
 
 
-def _material(person: Portrait, *, face_px: float = 50.0, large: int = 0) -> Material:
+def _material(person: Portrait, *, large: int = 0) -> Material:
     crops = crops_of(person, 4)
     return Material(
         crops=crops,
         portraits=crops_of(person, large, size=320),
-        face_px=face_px,
         attention=[np.zeros_like(face.mask) for face in crops],
         features=features_of(crops),
         probe=[],
@@ -45,8 +44,8 @@ def test_the_donors_mean_face_is_as_large_as_the_subjects_face_asks_for(
     portraits: Portraits, times: float, texture_px: int
 ) -> None:
     """A multiple of the net's side, and no larger than a swap is ever made."""
-    own = _material(portraits.hopper, face_px=times * OVAL_SHARE * MICRO.size)
-    priors, faces = prepare_faces(own, _material(portraits.astronaut, large=3), MICRO, "cpu")
+    own, given = _material(portraits.hopper), _material(portraits.astronaut, large=3)
+    priors, faces = prepare_faces(own, given, MICRO, "cpu", face_px=times * OVAL_SHARE * MICRO.size)
     assert priors["donor"].texture.shape[0] == texture_px
     assert priors["subject"].texture.shape[0] == SIZE
     assert [tuple(faces[side].planes.shape) for side in priors] == [(4, 9, SIZE, SIZE)] * 2
@@ -59,7 +58,7 @@ def test_the_donors_mean_face_is_as_large_as_the_subjects_face_asks_for(
 def test_the_donor_is_in_the_subjects_colours_and_only_the_subjects_hair_is_kept(portraits: Portraits) -> None:
     own, given = _material(portraits.astronaut), _material(portraits.hopper, large=3)
     before = [face.crop_rgb.copy() for face in (*given.crops, *given.portraits)]
-    priors, faces = prepare_faces(own, given, MICRO, "cpu")
+    priors, faces = prepare_faces(own, given, MICRO, "cpu", face_px=50)
     wanted = average_colours(own.crops).mean
     trained_on = [
         replace(face, crop_rgb=np.ascontiguousarray(planes[:3].permute(1, 2, 0)))
@@ -74,7 +73,7 @@ def test_the_donor_is_in_the_subjects_colours_and_only_the_subjects_hair_is_kept
     # the fringe is in the subject's own mask, and would not be in a donor's
     inside = np.minimum.reduce([face.mask for face in own.crops]) > 0.99
     assert (faces["subject"].planes[0, 3].numpy()[inside] > 250).mean() > 0.95
-    swapped = prepare_faces(given, _material(portraits.astronaut, large=3), MICRO, "cpu")[1]
+    swapped = prepare_faces(given, _material(portraits.astronaut, large=3), MICRO, "cpu", face_px=50)[1]
     assert (swapped["donor"].planes[0, 3].numpy()[inside] > 250).mean() < 0.9
 
 
