@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from deid_audit.certificate.keys import Signer
     from deid_audit.findings import Explanation
-    from deid_audit.pipeline.concluding import JobResult
+    from deid_audit.pipeline.concluding import CurvePoint, JobResult
     from deid_audit.progress import Progress
     from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
 
@@ -75,10 +75,16 @@ def document(result: "JobResult") -> dict[str, Any]:
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
         "explanations": [_explanation(one) for one in result.explanations],
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
-        "learning_curve": list(result.learning_curve),
+        "learning_curve": [_reading(point) for point in result.learning_curve],
         "seconds": result.seconds,
         "verify": verify_command(result),
     }
+
+
+def _reading(point: "CurvePoint") -> dict[str, Any]:
+    """One reading of the probe: its values by name beside the step and whether all floors held."""
+    values = {name: value for name, value in point.items() if name not in ("step", "holds")}
+    return {"step": point["step"], "holds": point["holds"], "values": values}
 
 
 def _explanation(one: "Explanation") -> dict[str, Any]:

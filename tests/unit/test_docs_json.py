@@ -76,6 +76,7 @@ def job_result(kind: str = "swap") -> Any:
         certificate_sha256="ab" * 32,
         seconds={"training": 150.0},
         explanations=(explanation,),
+        learning_curve=({"step": 40, "mouth_r": 0.95, "eye_r": None, "holds": False},),
     )
 
 
@@ -291,6 +292,7 @@ def test_a_lax_schema_is_noticed() -> None:
 LEDGER_COUNTS = ("states", "rungs", "decided_by", "cleared_by")
 FREE = (
     "training",
+    "values",
     "seconds",
     "detail",
     "settings",

@@ -132,6 +132,7 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("quality.flicker", "at_most", 1.5),
     ("quality.colour", "at_most", 3.5),
     ("quality.colour_drift", "at_most", 2),
+    ("quality.sharpness", "at_least", 0.5),
     ("coverage.concealed_share", "at_most", 0.05),
     ("coverage.longest_concealed_s", "at_most", 1),
     ("coverage.undecided", "at_most", 0),
@@ -161,7 +162,7 @@ SHIPPED = {
     "release-face": RELEASE_FACE,
     "strict": RELEASE_FACE
     | KEYPOINTS
-    | {("quality.seam", "at_most", 1), ("quality.sharpness", "at_least", 0.5)}
+    | {("quality.seam", "at_most", 1)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
     | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)},
     "aies2020": PAPER_IDENTITY

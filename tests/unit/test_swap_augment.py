@@ -1,6 +1,6 @@
 """Augmentation: repeatable, inside its limits, and never mirrored."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,11 +9,12 @@ from torch import Generator, Tensor
 
 from deid_audit.frames import AlignedFace, Float, Image
 from deid_audit.swap import augment
-from deid_audit.swap.augment import CROP_MARGIN, Batch, FaceSet, draw_batch, face_set
+from deid_audit.swap.augment import CROP_MARGIN, Batch, FaceSet, draw_batch, even_chances, face_set
 from deid_audit.swap.prior import FacePrior, make_prior
+from deid_audit.vision.mesh import NOSE_TIP
 from tests.conftest import Portraits
 from tests.unit.made_faces import made_layout, shape
-from tests.unit.swap_faces import face_set_of, plain_batch
+from tests.unit.swap_faces import crops_of, face_set_of, plain_batch
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_without_turn_zoom_and_shift_the_middle_of_the_crop_comes_back(
 ) -> None:
     for reach in ("_TURN_DEGREES", "_ZOOM", "_SHIFT"):
         monkeypatch.setattr(augment, reach, 0.0)
-    alone = FaceSet(planes=faces.planes[:1])
+    alone = FaceSet(planes=faces.planes[:1], chances=torch.ones(1))
     middle = (faces.planes[0, :, 8:72, 8:72].float() / 255).expand(12, -1, -1, -1)
     batch = _draw(alone, strength=0)
     torch.testing.assert_close(batch.targets, middle[:, :5], atol=1e-4, rtol=0)
@@ -178,7 +179,23 @@ def test_nothing_is_ever_mirrored(strength: float) -> None:
 def test_every_face_gets_its_turn() -> None:
     planes = torch.zeros(6, 9, 80, 80, dtype=torch.uint8)
     planes += (torch.arange(6, dtype=torch.uint8) * 40).view(6, 1, 1, 1)
-    targets = _draw(FaceSet(planes=planes), count=120).targets
+    targets = _draw(FaceSet(planes=planes, chances=torch.ones(6)), count=120).targets
     drawn, times = (targets[:, 0, 32, 32] * 255 / 40).round().unique(return_counts=True)
     assert drawn.tolist() == [0, 1, 2, 3, 4, 5]
     assert times.min() > 5
+
+
+def test_seldom_turns_are_drawn_as_often_as_others_but_one_face_not_without_end(portraits: Portraits) -> None:
+    [face] = crops_of(portraits.hopper, 1)
+
+    def turned(by: float) -> AlignedFace:
+        layout = face.layout_xy.copy()
+        layout[NOSE_TIP, 0] += by
+        return replace(face, layout_xy=layout)
+
+    chances = even_chances([turned(0.0)] * 30 + [turned(0.1)] * 10)
+    assert chances.sum() == pytest.approx(1)
+    assert chances[:30].sum() == pytest.approx(0.5)
+    # one face of a hundred counts as if it were five: it is drawn five times as often as its share
+    alone = even_chances([turned(0.0)] * 99 + [turned(0.1)])
+    assert alone[-1] / alone[0] == pytest.approx(99 / 5)

@@ -24,8 +24,8 @@ def carried(pair: Faces) -> Weights:
     return weights_of(donor_alone(pair, 5))
 
 
-def begun(pair: Faces, start: Weights | None) -> training._Trainer:
-    return training._Trainer(TINY, pair, {}, 0, "cpu", start)
+def begun(pair: Faces, start: Weights | None) -> training.Trainer:
+    return training.Trainer(TINY, pair, {}, 0, "cpu", start)
 
 
 def test_a_pack_carries_all_but_bottleneck_and_subject() -> None:
