@@ -31,6 +31,7 @@ _VOICE: dict[JobKind, str] = {
     "audit": "Voice and sound: streams were counted, not listened to.",
 }
 _NOT_ASSESSED = (
+    "Hair or a hat that reaches over the forehead and stays as it was: it is told from skin by its colour alone.",
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
     "as they were and can identify a person; only the face's nearest surroundings are measured, and not gated.",
     "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "

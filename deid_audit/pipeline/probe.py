@@ -26,7 +26,7 @@ from deid_audit.vision.recognizer import Recognizer
 _FLOORS = {"to_original_p05": 0.63, "to_donor_mean": 0.46}
 _LARGEST_ERROR = {"mouth": 3.5, "eye": 2.2, "brow": 2.8}  # % of the inter-ocular distance
 _LEAST_CORRELATION = {"mouth": 0.88, "eye": 0.75, "brow": 0.75, "yaw": 0.95}
-_LEAST_SHARPNESS = 0.5
+_LEAST_SHARPNESS = 0.55
 _LEAST_FINE = 0.1  # grey levels: below, the original shows nothing that could be sharp
 _MOVES = {"mouth": 1.5, "eye": 1.0, "brow": 1.5, "yaw": 2.0}  # SD above which the correlation says something
 

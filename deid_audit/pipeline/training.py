@@ -95,7 +95,7 @@ def train_pair(
     _register(vault, person, own)
     given = donor.material(size, who=giver, near=own.features, engines=engines, progress=progress)
     _register(vault, giver, given)
-    doubts = foreseen(own.features, given.features, face_px=face_px, averages=(subject.average, donor.average))
+    doubts = foreseen(own.features, given.features, face_px=face_px, averages=(subject.average, donor.average), who=who)
     for doubt in doubts:
         progress.say(f"before training: {doubt}")
     priors, faces = prepare_faces(own, given, preset, device, face_px=face_px)
@@ -165,6 +165,7 @@ def prepare_faces(
         "subject": with_open_mouth(with_hair(mean_own), own.crops),
         "donor": donor_prior(portraits, coloured, neutral, round(preset.size * times * CROP_MARGIN)),
     }
+    mean_own.texture.fill(0)  # `with_hair` made a copy of it
     faces: dict[Side, FaceSet] = {
         "subject": face_set(own.crops, own.attention, priors["subject"], device),
         "donor": face_set(coloured, given.attention, priors["donor"], device),

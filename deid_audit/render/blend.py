@@ -18,7 +18,7 @@ METHOD_TEXT = (
     "The swapped face is warped back with the frame's own transform and blended under a feathered mask from forehead "
     "to jaw, wider where the frame asks for it; its colours follow the mean and spread of what is seen of the original "
     "face, averaged over about half a second, and towards its edge the light of the original's rim. Hair or a hat that "
-    "reaches into the outline above the mouth stays in front, but for the wider masks. A face whose swap fails any "
+    "reaches into the outline above the brows stays in front, but for the wider masks. A face whose swap fails any "
     "check is covered with black instead."
 )
 _RIM = (0.93, 1.0)  # of the face's outline

@@ -47,6 +47,7 @@ def face_set(faces: Sequence[AlignedFace], attention: Sequence[Float], prior: Fa
         posed = small.posed(shape_of(face), size, margin=CROP_MARGIN)
         mask = np.minimum(face.mask, posed[..., 3])
         stacked.append(np.dstack((face.crop_rgb, *(_levels(each) for each in (mask, look, posed[..., :HAIR])))))
+    small.texture.fill(0)  # a copy that nobody else would wipe
     planes = torch.from_numpy(np.stack(stacked).transpose(0, 3, 1, 2).copy())
     return FaceSet(planes=planes.to(device), chances=torch.from_numpy(even_chances(faces)).to(device))
 

@@ -2,6 +2,7 @@
 
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import torch
 
@@ -10,6 +11,7 @@ from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
 from deid_audit.swap.networks import PRESETS, Side, SwapModel
 from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of
 
+_SAME_HAIR, _HAIR_BLUR = 0.12, 1 / 64  # of full scale; of the crop's side
 _NO_PRIOR = np.zeros((1, 1, 4), np.float32)
 
 
@@ -43,8 +45,15 @@ def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
     seen = own.posed(shape, model.preset.size)
     posed = donor.posed(moved_as(donor.neutral_xy, own.neutral_xy, shape), swapped_px(donor))
     made = _decoded(model, face, "donor", seen, posed)
-    hair = np.ascontiguousarray(seen[..., HAIR])
+    hair = _where_it_is_now(seen, face)
     return SwappedFace(crop_rgb=_pixels(made), mask=np.ascontiguousarray(made[3]), hair=hair)
+
+
+def _where_it_is_now(seen: Float, face: AlignedFace) -> Float:
+    """The prior's hair (S, S) where this frame shows its colour: a fringe may be pinned back, a hat taken off."""
+    difference = np.abs(face.crop_rgb.astype(np.float32) / 255 - seen[..., :3]).mean(2)
+    alike = cv2.GaussianBlur(difference, (0, 0), _HAIR_BLUR * difference.shape[0]) < _SAME_HAIR
+    return np.ascontiguousarray(seen[..., HAIR] * alike)
 
 
 def swapped_px(donor: FacePrior) -> int:

@@ -1,7 +1,7 @@
 """Tells hair, a hat or background within the outline of a mean face from its skin.
 
 A donor's fringe lies within the outline that landmarks draw: pasted onto somebody else it is a patch with an edge, so
-it is left out of the mask, and the skin beside it is continued there. The subject's own fringe stays in front.
+it is left out of the mask, and the skin beside it is continued there. The subject's own fringe or hat stays in front.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
 from deid_audit.swap.prior import HAIR, FacePrior, Points
-from deid_audit.vision.mesh import FACE_OVAL, FEATURE_RINGS, MOUTH_CORNERS
+from deid_audit.vision.mesh import BROWS_AND_EYES, FACE_OVAL, FEATURE_RINGS
 
 # Distance from the middle of the skin's colours, in CIELAB with lightness by a half: light falls off to the sides.
 _LIGHTNESS_SHARE = 0.5
@@ -20,6 +20,8 @@ _LARGEST_DISTANCE = 16.0
 _LARGEST_SPREADS = 3.5  # of the inner face's own spread, where that is wide (a beard, a lamp from one side)
 _INNER = 0.7  # of the outline: skin for certain, apart from eyes, brows, nostrils and mouth
 _SOFT = 0.012  # of the texture's side: how far the mask's new edge is softened
+_AROUND = 1.2  # of the outline: where hair above the forehead is looked at
+_HAIR_SHARE = 0.5  # of its distance from the skin's colour: so near to the hair's must be what stays
 _BEYOND = 0.08  # of the texture's side: how far hair is followed outside the outline, where a paste still reaches
 
 
@@ -31,19 +33,27 @@ def skin_only(prior: FacePrior) -> FacePrior:
 
 
 def with_hair(prior: FacePrior) -> FacePrior:
-    """The prior with its `HAIR` set where, above the mouth, something that is no skin reaches into the outline.
+    """The prior with its `HAIR` set where hair or a hat comes into the outline from above.
 
-    Only there: a beard or the shadow of the jaw is the face itself, and would be left as it was. So would a rim of the
-    face, if all that lies beyond the outline were hair.
+    It stays as it was in the frame, so no part of the face may be taken for it: only above the brows, and only what is
+    twice as near to the colour of what lies beyond the forehead as to the skin's (a birthmark or a burn is not).
     """
     size = prior.texture.shape[0]
-    whole = _filled(_pixels(prior)[list(FACE_OVAL)], 1.0, size) > 0
-    within = _not_skin(prior) & whole
-    beyond = cv2.dilate(within.astype(np.uint8), _disc(_BEYOND * size)) > 0
-    mouth = _pixels(prior)[list(MOUTH_CORNERS), 1].mean()
-    above = np.clip((mouth - np.arange(size)) / (_SOFT * size), 0, 1)
+    points = _pixels(prior)
+    outline = points[list(FACE_OVAL)]
+    whole, around = (_filled(outline, share, size) > 0 for share in (1.0, _AROUND))
+    brows = points[[index for ring in BROWS_AND_EYES for index in ring], 1].min()
+    above = np.arange(size)[:, None] < brows
+    lab, skin = _colours(prior)
+    beyond = lab[around & ~whole & above]
     texture = prior.texture.copy()
-    texture[..., HAIR] = _softened(within | (beyond & ~whole)) * above[:, None]
+    if len(beyond):
+        like_hair = np.linalg.norm(lab - np.median(beyond, axis=0), axis=2)
+        like_skin = np.linalg.norm(lab - np.median(skin, axis=0), axis=2)
+        within = _not_skin(prior) & whole & above & (like_hair < _HAIR_SHARE * like_skin)
+        followed = cv2.dilate(within.astype(np.uint8), _disc(_BEYOND * size)) > 0
+        softened = cv2.GaussianBlur((within | (followed & ~whole)).astype(np.float32), (0, 0), _SOFT * size / 2)
+        texture[..., HAIR] = softened * above
     return replace(prior, texture=texture)
 
 
@@ -53,31 +63,47 @@ def _pixels(prior: FacePrior) -> Points:
     return prior.neutral_xy * size / prior.margin + (size - 1) / 2
 
 
+def _colours(prior: FacePrior) -> tuple[Float, Float]:
+    """The texture in CIELAB (M, M, 3), lightness by a half, slightly blurred, and its pixels (n, 3) surely of skin."""
+    size = prior.texture.shape[0]
+    points = _pixels(prior)
+    lab = cv2.cvtColor(np.ascontiguousarray(prior.texture[..., :3]), cv2.COLOR_RGB2LAB)
+    lab[..., 0] *= _LIGHTNESS_SHARE
+    inner = _filled(points[list(FACE_OVAL)], _INNER, size)
+    return cv2.GaussianBlur(lab, (0, 0), 0.004 * size), lab[(inner > 0) & (_features(points, size) == 0)]
+
+
+def _features(points: Points, size: int) -> Image:
+    """Eyes with their brows, and lips, slightly grown."""
+    features = np.zeros((size, size), np.uint8)
+    for ring in FEATURE_RINGS:
+        features |= _filled(points[list(ring)], 1.25, size)
+    return features
+
+
 def _not_skin(prior: FacePrior) -> NDArray[np.bool_]:
-    """Where (M, M) there is hair or background, and neither skin nor a feature of the face."""
+    """Where (M, M) there is hair or background: beyond the outline, or of another colour and joined to the outside.
+
+    Never within the inner face below the brows, and never in eyes, brows or lips, whatever rims of glasses enclose.
+    """
     size = prior.texture.shape[0]
     points = _pixels(prior)
     outline = points[list(FACE_OVAL)]
     whole, inner = _filled(outline, 1.0, size), _filled(outline, _INNER, size)
-    features = np.zeros((size, size), np.uint8)
-    for ring in FEATURE_RINGS:
-        features |= _filled(points[list(ring)], 1.25, size)
-    lab = cv2.cvtColor(np.ascontiguousarray(prior.texture[..., :3]), cv2.COLOR_RGB2LAB)
-    lab[..., 0] *= _LIGHTNESS_SHARE
-    known = lab[(inner > 0) & (features == 0)]
-    distance = np.linalg.norm(cv2.GaussianBlur(lab, (0, 0), 0.004 * size) - np.median(known, axis=0), axis=2)
-    own = np.linalg.norm(known - np.median(known, axis=0), axis=1)
-    limit = max(_LARGEST_DISTANCE, _LARGEST_SPREADS * float(np.median(own)))
-    other = ((distance > limit) & (features == 0)).astype(np.uint8)
+    features = _features(points, size)
+    brows = points[[index for ring in BROWS_AND_EYES for index in ring], 1].min()
+    forehead = np.arange(size)[:, None] < brows
+    lab, known = _colours(prior)
+    middle = np.median(known, axis=0)
+    limit = max(_LARGEST_DISTANCE, _LARGEST_SPREADS * float(np.median(np.linalg.norm(known - middle, axis=1))))
+    face = (features > 0) | ((inner > 0) & ~forehead)
+    other = (np.linalg.norm(lab - middle, axis=2) > limit) & ~face
     # only what hangs together with the outside: a mole or a shadow of the nose is skin
-    outside = ((whole == 0) | (other > 0)).astype(np.uint8)
-    _, labels = cv2.connectedComponents(outside, connectivity=4)
+    _, labels = cv2.connectedComponents(((whole == 0) | other).astype(np.uint8), connectivity=4)
     hair = labels == labels[0, 0]
     _, parts = cv2.connectedComponents((~hair).astype(np.uint8), connectivity=4)
-    middle = np.round(points.mean(0)).astype(int).clip(0, size - 1)
-    if not hair[middle[1], middle[0]]:  # and a hole in a fringe is no skin
-        hair = parts != parts[middle[1], middle[0]]
-    return np.asarray(hair)
+    column, row = np.round(points.mean(0)).astype(int).clip(0, size - 1)
+    return np.asarray(hair | (forehead & ~face & (parts != parts[row, column])))  # a hole in a fringe is no skin
 
 
 def _softened(hair: NDArray[np.bool_]) -> Float:

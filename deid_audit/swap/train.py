@@ -26,11 +26,12 @@ METHOD_TEXT = (
     "One model is trained for this pair: a shared encoder and a decoder for each of subject and donor, on face crops "
     "held in memory only, with masked L1, structural dissimilarity and weight on eyes, brows and mouth. Training "
     "stops when a probe on held-out frames holds twice, or when its number of steps is used up; the probe looks at "
-    "the audit's descriptor distance and at expression, the loss looks at neither."
+    "the audit's descriptor distance, at expression and at sharpness, the loss looks at none of them."
 )
 PACKED_METHOD_TEXT = (
     "The shared encoder, without its bottleneck, and the donor's decoder began as a donor's pack holds them, trained "
-    "on the donor alone, and learned on at a fifth of the rate; the bottleneck and the subject's decoder began afresh."
+    "on the donor alone, and learned on at a fifth of the rate; the bottleneck and the subject's decoder began afresh. "
+    "The faces for the prior are those in the donor's own usual expression, which were put into the pack."
 )
 Faces = Mapping[Side, FaceSet]
 Priors = Mapping[Side, FacePrior]

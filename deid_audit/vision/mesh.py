@@ -27,7 +27,6 @@ LIDS_MIDDLE = ((145, 159), (374, 386))  # lower and upper
 LIPS_MIDDLE = (14, 13)  # inner, lower and upper
 BROWS_MIDDLE = (105, 334)
 NOSE_TIP = 4
-MOUTH_CORNERS = (61, 291)
 # eyes with their brows, and lips: what is not skin inside a face
 BROWS_AND_EYES = (
     (70, 63, 105, 66, 107, 133, 153, 145, 163, 33),

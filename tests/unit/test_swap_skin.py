@@ -94,7 +94,7 @@ def test_a_mole_is_skin_and_so_is_what_a_fringe_does_not_reach() -> None:
     assert at(with_hair(prior).texture[..., HAIR], CHEEK) == 0
     strand = painted(drawn(), (0.28, -1), (0.32, 0.07))  # as dark, and hanging down from above
     assert at(skin_only(strand).texture[..., 3], (0.3, 0.05)) == 0
-    assert at(with_hair(strand).texture[..., HAIR], (0.3, 0.05)) == 1
+    assert at(with_hair(strand).texture[..., HAIR], (0.3, 0.05)) == 0  # beside the eyes nothing is kept
     assert at(with_hair(strand).texture[..., HAIR], CHEEK) == 0
 
 
@@ -103,10 +103,10 @@ def test_skin_that_shows_through_a_fringe_is_left_out_with_it() -> None:
     x, y = np.round(pixels(np.array(parting), SIZE, margin=MARGIN)).astype(int)
     prior.texture[y - 4 : y + 5, x - 4 : x + 5, :3] = SKIN
     assert at(skin_only(prior).texture[..., 3], parting) == 0
-    assert at(with_hair(prior).texture[..., HAIR], parting) == 1
+    assert at(with_hair(prior).texture[..., HAIR], parting) == 0  # the subject's own skin never stays
 
 
-def test_hair_is_kept_above_the_mouth_only() -> None:
+def test_hair_is_kept_above_the_brows_only() -> None:
     bearded = painted(fringe(drawn()), (-1, 0.23), (1, 1))
     after = with_hair(bearded)
     np.testing.assert_array_equal(after.texture[..., :4], bearded.texture[..., :4])
@@ -114,11 +114,38 @@ def test_hair_is_kept_above_the_mouth_only() -> None:
     hair = after.texture[..., HAIR]
     assert at(hair, FOREHEAD) == 1
     assert at(hair, CHEEK) == 0
-    mouth = pixels(np.array((0, 0.18)), SIZE, margin=MARGIN)[1]
-    assert not hair[int(np.ceil(mouth)) :].any()
+    brows = pixels(np.array((0, -0.27)), SIZE, margin=MARGIN)[1]
+    assert not hair[int(np.ceil(brows)) :].any()
     side = with_hair(painted(drawn(), (-1, -1), (-0.25, 1))).texture[..., HAIR]  # hair that hangs down one side
-    assert at(side, (-0.3, 0.1)) == 1
-    assert at(side, (-0.3, 0.2)) == 0
+    assert at(side, (-0.3, 0.1)) == 0
+
+
+@pytest.mark.parametrize("which", ["hopper", "astronaut"])
+def test_what_rims_of_glasses_enclose_is_the_face(portraits: Portraits, which: str) -> None:
+    """Dark rims that reach the temples: the eyes behind them must neither stay as they were nor be painted over."""
+    prior = _real(getattr(portraits, which), 320)
+    texture = prior.texture.copy()
+    canvas = np.zeros(texture.shape[:2], np.uint8)
+    for ring, temple in ((RIGHT_EYE, 127), (LEFT_EYE, 356)):
+        middle = pixels(prior.neutral_xy[list(ring)].mean(0), 320, margin=MARGIN).round().astype(int).tolist()
+        out = pixels(prior.neutral_xy[temple] * 1.2, 320, margin=MARGIN).round().astype(int).tolist()
+        cv2.circle(canvas, middle, 34, 1, 7)
+        cv2.line(canvas, middle, out, 1, 7)
+        cv2.circle(canvas, middle, 30, 0, -1)
+    texture[canvas > 0, :3] = DARK
+    worn = replace(prior, texture=texture)
+    assert features(with_hair(worn).texture[..., HAIR], prior.neutral_xy) == {0}
+    assert min(features(skin_only(worn).texture[..., 3], prior.neutral_xy)) > 0.5
+
+
+def test_a_birthmark_that_reaches_the_hairline_does_not_stay() -> None:
+    prior = fringe(drawn())
+    texture = prior.texture.copy()
+    x, y = np.round(pixels(np.array((0.1, -0.29)), SIZE, margin=MARGIN)).astype(int)
+    texture[y - 8 : y + 4, x - 8 : x + 9, :3] = (0.6, 0.26, 0.25)
+    hair = with_hair(replace(prior, texture=texture)).texture[..., HAIR]
+    assert at(hair, FOREHEAD) == 1
+    assert at(hair, (0.1, -0.29)) < 0.2
 
 
 def test_hair_is_followed_beyond_the_outline_where_a_paste_reaches() -> None:
@@ -140,7 +167,7 @@ def test_real_faces_lose_a_painted_fringe_and_no_feature(portraits: Portraits, w
     assert at(mask, forehead) == 0
     assert min(features(skin_only(prior).texture[..., 3], prior.neutral_xy)) > 0.9
     assert at(mask, tuple(prior.neutral_xy[50])) == 1  # a cheek
-    assert at(with_hair(combed).texture[..., HAIR], forehead) == 1
+    assert at(with_hair(combed).texture[..., HAIR], forehead) > 0.9
 
 
 def test_the_astronauts_own_fringe_is_hair_and_her_forehead_is_none(portraits: Portraits) -> None:
@@ -149,9 +176,8 @@ def test_the_astronauts_own_fringe_is_hair_and_her_forehead_is_none(portraits: P
     parted, bare = tuple(prior.neutral_xy[251] * 0.95), tuple(prior.neutral_xy[9])
     assert (at(mask, bare), at(hair, bare)) == (1, 0)
     assert at(mask, parted) == 0
-    assert at(hair, parted) == 1
     inside = prior.texture[..., 3] > 0.5
-    assert 0.1 < hair[inside].mean() < 0.25
+    assert 0.03 < hair[inside].mean() < 0.25
     assert with_hair(_real(portraits.hopper, 320)).texture[inside, HAIR].mean() < 0.5 * hair[inside].mean()
 
 
