@@ -254,7 +254,6 @@ def withheld(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     out = tmp_path_factory.mktemp("withheld") / "out"
     done = deid_audit(*run_arguments(clips, out, "--policy", "release", "--case-id", "c1", "--json"))
     assert done.returncode == 3, done.stderr
-    assert "training of the subject ended with held-out frames that may not pass" in done.stderr, "three steps only"
     return out, document_in(done.stdout)
 
 
