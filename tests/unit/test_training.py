@@ -1,6 +1,8 @@
 """What pass 2 makes of both sides' faces before training, what of it is wiped, and what the statement says of it."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,15 +15,17 @@ from deid_audit.faces.choose import expressions, features_of
 from deid_audit.frames import AlignedFace
 from deid_audit.pipeline import run, training
 from deid_audit.pipeline.cast import Material, average_colours
-from deid_audit.pipeline.training import donor_prior, prepare_faces
+from deid_audit.pipeline.training import donor_prior, prepare_faces, train_pair
+from deid_audit.progress import SilentProgress
 from deid_audit.swap import prior as prior_module
 from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.networks import PRESETS
 from deid_audit.swap.prior import HAIR
+from deid_audit.swap.train import train
 from deid_audit.vault import Vault
 from tests.conftest import Portrait, Portraits
 from tests.unit.made_faces import made_face, made_layout
-from tests.unit.swap_faces import crops_of
+from tests.unit.swap_faces import crops_of, probe_of
 
 MICRO = PRESETS["micro64"]
 SIZE = round(MICRO.size * CROP_MARGIN)
@@ -93,14 +97,66 @@ def test_a_donors_mean_face_is_of_the_portraits_nearest_to_the_shared_expression
 
 
 class _Kept:
-    """A vault that remembers how everything registered is wiped."""
+    """A vault that keeps everything open, and remembers how what was registered is wiped."""
 
     def __init__(self) -> None:
         self.wipes: dict[str, Callable[[], object]] = {}
         self.sizes: dict[str, int] = {}
+        self.files: dict[str, io.BytesIO] = {}
 
     def register_memory(self, kind: str, size_bytes: int, wipe: Callable[[], object]) -> None:
         self.wipes[kind], self.sizes[kind] = wipe, size_bytes
+
+    @contextmanager
+    def write(self, kind: str) -> Iterator[io.BytesIO]:
+        yield self.files.setdefault(kind, io.BytesIO())
+
+    def read(self, kind: str) -> io.BytesIO:
+        return io.BytesIO(self.files[kind].getvalue())
+
+
+class _Heard(SilentProgress):
+    """What is said to the person who waits."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
+    portraits: Portraits, monkeypatch: pytest.MonkeyPatch, *, holds: bool
+) -> None:
+    own, given = _material(portraits.hopper), _material(portraits.astronaut, large=2)
+    asked: list[Any] = []
+    donor = SimpleNamespace(pack=None, material=lambda *_, near, **__: asked.append(near) or given)
+    probe = probe_of(lambda step: holds)
+    monkeypatch.setattr(training, "gather_subject", lambda *_, **__: own)
+    monkeypatch.setattr(training, "make_probe", lambda *_: SimpleNamespace(frames=()))
+    monkeypatch.setattr(training, "train", lambda *a, **more: train(*a, **more | {"probe": probe}))
+    vault, heard = _Kept(), _Heard()
+    settings = SimpleNamespace(preset="micro64", iterations=2, train_seconds=None, seed=0)
+    pair = train_pair(
+        *cast(Any, (None, donor)), **cast(Any, {"settings": settings, "vault": vault, "progress": heard}),
+        device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
+    )  # fmt: skip
+    assert asked[0] is own.features  # portraits are chosen near the subject
+    assert pair.facts["swap_px"] == 64
+    assert pair.facts["probe_lacks"] == ("" if holds else "a made floor")
+    words = "training of the subject ended with held-out frames that may not pass a policy: a made floor"
+    assert [text.startswith(words) for text in heard.said] == ([] if holds else [True])
+    # the model and its mean faces are the vault's
+    shown = [array for prior in pair.model.priors.values() for array in prior.arrays()]
+    assert len(shown) == 8
+    shown += [face.crop_rgb for face in (*own.crops, *given.portraits)]
+    assert all(array.any() for array in shown)
+    for wipe in vault.wipes.values():
+        wipe()
+    assert not any(array.any() for array in shown)
+    assert not any(weights.any() for weights in pair.model.parameters())
+    assert {f"mean face of the {who}" for who in ("subject", "donor")} < set(vault.wipes)
 
 
 def test_pictures_and_landmarks_of_the_faces_are_wiped_with_the_vault(portraits: Portraits) -> None:
