@@ -131,22 +131,29 @@ def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
 ) -> None:
     own, given = _material(portraits.hopper), _material(portraits.astronaut, large=2)
     asked: list[Any] = []
-    donor = SimpleNamespace(pack=None, material=lambda *_, near, **__: asked.append(near) or given)
+    subject = SimpleNamespace(average=np.zeros(128, np.float32))
+    donor = SimpleNamespace(
+        pack=None, average=np.ones(128, np.float32), material=lambda *_, near, **__: asked.append(near) or given
+    )
     probe = probe_of(lambda step: holds)
     monkeypatch.setattr(training, "gather_subject", lambda *_, **__: own)
+    monkeypatch.setattr(training, "face_height", lambda _: 50.0)
     monkeypatch.setattr(training, "make_probe", lambda *_: SimpleNamespace(frames=()))
     monkeypatch.setattr(training, "train", lambda *a, **more: train(*a, **more | {"probe": probe}))
     vault, heard = _Kept(), _Heard()
     settings = SimpleNamespace(preset="micro64", iterations=2, train_seconds=None, seed=0)
     pair = train_pair(
-        *cast(Any, (None, donor)), **cast(Any, {"settings": settings, "vault": vault, "progress": heard}),
+        *cast(Any, (subject, donor)), **cast(Any, {"settings": settings, "vault": vault, "progress": heard}),
         device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
     )  # fmt: skip
     assert asked[0] is own.features  # portraits are chosen near the subject
     assert pair.facts["swap_px"] == 64
     assert pair.facts["probe_lacks"] == ("" if holds else "a made floor")
     words = "training of the subject ended with held-out frames that may not pass a policy: a made floor"
-    assert [text.startswith(words) for text in heard.said] == ([] if holds else [True])
+    assert [text.startswith(words) for text in heard.said if text.startswith("training")] == ([] if holds else [True])
+    [foreseen] = [text for text in heard.said if text.startswith("before training: ")]
+    assert "50 px high" in foreseen
+    assert pair.facts["foreseen"] in foreseen
     # the model and its mean faces are the vault's
     shown = [array for prior in pair.model.priors.values() for array in prior.arrays()]
     assert len(shown) == 8
