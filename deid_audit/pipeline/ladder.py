@@ -41,10 +41,10 @@ _EYES, _MOST_OF_EYE = (RIGHT_EYE, LEFT_EYE), 0.25
 # A fast hand may be lost while it still is in front: until none was seen for so many frames the face is covered, not
 # painted over it. On five clips with hands before the face: 16 of 987 frames.
 _IN_FRONT, _LOST_FRAMES = 0.01, 5
-# Measured with models of 150 to 250 steps on 396 free faces of five people, most of them not trained on: at most 0.016
-# (0.023 in all 472 frames of one of the clips). Painted onto the same frames: a cup, a microphone or a bar before the
-# eyes is over the limit in all, a thin stick to the mouth in 322 of 329 (39 of 67 in a light that the model does not
-# know), a bar of the skin's own colour in 42 of 396: hands must be found as hands.
+# Measured, before mean faces were posed, with models of 150 to 250 steps on 396 free faces of five people, most of them
+# not trained on: at most 0.016 (0.023 in all 472 frames of one of the clips). Painted onto the same frames: a cup, a
+# microphone or a bar before the eyes is over the limit in all, a thin stick to the mouth in 322 of 329 (39 of 67 in a
+# light that the model does not know), a bar of the skin's own colour in 42 of 396: hands must be found as hands.
 _MOST_FOREIGN = 0.025
 _LEAST_MASK_AGREEMENT = 0.6
 SMALLEST_SWAP_PX = 24

@@ -41,10 +41,11 @@ class Blend:
 
 # the mask reaches a little beyond the outline, so that no rim of the original stays
 PLAIN = Blend(grow=1.03)
-# Measured on four pairs with little training: the wider mask moves the distance to the original by +0.031 where donor
-# and subject look alike and by -0.005, +0.001 and +0.003 elsewhere, and full strength up to its edge by 0.009, 0, 0 and
-# 0.002 more; the mesh's mouth, eyes and brows stay. Not taken, since they gave no more: 1.2 and 1.3, the donor's own
-# colours (-0.006), a sharper donor (-0.010), a face nearer to the donor's mean (at best +0.009, for 9 % of faces).
+# Measured on four pairs with little training, before mean faces were posed: the wider mask moves the distance to the
+# original by +0.031 where donor and subject look alike and by -0.005, +0.001 and +0.003 elsewhere, and full strength up
+# to its edge by 0.009, 0, 0 and 0.002 more; the mesh's mouth, eyes and brows stay. Not taken, since they gave no more:
+# 1.2 and 1.3, the donor's own colours (-0.006), a sharper donor (-0.010), a face nearer to the donor's mean (at best
+# +0.009, for 9 % of faces).
 WIDER = Blend(grow=1.12, lift=0.06, keeps_hair=False)
 SOLID = Blend(grow=1.12, lift=0.06, solid=True, keeps_hair=False)
 

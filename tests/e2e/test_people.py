@@ -80,7 +80,9 @@ def swapped(
     out = tmp_path_factory.mktemp("swapped") / "out"
     who = ("--subject", files["scene"], "--subject-track", subject_track, "--donor", files["donor"])
     others = ("--swap-everyone", "--other-donor", files["other donor"])
-    done = warm.run("run", *who, *others, "--out", out, "--iterations", 9, "--policy", files["policy"], "--json")
+    done = warm.run(
+        "run", *who, *others, "--out", out, "--iterations", 9, "--policy", files["policy"], "--json", timeout_s=300
+    )
     assert done.status in (0, 3) and done.stdout, done.stderr
     return out, done
 
