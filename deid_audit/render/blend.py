@@ -120,7 +120,7 @@ def paste(
     rim = _rim(landmarks_xy[list(FACE_OVAL)] - low, size_px)
     if kept is not None:
         rim = rim * (kept[low[1] : high[1], low[0] : high[0]] < 64)
-    area = lit_as(area.astype(np.float32), below, rim, face_px)
+    area = lit_as(area.astype(np.float32), below, rim, mask, face_px)
     if kept is not None:
         mask = mask * (1 - kept[low[1] : high[1], low[0] : high[0]].astype(np.float32) / 255)
     result = image_rgb.copy()

@@ -9,6 +9,7 @@ import numpy as np
 from deid_audit.frames import Float, Image
 
 _LIGHT_REACH = 0.06  # of the face's width: how far inwards the light at the rim counts
+_MOST_RETURNED = 15.0  # grey levels
 _SAME_SKIN = 30.0  # grey levels: a larger difference at the rim is hair or background, not light
 
 
@@ -32,9 +33,10 @@ def continued(crop_rgb: Image, inside: Float) -> Image:
     return np.asarray((filled + 0.5).clip(0, 255).astype(np.uint8))
 
 
-def lit_as(area: Float, below: Float, rim: Float, face_px: float) -> Float:
+def lit_as(area: Float, below: Float, rim: Float, inside: Float, face_px: float) -> Float:
     """The pasted area (H, W, 3) with the light of the original `below` along its `rim` (H, W), fading inwards.
 
+    What that takes from or gives to the face's mean colour, over `inside` (H, W), its middle gives back or takes.
     Where the two differ too much at the rim, it is not light that differs, and nothing is taken over.
     """
     reach = _LIGHT_REACH * face_px
@@ -44,4 +46,7 @@ def lit_as(area: Float, below: Float, rim: Float, face_px: float) -> Float:
     along = cv2.GaussianBlur(rim, (0, 0), reach)
     shift = cv2.GaussianBlur(difference * weight[..., None], (0, 0), reach)
     fade = np.minimum(along / max(float((along * rim).max()), 1e-6), 1)
-    return np.asarray(area + shift / (near + 0.05 * along + 1e-6)[..., None] * fade[..., None])
+    shift *= (fade / (near + 0.05 * along + 1e-6))[..., None]
+    middle = ((1 - fade) * inside)[..., None]
+    share = (shift * inside[..., None]).sum((0, 1)) / (float(middle.sum()) + 1e-6)
+    return np.asarray(area + shift - np.clip(share, -_MOST_RETURNED, _MOST_RETURNED) * (1 - fade)[..., None])
