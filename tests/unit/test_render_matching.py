@@ -13,6 +13,8 @@ _Y, _X = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
 RADIUS = np.hypot(_X, _Y)
 RIM = ((RADIUS < 30) & (RADIUS > 27)).astype(np.float32)
 
+NOWHERE = np.zeros((SIZE, SIZE), np.float32)  # no face whose mean colour is to stay
+
 
 def _disc(radius: float) -> Float:
     return (radius > RADIUS).astype(np.float32)
@@ -71,9 +73,9 @@ def area() -> Float:
     return np.full((SIZE, SIZE, 3), SKIN, np.float32)
 
 
-def _shift(area: Float, below: Float, rim: Float = RIM) -> NDArray[np.float64]:
+def _shift(area: Float, below: Float, rim: Float = RIM, inside: Float = NOWHERE) -> NDArray[np.float64]:
     """How far each pixel is moved, in grey levels."""
-    return np.asarray(lit_as(area, below, rim, FACE_PX) - area, np.float64)
+    return np.asarray(lit_as(area, below, rim, inside, FACE_PX) - area, np.float64)
 
 
 def test_the_rims_light_is_taken_over_and_fades_inwards(area: Float) -> None:
@@ -88,9 +90,19 @@ def test_the_rims_light_is_taken_over_and_fades_inwards(area: Float) -> None:
     np.testing.assert_allclose(shift / light, shift[..., :1] / light[0] * np.ones(3), atol=1e-3)
 
 
+def test_the_face_keeps_its_mean_colour_and_the_rim_its_light(area: Float) -> None:
+    face = _disc(30)
+    shift = _shift(area, area + 12, inside=face)
+    assert abs(shift[face > 0].mean()) < 0.1
+    assert shift[RIM > 0].mean() > 8
+    assert shift[_disc(10) > 0].mean() < -1
+    # and what is given back has an end
+    assert _shift(area, area + 12, inside=(RIM > 0).astype(np.float32)).min() >= -15
+
+
 def test_a_larger_face_takes_the_light_further_inwards(area: Float) -> None:
     below, ring = area + 10, np.abs(RADIUS - 20) < 1
-    near, far = (float((lit_as(area, below, RIM, px) - area)[ring].mean()) for px in (FACE_PX, 2 * FACE_PX))
+    near, far = (float((lit_as(area, below, RIM, NOWHERE, px) - area)[ring].mean()) for px in (FACE_PX, 2 * FACE_PX))
     assert far > 2 * near > 0
 
 
