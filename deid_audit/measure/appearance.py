@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
-from deid_audit.vision.mesh import FACE_OVAL, FEATURE_RINGS
+from deid_audit.vision.mesh import FACE_OVAL, FEATURE_RINGS, filled_hull, reach_of
 
 FACE_PX = 180
 """A larger face is made as small as this first: bounded cost, and the same scale for every camera."""
@@ -95,8 +95,8 @@ def look_at(image_rgb: Image, landmarks_xy: Float) -> Look | None:
         crop = cv2.resize(crop, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     points = (landmarks_xy[:, :2] - low + 0.5) * scale - 0.5
     lab = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
-    skin = _hull(points[list(FACE_OVAL)], _SKIN, crop.shape[:2])
-    inner = _hull(points[list(FACE_OVAL)], _INNER, crop.shape[:2])
+    skin = filled_hull(points[list(FACE_OVAL)], _SKIN, crop.shape[:2])
+    inner = filled_hull(points[list(FACE_OVAL)], _INNER, crop.shape[:2])
     for ring in FEATURE_RINGS:
         cv2.fillConvexPoly(skin, _whole(cv2.convexHull(points[list(ring)].astype(np.float32))[:, 0]), 0)
     if not skin.any() or not inner.any():
@@ -119,26 +119,14 @@ def _whole(points_xy: NDArray[np.float64] | Float) -> NDArray[np.int32]:
     return np.round(points_xy).astype(np.int32)
 
 
-def _hull(outline_xy: NDArray[np.float64], share: float, shape: tuple[int, ...]) -> Image:
-    """The outline's hull, `share` as large, as uint8 (H, W)."""
-    centre = outline_xy.mean(0)
-    canvas = np.zeros(shape, np.uint8)
-    hull = cv2.convexHull((centre + (outline_xy - centre) * share).astype(np.float32))[:, 0]
-    cv2.fillConvexPoly(canvas, _whole(hull), 255)
-    return canvas
-
-
 def _steps(lightness: Float, outline_xy: NDArray[np.float64]) -> NDArray[np.float16]:
     """Steps (16, k) across lines like the outline: the rays of a sector are averaged before they are compared.
 
     Hair, wrinkles and noise differ from ray to ray and average out; an edge that runs along the line does not.
     """
     centre = outline_xy.mean(0)
-    spokes = outline_xy - centre
-    angles, radii = np.arctan2(spokes[:, 1], spokes[:, 0]), np.hypot(spokes[:, 0], spokes[:, 1])
-    order = np.argsort(angles)
     rays = (np.arange(SECTORS * _COLUMNS) + 0.5) * 2 * np.pi / (SECTORS * _COLUMNS) - np.pi
-    radius = np.interp(rays, angles[order], radii[order], period=2 * np.pi)
+    radius = reach_of(outline_xy, rays)
     gap = float(REACH[1] - REACH[0])
     rows = np.concatenate((REACH[0] - gap * np.arange(_SIDE_ROWS, 0, -1), REACH, REACH[-1] + gap * (1 + np.arange(2))))
     x = centre[0] + np.outer(rows, radius * np.cos(rays))

@@ -27,6 +27,7 @@ from deid_audit.vision.mesh import (
     OUTER_CORNERS,
     RIGHT_EYE,
     RIGHT_IRIS,
+    reach_of,
 )
 
 METHOD_TEXT = (
@@ -102,6 +103,11 @@ def shape_of(face: AlignedFace) -> Points:
     return np.asarray(face.layout_xy, np.float64)
 
 
+def in_pixels(shape_xy: Points, size: int, margin: float) -> Points:
+    """Points (n, 2) of the layout in pixels of a crop of `size` px that shows `margin` of it."""
+    return shape_xy * size / margin + (size - 1) / 2
+
+
 def turn_of(face: AlignedFace) -> float:
     """How far the tip of the nose lies to the side of the eyes' middle, in crop heights: the head's turn."""
     return float(face.layout_xy[NOSE_TIP, 0] - face.layout_xy[list(OUTER_CORNERS), 0].mean())
@@ -135,7 +141,7 @@ def with_open_mouth(prior: FacePrior, faces: Sequence[AlignedFace]) -> FacePrior
 
 def _between_lips(shape_xy: Points, size: int, margin: float) -> Float:
     """How far each pixel (size, size) lies between the lips, in [0, 1]."""
-    corners = np.round((shape_xy[list(INNER_LIPS)] * size / margin + (size - 1) / 2) * 16).astype(np.int32)
+    corners = np.round(in_pixels(shape_xy[list(INNER_LIPS)], size, margin) * 16).astype(np.int32)
     canvas = np.zeros((size, size), np.uint8)
     cv2.fillPoly(canvas, [corners], 255, lineType=cv2.LINE_AA, shift=4)
     return np.asarray(cv2.GaussianBlur(canvas, (3, 3), 0), np.float32) / 255
@@ -165,12 +171,8 @@ def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
 def _outwardness(shape_xy: Points) -> NDArray[np.float64]:
     """For each point (478,): 0 in the inner face, 1 at its outline."""
     outline = shape_xy[list(FACE_OVAL)]
-    centre = outline.mean(0)
-    spokes = outline - centre
-    angles, radii = np.arctan2(spokes[:, 1], spokes[:, 0]), np.hypot(spokes[:, 0], spokes[:, 1])
-    order = np.argsort(angles)
-    away = shape_xy - centre
-    reach = np.interp(np.arctan2(away[:, 1], away[:, 0]), angles[order], radii[order], period=2 * np.pi)
+    away = shape_xy - outline.mean(0)
+    reach = reach_of(outline, np.arctan2(away[:, 1], away[:, 0]))
     share = (np.hypot(away[:, 0], away[:, 1]) / reach - _OWN_UP_TO) / (1 - _OWN_UP_TO)
     return np.asarray(np.clip(share, 0, 1))
 

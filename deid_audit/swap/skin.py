@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
-from deid_audit.swap.prior import HAIR, FacePrior, Points
-from deid_audit.vision.mesh import BROWS_AND_EYES, FACE_OVAL, FEATURE_RINGS
+from deid_audit.swap.prior import HAIR, FacePrior, Points, in_pixels
+from deid_audit.vision.mesh import BROWS_AND_EYES, FACE_OVAL, FEATURE_RINGS, filled_hull
 
 # Distance from the middle of the skin's colours, in CIELAB with lightness by a half: light falls off to the sides.
 _LIGHTNESS_SHARE = 0.5
@@ -41,9 +41,8 @@ def with_hair(prior: FacePrior) -> FacePrior:
     size = prior.texture.shape[0]
     points = _pixels(prior)
     outline = points[list(FACE_OVAL)]
-    whole, around = (_filled(outline, share, size) > 0 for share in (1.0, _AROUND))
-    brows = points[[index for ring in BROWS_AND_EYES for index in ring], 1].min()
-    above = np.arange(size)[:, None] < brows
+    whole, around = (filled_hull(outline, share, (size, size)) > 0 for share in (1.0, _AROUND))
+    above = _forehead(points, size)
     lab, skin = _colours(prior)
     beyond = lab[around & ~whole & above]
     texture = prior.texture.copy()
@@ -59,8 +58,13 @@ def with_hair(prior: FacePrior) -> FacePrior:
 
 def _pixels(prior: FacePrior) -> Points:
     """The neutral shape (478, 2) in pixels of the texture."""
-    size = prior.texture.shape[0]
-    return prior.neutral_xy * size / prior.margin + (size - 1) / 2
+    return in_pixels(prior.neutral_xy, prior.texture.shape[0], prior.margin)
+
+
+def _forehead(points: Points, size: int) -> NDArray[np.bool_]:
+    """The rows (M, 1) above the brows."""
+    brows = points[[index for ring in BROWS_AND_EYES for index in ring], 1].min()
+    return np.asarray(np.arange(size)[:, None] < brows)
 
 
 def _colours(prior: FacePrior) -> tuple[Float, Float]:
@@ -69,7 +73,7 @@ def _colours(prior: FacePrior) -> tuple[Float, Float]:
     points = _pixels(prior)
     lab = cv2.cvtColor(np.ascontiguousarray(prior.texture[..., :3]), cv2.COLOR_RGB2LAB)
     lab[..., 0] *= _LIGHTNESS_SHARE
-    inner = _filled(points[list(FACE_OVAL)], _INNER, size)
+    inner = filled_hull(points[list(FACE_OVAL)], _INNER, (size, size))
     return cv2.GaussianBlur(lab, (0, 0), 0.004 * size), lab[(inner > 0) & (_features(points, size) == 0)]
 
 
@@ -77,7 +81,7 @@ def _features(points: Points, size: int) -> Image:
     """Eyes with their brows, and lips, slightly grown."""
     features = np.zeros((size, size), np.uint8)
     for ring in FEATURE_RINGS:
-        features |= _filled(points[list(ring)], 1.25, size)
+        features |= filled_hull(points[list(ring)], 1.25, (size, size))
     return features
 
 
@@ -89,10 +93,9 @@ def _not_skin(prior: FacePrior) -> NDArray[np.bool_]:
     size = prior.texture.shape[0]
     points = _pixels(prior)
     outline = points[list(FACE_OVAL)]
-    whole, inner = _filled(outline, 1.0, size), _filled(outline, _INNER, size)
+    whole, inner = (filled_hull(outline, share, (size, size)) for share in (1.0, _INNER))
     features = _features(points, size)
-    brows = points[[index for ring in BROWS_AND_EYES for index in ring], 1].min()
-    forehead = np.arange(size)[:, None] < brows
+    forehead = _forehead(points, size)
     lab, known = _colours(prior)
     middle = np.median(known, axis=0)
     limit = max(_LARGEST_DISTANCE, _LARGEST_SPREADS * float(np.median(np.linalg.norm(known - middle, axis=1))))
@@ -116,12 +119,3 @@ def _softened(hair: NDArray[np.bool_]) -> Float:
 def _disc(radius_px: float) -> Image:
     reach = 2 * max(1, round(radius_px)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-
-
-def _filled(ring_xy: Points, share: float, size: int) -> Image:
-    """The hull of a ring (n, 2) px, `share` as large, as uint8 (size, size) of 0 and 1."""
-    centre = ring_xy.mean(0)
-    hull = cv2.convexHull((centre + (ring_xy - centre) * share).astype(np.float32))[:, 0]
-    canvas = np.zeros((size, size), np.uint8)
-    cv2.fillConvexPoly(canvas, np.round(hull).astype(np.int32), 1)
-    return canvas

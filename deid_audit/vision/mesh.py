@@ -6,6 +6,7 @@ percent of the inter-ocular distance on small faces.
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
 from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, model_path
@@ -37,6 +38,23 @@ INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 3
 FEATURE_RINGS = (*BROWS_AND_EYES, LIPS)
 # dlib's five points: outer and inner corner of the image-right eye, of the image-left eye, base of the nose
 FIVE_POINTS = (263, 362, 33, 133, 2)
+
+
+def filled_hull(ring_xy: NDArray[np.float64], share: float, shape: tuple[int, ...]) -> Image:
+    """The hull of a ring (n, 2) px about its mean, `share` as large, as uint8 (H, W) of 0 and 255."""
+    centre = ring_xy.mean(0)
+    hull = cv2.convexHull((centre + (ring_xy - centre) * share).astype(np.float32))[:, 0]
+    canvas = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(canvas, np.round(hull).astype(np.int32), 255)
+    return canvas
+
+
+def reach_of(outline_xy: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the outline (n, 2) lies from its mean in each direction, `angles` in radians as arctan2 gives them."""
+    spokes = outline_xy - outline_xy.mean(0)
+    own, radii = np.arctan2(spokes[:, 1], spokes[:, 0]), np.hypot(spokes[:, 0], spokes[:, 1])
+    order = np.argsort(own)
+    return np.asarray(np.interp(angles, own[order], radii[order], period=2 * np.pi))
 
 
 def box_of(landmarks_xy: Float) -> Float:
