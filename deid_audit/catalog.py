@@ -11,11 +11,27 @@ _MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
 _LAB = "CIELAB, CIE 1976 differences, under the original's landmarks"
 _LEDGER = "the ledger of frame states"
 _NO_FACE = "no frame pair in which both faces could be described"
+# Every frame, file or check is counted: there is nothing that was drawn from more of its kind.
+_COUNTED = {
+    "coverage": "every frame is counted, nothing is sampled",
+    "residue": "every frame is searched, nothing is sampled",
+    "audit": "a fact of this audit; the known faces are two people's only",
+    "erasure": "a fact, not a sample",
+    "motion": "a spectrum of a few windows cannot be resampled",
+}
+_NO_DRAW = {
+    "sd": "the spread is printed beside its mean, which has an interval",
+    "min": "a smallest value has no interval by resampling",
+    "longest_run_below_frames": "a run has no interval by resampling, which breaks it up",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One row of the catalogue; `unit` is what the certificate prints, `higher_is_better` is None for plain counts."""
+    """One row of the catalogue; `unit` is what the certificate prints, `higher_is_better` is None for plain counts.
+
+    `no_interval` says why there is never an interval; empty where there can be one.
+    """
 
     name: str
     title: str
@@ -25,6 +41,7 @@ class Metric:
     higher_is_better: bool | None
     reference: str
     not_computable_when: str
+    no_interval: str
 
 
 def _build() -> dict[str, Metric]:
@@ -39,6 +56,7 @@ def _build() -> dict[str, Metric]:
         better: bool | None,
         reference: str,
         not_when: str,
+        no_interval: str = "",
     ) -> None:
         rows.append(
             Metric(
@@ -50,6 +68,7 @@ def _build() -> dict[str, Metric]:
                 higher_is_better=better,
                 reference=reference,
                 not_computable_when=not_when,
+                no_interval=no_interval or _COUNTED.get(name.split(".", maxsplit=1)[0], ""),
             )
         )
 
@@ -62,7 +81,7 @@ def _build() -> dict[str, Metric]:
         ("longest_run_below_frames", "longest run of frames nearer than 0.6 to their original", "frames"),
     ):
         better = None if stat == "sd" else stat != "longest_run_below_frames"
-        add(f"identity.to_original.{stat}", title, unit, 0, None, better, _DLIB, _NO_FACE)
+        add(f"identity.to_original.{stat}", title, unit, 0, None, better, _DLIB, _NO_FACE, _NO_DRAW.get(stat, ""))
     add(
         "identity.to_gallery.p01",
         "1st percentile of the distance to the nearest of all the subject's original frames",
@@ -92,7 +111,8 @@ def _build() -> dict[str, Metric]:
         ("intra_subset", "distance to the subset's own average", None),
     ):
         add(f"identity.{column}.mean", f"mean {words}", "distance", 0, None, better, _DLIB, _NO_FACE)
-        add(f"identity.{column}.sd", f"standard deviation of the {words}", "distance", 0, None, None, _DLIB, _NO_FACE)
+        sd = f"standard deviation of the {words}"
+        add(f"identity.{column}.sd", sd, "distance", 0, None, None, _DLIB, _NO_FACE, _NO_DRAW["sd"])
     add(
         "identity.roc_auc",
         "area under the ROC: nearer the average donor than the average original",

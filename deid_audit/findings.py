@@ -15,6 +15,7 @@ from deid_audit.catalog import METRICS
 
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
+Bound = Literal["value", "lower95", "upper95"]
 JobKind = Literal["swap", "conceal", "audit"]
 """What made the released videos: this tool's swap, this tool's covering, or another tool whose output was judged."""
 SUBJECT_SCOPE = "subject"
@@ -31,6 +32,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Interval(Strict):
+    """A 95 % interval by resampling whole clusters; `clusters` is how many there were, of what kind `unit` says."""
+
+    low: float = Field(description="Lower end, in the metric's unit.")
+    high: float = Field(description="Upper end, in the metric's unit.")
+    clusters: int = Field(ge=1, description="How many clusters were resampled.")
+    unit: str = Field(description="What a cluster is: seconds, videos, people.")
+
+
 class Measurement(Strict):
     """One number about the release, or why there is none.
 
@@ -44,6 +54,8 @@ class Measurement(Strict):
     scope: str = Field(description="`video 1`, `subject` (all videos together) or `run`.")
     value: float | None = Field(default=None, description="The number, in the metric's unit; null when not measured.")
     sample_size: int = Field(default=0, ge=0, description="Count of what the value was computed from.")
+    interval: Interval | None = Field(default=None, description="95 % interval of the value; null without one.")
+    no_interval_because: str = Field(default="", description="Why there is no interval, in words; empty if untold.")
     noise_floor: float | None = Field(default=None, description="The same metric of the null edit.")
     absent: bool = Field(default=False, description="Looked for in the original, and not there.")
     not_measured_because: str | None = Field(default=None, description="Why there is no value, in words.")
@@ -56,6 +68,8 @@ class Measurement(Strict):
             raise ValueError(f"unknown metric {self.metric!r}")
         if (self.value is None) == (self.not_measured_because is None):
             raise ValueError(f"{self.metric}: exactly one of value and not_measured_because")
+        if self.interval is not None and (self.value is None or self.no_interval_because):
+            raise ValueError(f"{self.metric}: an interval without a value, or with a reason for having none")
         if self.absent and self.value is not None:
             raise ValueError(f"{self.metric}: absent and measured")
         return self
@@ -71,8 +85,12 @@ def measured(
     method: str = "",
     noise_floor: float | None = None,
     detail: dict[str, float] | None = None,
+    interval: tuple[Interval | None, str] = (None, ""),
 ) -> Measurement:
-    """A Measurement of `value`; NaN or infinity becomes "not measured", never a number that could pass."""
+    """A Measurement of `value`; NaN or infinity becomes "not measured", never a number that could pass.
+
+    `interval` is the interval, or None and why there is none.
+    """
     floor = noise_floor if noise_floor is not None and math.isfinite(noise_floor) else None
     if not math.isfinite(value):
         return not_measured(metric, of, scope, "the computation gave no finite number", method=method)
@@ -82,6 +100,8 @@ def measured(
         scope=scope,
         value=float(value),
         sample_size=sample_size,
+        interval=interval[0],
+        no_interval_because=interval[1] or ("" if metric not in METRICS else METRICS[metric].no_interval),
         noise_floor=floor,
         method=method,
         detail=detail or {},
@@ -99,17 +119,23 @@ class Rule(Strict):
     """One line of a policy: the worst video's `metric` of `of` must stand `op` `limit`.
 
     `if_absent = "skip"` lets a rule rest where the original does not have what it is about; without it, absent is
-    INDETERMINATE like everything else that has no value.
+    INDETERMINATE like everything else that has no value. `bound` holds an end of the 95 % interval against the limit
+    instead of the value; without an interval the rule is INDETERMINATE. `if_missed = "indeterminate"` is for controls:
+    a control that does not hold says that the measure cannot be trusted, not that the release is bad.
     """
 
     metric: str = Field(description="Name in docs/metrics.md, where its unit stands.")
     of: Of = Field(description="Whose pictures must meet the limit.")
     op: Operator = Field(description="How the value must stand to the limit.")
     limit: float = Field(description="The limit, in the metric's unit.")
+    bound: Bound = Field(
+        default="value", description="What is held against the limit: the value, or an end of its interval."
+    )
     min_sample_size: int = Field(default=1, ge=1, description="Smaller samples are INDETERMINATE.")
     if_absent: Literal["fail_closed", "skip"] = Field(
         default="fail_closed", description="What to do where the original has nothing of the kind."
     )
+    if_missed: Literal["failed", "indeterminate"] = Field(default="failed", description="What a missed limit comes to.")
     why: str = Field(min_length=1, description="Why the rule is there.")
     source: str = Field(min_length=1, description="Where the limit comes from.")
 
@@ -139,7 +165,9 @@ class Finding(Strict):
     scope: str | None = Field(
         default=None, description="Where the worst value was found; null where nothing was measured."
     )
-    observed: float | None = Field(default=None, description="The worst value, in the metric's unit.")
+    observed: float | None = Field(
+        default=None, description="What was held against the limit at worst, in the metric's unit."
+    )
     sample_size: int = Field(default=0, description="Count of what it was computed from.")
     noise_floor: float | None = Field(default=None, description="The same metric of the null edit.")
     reason: str = Field(description="The outcome in words, for people.")

@@ -14,12 +14,14 @@ from pydantic import ConfigDict, Field, ValidationError
 from deid_audit.catalog import METRICS
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import PolicyFileError
-from deid_audit.findings import Finding, Measurement, Operator, Outcome, Policy, Rule, Strict, Verdict
+from deid_audit.findings import Bound, Finding, Measurement, Operator, Outcome, Policy, Rule, Strict, Verdict
 from deid_audit.resources import resource_dir
 
 METHOD_TEXT = (
     "Each rule of the policy was held against the worst of the released videos. A rule whose value is missing, rests "
-    "on too few frames, or could not be met even by the re-encoded original is indeterminate, never passed."
+    "on too few frames, or could not be met even by the re-encoded original is indeterminate, never passed. A rule "
+    "that asks for an end of the 95 % interval is indeterminate where there is no interval, and a control that does "
+    "not hold makes the verdict indeterminate: then the measure cannot be trusted."
 )
 
 _LARGEST_FILE_BYTES = 1 << 20
@@ -32,6 +34,17 @@ OPERATOR_WORDS: dict[Operator, str] = {
     "below": "below",
     "at_least": "at least",
     "at_most": "at most",
+}
+_STRICT_END: dict[Operator, Bound] = {
+    "above": "lower95",
+    "at_least": "lower95",
+    "below": "upper95",
+    "at_most": "upper95",
+}
+BOUND_WORDS: dict[Bound, str] = {
+    "value": "the value",
+    "lower95": "the lower end of the 95 % interval",
+    "upper95": "the upper end of the 95 % interval",
 }
 # Written positively, so that a value that compares False with everything cannot pass.
 _HOLDS: dict[Operator, Callable[[float, float], bool]] = {
@@ -131,7 +144,7 @@ def _first_fault(error: ValidationError) -> str:
 
 def _check_rules(rules: Sequence[Rule], name: str) -> None:
     """What a single rule's types cannot say: the metric exists, the limit can be met and missed, no rule twice."""
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[tuple[str, str, str, str], int] = {}
     for number, rule in enumerate(rules):
         key = f"{name}: rules[{number}]"
         metric = METRICS.get(rule.metric)
@@ -143,10 +156,19 @@ def _check_rules(rules: Sequence[Rule], name: str) -> None:
                 f"{key}.limit: {rule.limit:g} is outside {rule.metric}, which goes from {metric.low:g}{high}",
                 next_step="give the limit in the metric's own unit (a share is 0.05, not 5)",
             )
-        earlier = seen.setdefault((rule.metric, rule.of, rule.op), number)
+        if rule.bound != "value" and metric.no_interval:
+            raise PolicyFileError(
+                f"{key}.bound: {rule.metric} has no interval: {metric.no_interval}", next_step="leave bound out"
+            )
+        if rule.bound != "value" and rule.bound != _STRICT_END[rule.op]:
+            raise PolicyFileError(
+                f"{key}.bound: {rule.bound} is the lenient end for {rule.op!r}",
+                next_step=f"write bound = {_STRICT_END[rule.op]!r}, or leave it out",
+            )
+        earlier = seen.setdefault((rule.metric, rule.of, rule.op, rule.bound), number)
         if earlier != number:
             raise PolicyFileError(
-                f"{key}.op: the same metric, of and op as rules[{earlier}]", next_step="keep one of the two"
+                f"{key}.op: the same metric, of, op and bound as rules[{earlier}]", next_step="keep one of the two"
             )
 
 
@@ -196,9 +218,17 @@ def _in_words(value: float, rule: Rule) -> str:
     return short if holds(float(short), rule.limit) == holds(value, rule.limit) else repr(value)
 
 
+def _held(rule: Rule, row: Measurement) -> float | None:
+    """What the rule holds against its limit: the value, or an end of the interval; None where there is none."""
+    if rule.bound == "value":
+        return row.value
+    return None if row.interval is None else row.interval.low if rule.bound == "lower95" else row.interval.high
+
+
 def _judge_row(rule: Rule, row: Measurement) -> Finding:
     holds = _HOLDS[rule.op]
     bound = f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}"
+    held = _held(rule, row)
     value = "" if row.value is None else _in_words(row.value, rule)
     outcome = Outcome.INDETERMINATE
     if row.value is None:
@@ -210,23 +240,32 @@ def _judge_row(rule: Rule, row: Measurement) -> Finding:
             reason = f"not measured: {because}"
     elif row.sample_size < rule.min_sample_size:
         reason = f"{value} rests on a sample of {row.sample_size}, the rule asks for at least {rule.min_sample_size}"
+    elif held is None:
+        reason = f"{value} has no interval, and the rule asks for one: {row.no_interval_because or 'none was computed'}"
     elif row.noise_floor is not None and not holds(row.noise_floor, rule.limit):
         reason = (
             f"{value} cannot be told from the video's own noise: the re-encoded original, with nothing "
             f"swapped, gives {_in_words(row.noise_floor, rule)}, which is itself not {bound}"
         )
-    elif holds(row.value, rule.limit):
-        outcome = Outcome.PASSED
-        reason = f"{value} is {bound}"
     else:
-        outcome = Outcome.FAILED
-        reason = f"{value} is not {bound}"
+        what = value if row.interval is None or rule.bound == "value" else _interval_words(value, held, rule, row)
+        outcome, verb = (Outcome.PASSED, "is") if holds(held, rule.limit) else (Outcome.FAILED, "is not")
+        reason = f"{what} {verb} {bound}"
+        if outcome is Outcome.FAILED and rule.if_missed == "indeterminate":
+            outcome = Outcome.INDETERMINATE
+            reason += ": this control does not hold, so what rests on it is not known"
     return Finding(
         rule=rule,
         outcome=outcome,
         scope=row.scope,
-        observed=row.value,
+        observed=held if row.value is not None and held is not None else row.value,
         sample_size=row.sample_size,
         noise_floor=row.noise_floor,
         reason=f"{row.scope}: {reason}",
     )
+
+
+def _interval_words(value: str, held: float, rule: Rule, row: Measurement) -> str:
+    interval = row.interval
+    counted = "" if interval is None else f", {interval.clusters} {interval.unit}"
+    return f"{value}: {BOUND_WORDS[rule.bound]}, {_in_words(held, rule)}{counted},"

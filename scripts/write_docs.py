@@ -45,10 +45,10 @@ def metrics() -> str:
     for family, title in _GROUPS.items():
         rows = [
             (f"`{m.name}`", m.title, m.unit or "–", _range(m.low, m.high), _better(m.higher_is_better),
-             m.reference, m.not_computable_when)
+             m.reference, m.not_computable_when, m.no_interval or "by drawing clusters")
             for m in METRICS.values() if m.name.split(".")[0] == family
         ]  # fmt: skip
-        head = ("metric", "what it is", "unit", "range", "better", "source", "no value when")
+        head = ("metric", "what it is", "unit", "range", "better", "source", "no value when", "interval")
         parts += [f"## {title}", _table(head, rows)]
     return "\n\n".join(parts)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
-from deid_audit.certificate.wording import OF_WORDS, missing, number
-from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, video_scope
+from deid_audit.certificate.wording import OF_WORDS, interval, missing, number
+from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, Policy, video_scope
 
 _IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor")
 _IDENTITY_COLUMNS = {
@@ -107,6 +107,18 @@ def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swa
         sample = str(row.sample_size) if row is not None and row.value is not None else "–"
         title = METRICS[metric].title
         table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), sample))
+    return table
+
+
+def interval_table(values: Values, scope: str, policy: Policy) -> Table:
+    """What the policy asks for in this scope: the value, its 95 % interval and clusters, or why there is none."""
+    table = Table(head=("", "Value", "95 % interval (clusters)"))
+    for metric, of in dict.fromkeys((rule.metric, rule.of) for rule in policy.rules):
+        row = values.find(metric, of, scope)
+        if row is None or (row.value is not None and METRICS[metric].no_interval):
+            continue
+        title = METRICS[metric].title
+        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), interval(row)))
     return table
 
 

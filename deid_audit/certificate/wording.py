@@ -141,7 +141,18 @@ def observed(finding: Finding) -> str:
 def limit(rule: Rule) -> str:
     """`at least 0.95`, with the unit where it has one."""
     unit = _SHORT_UNITS.get(METRICS[rule.metric].unit, METRICS[rule.metric].unit)
-    return f"{LIMIT_WORDS[rule.op]} {rule.limit:g}" + (f" {unit}" if unit else "")
+    held = {"value": "", "lower95": ", lower end of the interval", "upper95": ", upper end of the interval"}[rule.bound]
+    return f"{LIMIT_WORDS[rule.op]} {rule.limit:g}" + (f" {unit}" if unit else "") + held
+
+
+def interval(row: Measurement | None) -> str:
+    """`0.612 to 0.655 (27 seconds)`, or why there is no interval."""
+    if row is None or row.value is None:
+        return "–"
+    if row.interval is None:
+        return f"none: {row.no_interval_because or 'not computed'}"
+    low, high = (number(row.metric, end, unit=False) for end in (row.interval.low, row.interval.high))
+    return f"{low} to {high} ({row.interval.clusters} {row.interval.unit})"
 
 
 def missing(row: Measurement) -> str:

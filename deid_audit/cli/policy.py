@@ -11,7 +11,7 @@ import typer
 
 from deid_audit.cli.options import Json, print_json
 from deid_audit.findings import Policy
-from deid_audit.policy import OPERATOR_WORDS, list_policies, load_policy
+from deid_audit.policy import BOUND_WORDS, OPERATOR_WORDS, list_policies, load_policy
 
 app = typer.Typer(name="policy", help="List, show and check policies.", no_args_is_help=True)
 
@@ -47,10 +47,14 @@ def show_command(
     for number, rule in enumerate(loaded.rules, start=1):
         typer.echo(f"\n{number:3}  {rule.metric} of {rule.of}: {OPERATOR_WORDS[rule.op]} {rule.limit:g}")
         conditions = []
+        if rule.bound != "value":
+            conditions.append(f"{BOUND_WORDS[rule.bound]} is held against the limit")
         if rule.min_sample_size > 1:
             conditions.append(f"needs a sample of {rule.min_sample_size}")
         if rule.if_absent == "skip":
             conditions.append("rests where the original has nothing of the kind")
+        if rule.if_missed == "indeterminate":
+            conditions.append("a control: missed, it makes the verdict indeterminate")
         for text in (*conditions, rule.why, rule.source):
             typer.echo(_wrapped(text, indent=5))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.frames import Float
+from deid_audit.measure.intervals import Clusters, bootstrap
 
 MIN_FRAMES = 10
 MIN_PAIRED_SHARE = 0.5
@@ -145,21 +146,28 @@ def measure_expression(
     reencoded: FaceSignals,
     compared: NDArray[np.bool_],
     scope: str,
+    clusters: Clusters,
 ) -> list[Measurement]:
     """Error, offset, correlation and range of each part in one video, the null edit's as noise floor.
 
     `compared` (n,) marks the frames whose subject is swapped; at least 10 of them, and half of those in which the
-    original has landmarks, must have landmarks in the released video too.
+    original has landmarks, must have landmarks in the released video too. `clusters` are those of all frames.
     """
     out: list[Measurement] = []
     for part in PARTS:
         tracks = [np.asarray(getattr(signals, part)) for signals in (original, released, reencoded)]
-        out += _measure_part(part, tracks[0], tracks[1], tracks[2], compared, scope)
+        out += _measure_part(part, tracks[0], tracks[1], tracks[2], compared, scope, clusters)
     return out
 
 
 def _measure_part(
-    part: str, original: Signal, released: Signal, reencoded: Signal, compared: NDArray[np.bool_], scope: str
+    part: str,
+    original: Signal,
+    released: Signal,
+    reencoded: Signal,
+    compared: NDArray[np.bool_],
+    scope: str,
+    clusters: Clusters,
 ) -> list[Measurement]:
     def name(statistic: str) -> str:
         return f"expression.{part}_{statistic}"
@@ -189,6 +197,7 @@ def _measure_part(
         detail["noise_sd"] = float((reencoded[null] - original[null]).std())
 
     values = _statistics(before, after)
+    bounds = bootstrap(lambda at: _statistics(before[at], after[at]), clusters.where(paired))
     still = _why_still(part, detail)
     out: list[Measurement] = []
     for statistic in ("mae", "offset", "r", "range_ratio"):
@@ -207,6 +216,7 @@ def _measure_part(
                 method=_METHOD,
                 noise_floor=floors.get(statistic),
                 detail=detail,
+                interval=bounds.of(statistic),
             )
         )
     return out

@@ -4,6 +4,7 @@ Takes landmarks that were found for `expression` already. "Still" is read off th
 movement. A tremor is fast: it counts on both sides, and its strength is `tremor`'s question.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.frames import Float
+from deid_audit.measure.intervals import Clusters, bootstrap
 
 STILL_PER_S = 0.15
 """Slow movement below which a face is still, in inter-ocular distances a second: about 1.4 cm/s."""
@@ -125,6 +127,34 @@ def flicker_ratio(
     return worst, detail
 
 
+def _ratios_of_seconds(
+    original: Float, other: Float, reencoded: Float, unit_px: Signal, inner: NDArray[np.bool_], seconds: Clusters
+) -> Callable[[NDArray[np.intp]], dict[str, float]]:
+    """The larger ratio as a function of drawn seconds: squares are summed once a second, not once a draw."""
+    _, at = np.unique(seconds.labels[inner], return_inverse=True)
+    count = np.bincount(at).astype(np.float64)
+    pairs = []
+    for taken in (lambda track: track, within_itself):
+        sums = []
+        for track in (original, other, reencoded):
+            squares = second_differences(taken(track), unit_px)[inner] ** 2
+            total = np.zeros((len(count), squares.shape[1]))
+            np.add.at(total, at, squares)
+            sums.append(total)
+        pairs.append(sums)
+
+    def ratio(drawn: NDArray[np.intp]) -> dict[str, float]:
+        worst = 0.0
+        for sums in pairs:
+            before, after, null = (
+                float(np.median(np.sqrt(total[drawn].sum(axis=0) / count[drawn].sum()))) for total in sums
+            )
+            worst = max(worst, after / max(before, null, LEAST_JITTER))
+        return {"ratio": worst}
+
+    return ratio
+
+
 def measure_flicker(
     original: Float,
     released: Float,
@@ -133,6 +163,7 @@ def measure_flicker(
     times_s: Signal,
     compared: NDArray[np.bool_],
     scope: str,
+    clusters: Clusters,
 ) -> Measurement:
     """Jitter of the released landmarks (n, p, 2) over the original's in the original's still stretches.
 
@@ -161,7 +192,12 @@ def measure_flicker(
         return not_measured(_NAME, "swapped", scope, because, method=_METHOD)
     ratio, detail = flicker_ratio(original, released, reencoded, unit_px, inner)
     null, _ = flicker_ratio(original, reencoded, reencoded, unit_px, inner)
-    return measured(_NAME, "swapped", scope, ratio, sample_size=count, method=_METHOD, noise_floor=null, detail=detail)
+    of_seconds = _ratios_of_seconds(original, released, reencoded, unit_px, inner, clusters)
+    drawn = Clusters(labels=np.arange(len(np.unique(clusters.labels[inner]))), unit=clusters.unit)
+    return measured(
+        _NAME, "swapped", scope, ratio, sample_size=count, method=_METHOD, noise_floor=null, detail=detail,
+        interval=bootstrap(of_seconds, drawn).of("ratio"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

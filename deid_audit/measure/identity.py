@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, Of, measured, not_measured, video_scope
 from deid_audit.frames import Float
+from deid_audit.measure.intervals import Bounds, Clusters, bootstrap, clusters_of
 
 MATCH_CUT = 0.6
 METHOD_TEXT = (
@@ -189,9 +190,11 @@ def measure_identity(videos: Sequence[VideoDescriptors], donor: Float, strangers
     out: list[Measurement] = []
     scopes = [(video_scope(number), [video]) for number, video in enumerate(videos, start=1)]
     for scope, members in [*scopes, (SUBJECT_SCOPE, list(videos))]:
-        out += _to_original(scope, members, people)
-        out += _to_gallery(scope, _swapped_rows(members), people)
-        out += _averages(scope, members, people)
+        clusters = clusters_of([video.times_s for video in members])
+        out += _to_original(scope, members, people, clusters)
+        shown = np.concatenate([video.subject_swapped & _is_described(video.swapped) for video in members])
+        out += _to_gallery(scope, _swapped_rows(members), people, clusters.where(shown))
+        out += _averages(scope, members, people, clusters.where(shown))
     donor_spread = _to_average(people.donor, people.donor)
     out += _mean_sd("identity.intra_subset", "donor", SUBJECT_SCOPE, donor_spread, _NO_DONOR)
     return out
@@ -204,9 +207,13 @@ class _People:
     strangers: Float
 
 
+def _is_described(rows: Float) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(rows).all(axis=1))
+
+
 def described(rows: Float) -> Float:
     """The rows (m, 128) that hold a descriptor."""
-    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
+    return np.asarray(rows[_is_described(rows)])
 
 
 def original_rows(videos: Sequence[VideoDescriptors]) -> Float:
@@ -228,25 +235,43 @@ def _to_average(rows: Float, subset: Float) -> _Distances:
 
 
 def _mean_sd(
-    column: str, of: Of, scope: str, distances: _Distances, because: str, detail: dict[str, float] | None = None
+    column: str,
+    of: Of,
+    scope: str,
+    distances: _Distances,
+    because: str,
+    detail: dict[str, float] | None = None,
+    bounds: Bounds | None = None,
 ) -> list[Measurement]:
     names = (f"{column}.mean", f"{column}.sd")
     if not len(distances):
         return [not_measured(name, of, scope, because, method=_METHOD) for name in names]
-    values = (float(distances.mean()), float(distances.std()))
-    return [
-        measured(name, of, scope, value, sample_size=len(distances), method=_METHOD, detail=detail)
-        for name, value in zip(names, values, strict=True)
-    ]
+    mean = measured(
+        names[0], of, scope, float(distances.mean()), sample_size=len(distances), method=_METHOD, detail=detail,
+        interval=(None, "") if bounds is None else bounds.of("mean"),
+    )  # fmt: skip
+    spread = float(distances.std())
+    return [mean, measured(names[1], of, scope, spread, sample_size=len(distances), method=_METHOD, detail=detail)]
 
 
-def _to_original(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
+def _bounds(distances: _Distances, clusters: Clusters) -> Bounds:
+    """Intervals of the mean and of the 1st percentile."""
+    return bootstrap(
+        lambda at: {"mean": float(distances[at].mean()), "p01": float(np.percentile(distances[at], 1))}, clusters
+    )
+
+
+def _to_original(
+    scope: str, videos: Sequence[VideoDescriptors], people: _People, clusters: Clusters
+) -> list[Measurement]:
     column = "identity.to_original"
     per_video = [distances_to_original(video) for video in videos]
     # NaN compares False, so a swapped frame without a pair is below; a concealed frame shows no face and ends a run.
     below = [v.subject_swapped & ~(distance >= MATCH_CUT) for v, distance in zip(videos, per_video, strict=True)]
     swapped_frames = sum(int(video.subject_swapped.sum()) for video in videos)
-    pairs = np.concatenate([np.empty(0), *(distance[np.isfinite(distance)] for distance in per_video)])
+    every = np.concatenate(per_video)
+    pairs = every[np.isfinite(every)]
+    bounds = _bounds(pairs, clusters.where(np.isfinite(every)))
     detail = {
         "cut": MATCH_CUT,
         "frames_below": float((pairs < MATCH_CUT).sum()),
@@ -255,16 +280,22 @@ def _to_original(scope: str, videos: Sequence[VideoDescriptors], people: _People
     shown = _swapped_rows(videos)
     if len(people.strangers) and len(shown):
         detail["to_average_stranger_mean"] = float(_to_average(shown, people.strangers).mean())
-    out = _mean_sd(column, "swapped", scope, pairs, _NO_PAIR, detail)
-    tails = (("p01", lambda d: np.percentile(d, 1)), ("min", np.min))
-    for name, statistic in tails:
+    out = _mean_sd(column, "swapped", scope, pairs, _NO_PAIR, detail, bounds)
+    tails = (
+        ("p01", lambda d: np.percentile(d, 1), bounds.of("p01")),
+        ("min", np.min, (None, "")),
+    )
+    for name, statistic, interval in tails:
         if not len(pairs):
             out.append(not_measured(f"{column}.{name}", "swapped", scope, _NO_PAIR, method=_METHOD))
             continue
         value = float(statistic(pairs))
         out.append(
-            measured(f"{column}.{name}", "swapped", scope, value, sample_size=len(pairs), method=_METHOD, detail=detail)
-        )
+            measured(
+                f"{column}.{name}", "swapped", scope, value, sample_size=len(pairs), method=_METHOD, detail=detail,
+                interval=interval,
+            )
+        )  # fmt: skip
     name = f"{column}.longest_run_below_frames"
     if not swapped_frames:
         return [*out, not_measured(name, "swapped", scope, "no frame in which the subject is swapped", method=_METHOD)]
@@ -272,7 +303,7 @@ def _to_original(scope: str, videos: Sequence[VideoDescriptors], people: _People
     return [*out, measured(name, "swapped", scope, run, sample_size=swapped_frames, method=_METHOD, detail=detail)]
 
 
-def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
+def _to_gallery(scope: str, shown: Float, people: _People, clusters: Clusters) -> list[Measurement]:
     name = "identity.to_gallery.p01"
     others = np.concatenate((people.donor, people.strangers))
     because = _NO_SWAPPED if not len(shown) else _NO_ORIGINAL if not len(people.gallery) else ""
@@ -289,11 +320,16 @@ def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
         "gallery_frames": float(len(people.gallery)),
         "share_below": float((nearest < MATCH_CUT).mean()),
     }
-    value = float(np.percentile(nearest, 1))
-    return [measured(name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail)]
+    value, interval = float(np.percentile(nearest, 1)), _bounds(nearest, clusters).of("p01")
+    return [
+        measured(
+            name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail, interval=interval
+        )
+    ]
 
 
-def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People) -> list[Measurement]:
+def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People, clusters: Clusters) -> list[Measurement]:
+    """Distances to the average faces; `clusters` are those of the described swapped frames."""
     shown, originals = _swapped_rows(videos), original_rows(videos)
     to_original, to_donor = _to_average(shown, people.gallery), _to_average(shown, people.donor)
     detail: dict[str, float] = {}
@@ -303,14 +339,25 @@ def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People) -
         detail["donor_before_swap_mean"] = float(_to_average(people.donor, people.gallery).mean())
     no_original = _NO_ORIGINAL if len(shown) else _NO_SWAPPED
     no_donor = _NO_DONOR if len(shown) else _NO_SWAPPED
-    out = _mean_sd("identity.to_average_original", "swapped", scope, to_original, no_original, detail)
-    out += _mean_sd("identity.to_donor", "swapped", scope, to_donor, no_donor)
+
+    def bounds(distances: _Distances) -> Bounds | None:
+        return _bounds(distances, clusters) if len(distances) else None
+
+    out = _mean_sd(
+        "identity.to_average_original", "swapped", scope, to_original, no_original, detail, bounds(to_original)
+    )
+    out += _mean_sd("identity.to_donor", "swapped", scope, to_donor, no_donor, bounds=bounds(to_donor))
     no_row = _NO_DONOR if len(originals) else _NO_ORIGINAL
     out += _mean_sd("identity.to_donor", "original", scope, _to_average(originals, people.donor), no_row)
-    out += _mean_sd("identity.intra_subset", "swapped", scope, _to_average(shown, shown), _NO_SWAPPED)
+    own = _to_average(shown, shown)
+    out += _mean_sd("identity.intra_subset", "swapped", scope, own, _NO_SWAPPED, bounds=bounds(own))
     out += _mean_sd("identity.intra_subset", "original", scope, _to_average(originals, originals), _NO_ORIGINAL)
     if not len(to_original) or not len(to_donor):
         because = no_donor if len(to_original) else no_original
         return [*out, not_measured("identity.roc_auc", "swapped", scope, because, method=_METHOD)]
     auc = auc_nearer(to_donor, to_original)
-    return [*out, measured("identity.roc_auc", "swapped", scope, auc, sample_size=len(shown), method=_METHOD)]
+    interval = bootstrap(lambda at: {"auc": auc_nearer(to_donor[at], to_original[at])}, clusters).of("auc")
+    return [
+        *out,
+        measured("identity.roc_auc", "swapped", scope, auc, sample_size=len(shown), method=_METHOD, interval=interval),
+    ]

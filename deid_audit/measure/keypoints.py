@@ -17,6 +17,8 @@ from pycocotools.cocoeval import COCOeval
 
 from deid_audit.findings import Measurement, Of, measured, not_measured
 from deid_audit.frames import Float
+from deid_audit.measure.intervals import Bounds, Clusters
+from deid_audit.measure.keypoint_intervals import keypoint_bounds
 
 KEYPOINT_NAMES = (
     *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
@@ -108,8 +110,12 @@ def oks_per_frame(original: PoseTrack, other: PoseTrack) -> NDArray[np.float64]:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def measure_keypoints(original: PoseTrack, others: Mapping[Of, PoseTrack], scope: str) -> list[Measurement]:
+def measure_keypoints(
+    original: PoseTrack, others: Mapping[Of, PoseTrack], scope: str, clusters: Clusters
+) -> list[Measurement]:
     """AP, AR and `oks_ge_95` of each method against the original; the null edit's value is the noise floor.
+
+    Intervals for what is released only; `clusters` are those of all frames.
 
     `sample_size` is the number of frames in which the original shows a person with at least one visible keypoint.
     """
@@ -120,6 +126,7 @@ def measure_keypoints(original: PoseTrack, others: Mapping[Of, PoseTrack], scope
         ]
     values = {of: _evaluate(original, track) for of, track in others.items()}
     floors = values.get("reencoded", {})
+    bounds = {of: _bounds(original, track, values[of], clusters) for of, track in others.items() if of == "swapped"}
     return [
         measured(
             f"keypoints.{name}",
@@ -130,11 +137,17 @@ def measure_keypoints(original: PoseTrack, others: Mapping[Of, PoseTrack], scope
             method=_METHOD,
             noise_floor=None if of == "reencoded" else floors.get(name),
             detail={"visibility_cut": VISIBLE, "frames_lost": table["frames_lost"]},
+            interval=bounds[of].of(name) if of in bounds else (None, ""),
         )
         for of, table in values.items()
         for name, value in table.items()
         if name != "frames_lost"
     ]
+
+
+def _bounds(original: PoseTrack, other: PoseTrack, values: Mapping[str, float], clusters: Clusters) -> Bounds:
+    scores = np.where(other.found, other.keypoints[:, :, 2].astype(np.float64).mean(axis=1), np.nan)
+    return keypoint_bounds(oks_per_frame(original, other), scores, clusters, oks_cut=OKS_CUT, values=values)
 
 
 def _evaluate(original: PoseTrack, other: PoseTrack) -> dict[str, float]:

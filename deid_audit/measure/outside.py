@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, measured, not_measured, video_scope
 from deid_audit.frames import Float, Image
 from deid_audit.measure.identity import auc_nearer
+from deid_audit.measure.intervals import Clusters, bootstrap, clusters_of
 
 FRAMES = 40
 APART_S = 1.0
@@ -70,18 +71,19 @@ def measure_outside(videos: Sequence[Surroundings], elsewhere: Float) -> list[Me
     strangers = strangers[np.isfinite(strangers).all(axis=1)]
     pairs = [_pairs(number, videos, strangers) for number in range(len(videos))]
     out: list[Measurement] = []
-    for number, (own, other) in enumerate(pairs, start=1):
-        out += _of_scope(video_scope(number), own, other, len(strangers))
+    for number, (own, other, times_s) in enumerate(pairs, start=1):
+        out += _of_scope(video_scope(number), own, other, len(strangers), clusters_of([times_s]))
     together = [np.concatenate([pair[side] for pair in pairs]) if pairs else np.empty(0) for side in (0, 1)]
-    return [*out, *_of_scope(SUBJECT_SCOPE, together[0], together[1], len(strangers))]
+    clusters = clusters_of([times_s for _, _, times_s in pairs])
+    return [*out, *_of_scope(SUBJECT_SCOPE, together[0], together[1], len(strangers), clusters)]
 
 
 def _pairs(
     number: int, videos: Sequence[Surroundings], strangers: Float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each released frame of a video that has an own original far enough away: distance to it, and to strangers."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of each released frame that has an own original far enough away: distance to it and to strangers, its time."""
     video = videos[number]
-    own, other = [], []
+    own, other, times_s = [], [], []
     for row, time_s in zip(video.released, video.times_s, strict=True):
         apart = [
             each.original[(np.abs(each.times_s - time_s) > APART_S) | (at != number)] for at, each in enumerate(videos)
@@ -90,7 +92,8 @@ def _pairs(
         if np.isfinite(nearest):
             own.append(nearest)
             other.append(_nearest(row, strangers))
-    return np.array(own, np.float64), np.array(other, np.float64)
+            times_s.append(time_s)
+    return np.array(own, np.float64), np.array(other, np.float64), np.array(times_s, np.float64)
 
 
 def _nearest(row: Float, rows: Float) -> float:
@@ -98,19 +101,30 @@ def _nearest(row: Float, rows: Float) -> float:
     return float(distances[np.isfinite(distances)].min(initial=np.inf))
 
 
-def _of_scope(scope: str, own: NDArray[np.float64], other: NDArray[np.float64], strangers: int) -> list[Measurement]:
+def _of_scope(
+    scope: str, own: NDArray[np.float64], other: NDArray[np.float64], strangers: int, clusters: Clusters
+) -> list[Measurement]:
     if len(own) < _LEAST:
         return [not_measured(name, "swapped", scope, _NO_FRAME, method=_METHOD) for name in _NAMES]
     count, detail = len(own), {"stranger_frames": float(strangers)}
     known = strangers >= _LEAST
     if known:
         detail["to_strangers_mean"] = float(other.mean())
-    out = [
-        measured(name, "swapped", scope, value, sample_size=count, method=_METHOD, detail=detail)
-        for name, value in zip(_NAMES[:2], (float(own.mean()), float(np.percentile(own, 1))), strict=True)
-    ]
+
+    def statistics(at: NDArray[np.intp]) -> dict[str, float]:
+        area = auc_nearer(own[at], other[at]) if known else float("nan")
+        return {_NAMES[0]: float(own[at].mean()), _NAMES[1]: float(np.percentile(own[at], 1)), _NAMES[2]: area}
+
+    values, bounds = statistics(np.arange(count)), bootstrap(statistics, clusters)
+    rows = [
+        measured(
+            name, "swapped", scope, values[name], sample_size=count, method=_METHOD, detail=detail,
+            interval=bounds.of(name),
+        )
+        for name in _NAMES
+        if known or name != _NAMES[2]
+    ]  # fmt: skip
     if not known:
         because = f"{strangers} frames of other people, at least {_LEAST} are needed to compare with"
-        return [*out, not_measured(_NAMES[2], "swapped", scope, because, method=_METHOD)]
-    area = auc_nearer(own, other)
-    return [*out, measured(_NAMES[2], "swapped", scope, area, sample_size=count, method=_METHOD, detail=detail)]
+        rows.append(not_measured(_NAMES[2], "swapped", scope, because, method=_METHOD))
+    return rows

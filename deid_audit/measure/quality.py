@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.measure.appearance import Appearance
+from deid_audit.measure.intervals import Clusters, bootstrap
 
 MIN_FRAMES = 10
 SEAM_PERCENTILE = 90
@@ -116,6 +117,10 @@ def quality_signals(
     return {name: np.where(compared, signal, np.nan) for name, signal in signals.items()}
 
 
+def _drawn(statistic: Callable[[Signal], float], values: Signal) -> Callable[[NDArray[np.intp]], dict[str, float]]:
+    return lambda at: {"value": statistic(values[at])}
+
+
 def measure_quality(
     original: Appearance,
     released: Appearance,
@@ -123,18 +128,24 @@ def measure_quality(
     compared: NDArray[np.bool_],
     uncovered: NDArray[np.bool_],
     scope: str,
+    clusters: Clusters,
 ) -> list[Measurement]:
-    """Seam, colour, its drift and sharpness of one video, the null edit's as noise floor; masks: `quality_signals`."""
+    """Seam, colour, its drift and sharpness of one video, the null edit's as noise floor; masks: `quality_signals`.
+
+    `clusters` are those of all frames; the drift's departures are from the mean of all frames in every draw.
+    """
     signals = quality_signals(original, released, compared, uncovered)
     null = quality_signals(original, reencoded, compared, uncovered)
     out: list[Measurement] = []
     for name, statistic in STATISTICS.items():
-        values, floor = (rows[name][np.isfinite(rows[name])] for rows in (signals, null))
+        known = np.isfinite(signals[name])
+        values, floor = signals[name][known], null[name][np.isfinite(null[name])]
         if len(values) < MIN_FRAMES:
             because = f"{len(values)} swapped frames can be compared; at least {MIN_FRAMES} are needed"
             out.append(not_measured(f"quality.{name}", "swapped", scope, because, method=_METHOD))
             continue
         low, middle, high = np.percentile(values, (10, 50, 90))
+        bounds = bootstrap(_drawn(statistic, values), clusters.where(known))
         out.append(
             measured(
                 f"quality.{name}",
@@ -145,6 +156,7 @@ def measure_quality(
                 method=_METHOD,
                 noise_floor=statistic(floor) if len(floor) >= MIN_FRAMES else None,
                 detail={"p10": float(low), "median": float(middle), "p90": float(high)},
+                interval=bounds.of("value"),
             )
         )
     return out

@@ -11,7 +11,7 @@ from deid_audit.measure.figures import pointed_frame
 from deid_audit.pipeline.advising import advise
 from deid_audit.pipeline.locating import Fault, SeenVideo, boxes_to_show, fault_of, locate
 from deid_audit.pipeline.unmet import Case
-from deid_audit.policy import OPERATOR_WORDS, judge
+from deid_audit.policy import BOUND_WORDS, OPERATOR_WORDS, judge
 from deid_audit.video.reader import read_frames
 
 _UNMET = (Outcome.FAILED, Outcome.INDETERMINATE)
@@ -116,7 +116,8 @@ def why_text(case: CaseRecord, explanations: Sequence[Explanation]) -> str:
 
 def _entry(number: int, one: Explanation) -> list[str]:
     finding, rule = one.finding, one.finding.rule
-    rows = [("asked", f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}. {rule.why}")]
+    held = "" if rule.bound == "value" else f"{BOUND_WORDS[rule.bound]} "
+    rows = [("asked", f"{held}{OPERATOR_WORDS[rule.op]} {rule.limit:g}. {rule.why}")]
     rows += [("found" if at == 0 else "", text) for at, text in enumerate((finding.reason, *one.also, *one.noticed))]
     rows.append(("where", one.where))
     if one.worst is not None:

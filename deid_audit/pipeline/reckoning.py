@@ -30,6 +30,7 @@ from deid_audit.measure.identity import (
     original_rows,
     roc,
 )
+from deid_audit.measure.intervals import clusters_of
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
@@ -82,9 +83,10 @@ def reckon(
     found += measure_coverage([video.ledger for video in videos])
     for number, video in enumerate(videos, start=1):
         scope, seen = video_scope(number), video.observed
-        found += measure_keypoints(seen.poses["original"], _others(seen), scope)
+        clusters = clusters_of([np.array(video.released.times_s)])
+        found += measure_keypoints(seen.poses["original"], _others(seen), scope, clusters)
         faces = (seen.original_face, seen.released_face, seen.reencoded_face)
-        found += measure_expression(*faces, seen.compared, scope)
+        found += measure_expression(*faces, seen.compared, scope, clusters)
         found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
         original, released, reencoded = (seen.appearance[of] for of in _APPEARANCE)
         found.append(
@@ -96,9 +98,10 @@ def reckon(
                 np.array(video.released.times_s),
                 seen.compared,
                 scope,
+                clusters,
             )
         )
-        found += measure_quality(original, released, reencoded, seen.compared, seen.uncovered, scope)
+        found += measure_quality(original, released, reencoded, seen.compared, seen.uncovered, scope, clusters)
         inventory = video.released.facts.inventory
         found += measure_residue(
             scope=scope,
@@ -113,7 +116,9 @@ def reckon(
     if len(videos) > 1:
         names = list(_others(videos[0].observed))
         pooled = {name: pool([video.observed.poses[name] for video in videos]) for name in names}
-        found += measure_keypoints(pool([v.observed.poses["original"] for v in videos]), pooled, SUBJECT_SCOPE)
+        together = clusters_of([np.array(video.released.times_s) for video in videos])
+        truth = pool([v.observed.poses["original"] for v in videos])
+        found += measure_keypoints(truth, pooled, SUBJECT_SCOPE, together)
     return found
 
 

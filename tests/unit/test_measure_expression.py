@@ -15,9 +15,17 @@ from deid_audit.measure.expression import (
     measure_expression,
     movement_error,
 )
+from deid_audit.measure.intervals import clusters_of
 
 Signal = NDArray[np.float64]
 EYE_DISTANCE = 100.0
+
+
+def expression_rows(
+    original: FaceSignals, released: FaceSignals, reencoded: FaceSignals, compared: NDArray[np.bool_], scope: str
+) -> list[Measurement]:
+    seconds = clusters_of([np.arange(len(compared)) / 25])
+    return measure_expression(original, released, reencoded, compared, scope, seconds)
 
 
 def made_face(mouth: Signal, eye: Signal, brow: Signal) -> NDArray[np.float64]:
@@ -94,7 +102,7 @@ def test_frames_without_landmarks_stay_nan() -> None:
 
 def test_hand_computed_error_offset_correlation_and_range() -> None:
     original = signals(mouth=WAVE)
-    rows = measure_expression(original, signals(mouth=0.5 * WAVE + 7), signals(mouth=WAVE + JITTER), ALL, "video 1")
+    rows = expression_rows(original, signals(mouth=0.5 * WAVE + 7), signals(mouth=WAVE + JITTER), ALL, "video 1")
     assert find(rows, "mouth_offset").value == pytest.approx(7)
     assert find(rows, "mouth_mae").value == pytest.approx(np.abs(0.5 * WAVE).mean())
     assert find(rows, "mouth_r").value == pytest.approx(1)
@@ -111,7 +119,7 @@ def test_a_small_error_where_a_mouth_opens_and_shuts_moves_no_other_frame() -> N
     released[49] += 8  # and one frame is wrong, with which the released median jumps from 13 by 4
     assert np.median(released) - np.median(original) == pytest.approx(7)
     assert movement_error(original, released) == pytest.approx(8 / 100)
-    rows = measure_expression(signals(mouth=original), signals(mouth=released), signals(mouth=original), ALL, "video 1")
+    rows = expression_rows(signals(mouth=original), signals(mouth=released), signals(mouth=original), ALL, "video 1")
     assert find(rows, "mouth_offset").value == pytest.approx(3)
     assert find(rows, "mouth_mae").value == pytest.approx(8 / 100)
 
@@ -123,7 +131,7 @@ def test_correlation_equals_scipy() -> None:
 
 
 def test_a_frozen_mask_scores_no_correlation_no_range_and_an_error() -> None:
-    rows = measure_expression(signals(eye=WAVE), signals(eye=WAVE * 0 + 4), signals(eye=WAVE + JITTER), ALL, "video 1")
+    rows = expression_rows(signals(eye=WAVE), signals(eye=WAVE * 0 + 4), signals(eye=WAVE + JITTER), ALL, "video 1")
     assert find(rows, "eye_r").value == 0
     assert find(rows, "eye_range_ratio").value == 0
     assert (find(rows, "eye_mae").value or 0) > 3
@@ -133,7 +141,7 @@ def test_a_still_face_has_an_error_but_neither_correlation_nor_range() -> None:
     rng = np.random.default_rng(1)
     original = signals(brow=rng.normal(0, 0.2, 100))
     reencoded = signals(brow=original.brow + JITTER)
-    rows = measure_expression(original, signals(brow=rng.normal(0, 0.2, 100)), reencoded, ALL, "video 1")
+    rows = expression_rows(original, signals(brow=rng.normal(0, 0.2, 100)), reencoded, ALL, "video 1")
     for name in ("brow_r", "brow_range_ratio"):
         row = find(rows, name)
         assert row.absent
@@ -145,7 +153,7 @@ def test_a_still_face_has_an_error_but_neither_correlation_nor_range() -> None:
 
 def test_without_a_null_edit_movement_is_a_gap_and_never_absent() -> None:
     nothing = signals(mouth=np.full(100, np.nan))
-    rows = measure_expression(signals(mouth=WAVE), signals(mouth=WAVE), nothing, ALL, "video 1")
+    rows = expression_rows(signals(mouth=WAVE), signals(mouth=WAVE), nothing, ALL, "video 1")
     row = find(rows, "mouth_r")
     assert row.value is None
     assert not row.absent
@@ -156,7 +164,7 @@ def test_without_a_null_edit_movement_is_a_gap_and_never_absent() -> None:
 def test_too_few_frames_with_landmarks_on_both_sides_are_a_gap(kept: int, measurable: bool) -> None:
     released = WAVE.copy()
     released[kept:] = np.nan
-    rows = measure_expression(signals(yaw=WAVE), signals(yaw=released), signals(yaw=WAVE + JITTER), ALL, "video 1")
+    rows = expression_rows(signals(yaw=WAVE), signals(yaw=released), signals(yaw=WAVE + JITTER), ALL, "video 1")
     row = find(rows, "yaw_mae")
     assert (row.value is not None) is measurable
     assert not row.absent
@@ -168,7 +176,7 @@ def test_concealed_frames_are_not_compared() -> None:
     released = WAVE.copy()
     released[:30] += 50
     compared = np.arange(100) >= 30
-    rows = measure_expression(
+    rows = expression_rows(
         signals(mouth=WAVE), signals(mouth=released), signals(mouth=WAVE + JITTER), compared, "video 1"
     )
     assert find(rows, "mouth_mae").value == pytest.approx(0)
@@ -178,5 +186,5 @@ def test_concealed_frames_are_not_compared() -> None:
 @pytest.mark.parametrize("compared", [ALL, ~ALL])
 def test_every_expression_metric_is_there(compared: NDArray[np.bool_]) -> None:
     still = signals(mouth=np.zeros(100))
-    rows = measure_expression(still, still, still, compared, "video 1")
+    rows = expression_rows(still, still, still, compared, "video 1")
     assert {row.metric for row in rows} == {name for name in METRICS if name.startswith("expression.")}

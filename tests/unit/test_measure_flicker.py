@@ -10,6 +10,7 @@ from deid_audit.frames import Float
 from deid_audit.measure.appearance import POINTS
 from deid_audit.measure.expression import correlation
 from deid_audit.measure.flicker import measure_flicker, second_differences, still_frames, within_itself
+from deid_audit.measure.intervals import MIN_CLUSTERS, clusters_of
 from deid_audit.policy import load_policy
 
 N, RATE, EYES_PX = 150, 25.0, 60.0
@@ -28,7 +29,7 @@ def points(noise_px: float, seed: int, moved: NDArray[np.float64] | None = None)
 
 def run(original: Float, released: Float, null: Float | None = None, used: NDArray[np.bool_] = ALL) -> Measurement:
     again = original + points(0.02, 7) - points(0.0, 7) if null is None else null
-    return measure_flicker(original, released, again, UNIT, TIMES, used, "video 1")
+    return measure_flicker(original, released, again, UNIT, TIMES, used, "video 1", clusters_of([TIMES]))
 
 
 def test_the_second_difference_by_hand_and_by_scipy() -> None:
@@ -107,3 +108,16 @@ def test_a_frozen_face_is_caught_by_correlation() -> None:
     """Nothing here would fail a face that stands still; expression does."""
     moving = np.sin(TIMES)
     assert correlation(moving, np.zeros(N)) == 0
+
+
+def test_the_interval_is_of_the_same_ratio_and_missing_where_the_still_seconds_are_few() -> None:
+    """Six seconds are too few; the same second-long blocks named apart twelve times are enough."""
+    original, released = points(0.3, 1), points(0.6, 2)
+    row = run(original, released)
+    assert row.interval is None and row.no_interval_because.startswith("6 seconds; an interval needs at least 10")
+    half_seconds = clusters_of([TIMES * 2])
+    again = original + points(0.02, 7) - points(0.0, 7)
+    row = measure_flicker(original, released, again, UNIT, TIMES, ALL, "video 1", half_seconds)
+    assert row.interval is not None and row.value is not None and row.interval.clusters >= MIN_CLUSTERS
+    assert row.interval.low < row.value < row.interval.high
+    assert row.interval.high - row.interval.low < 0.5 * row.value

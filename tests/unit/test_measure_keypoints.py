@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from pycocotools.cocoeval import COCOeval
 
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Measurement, Of
+from deid_audit.measure.intervals import clusters_of
+from deid_audit.measure.keypoint_intervals import evaluate_frames, keypoint_bounds
 from deid_audit.measure.keypoints import (
     COCO_SIGMAS,
+    OKS_CUT,
     PoseTrack,
     keypoint_similarity,
     measure_keypoints,
@@ -42,6 +46,10 @@ def moved(keypoints: NDArray[np.float32], px: float, seed: int = 1) -> NDArray[n
     out = keypoints.copy()
     out[:, :, :2] += shift.astype(np.float32)
     return out
+
+
+def keypoint_rows(original: PoseTrack, others: Mapping[Of, PoseTrack], scope: str) -> list[Measurement]:
+    return measure_keypoints(original, others, scope, clusters_of([np.arange(len(original.area)) / 25]))
 
 
 def value(rows: list[Measurement], name: str, of: str = "swapped") -> float:
@@ -103,7 +111,7 @@ def test_oks_equals_pycocotools_compute_oks() -> None:
 
 def test_a_perfect_match_is_one_everywhere_and_every_metric_is_there() -> None:
     original = track(points(12))
-    rows = measure_keypoints(original, dict.fromkeys(CONTROLS, original), "video 1")
+    rows = keypoint_rows(original, dict.fromkeys(CONTROLS, original), "video 1")
     names = {name for name in METRICS if name.startswith("keypoints.")}
     for of in CONTROLS:
         assert {row.metric for row in rows if row.of == of} == names
@@ -114,7 +122,7 @@ def test_a_perfect_match_is_one_everywhere_and_every_metric_is_there() -> None:
 def test_the_null_edit_is_the_noise_floor_of_all_the_others() -> None:
     truth = points(20, visibility=1.0)
     others: dict[Of, PoseTrack] = {"swapped": track(moved(truth, 1)), "reencoded": track(moved(truth, 30))}
-    rows = measure_keypoints(track(truth), others, "video 1")
+    rows = keypoint_rows(track(truth), others, "video 1")
     floors = {row.metric: row.noise_floor for row in rows if row.of == "swapped"}
     assert floors == {row.metric: row.value for row in rows if row.of == "reencoded"}
     assert all(row.noise_floor is None for row in rows if row.of == "reencoded")
@@ -128,7 +136,7 @@ def test_a_lost_person_counts_zero_and_frames_without_anybody_do_not_count() -> 
     truth[8:] = np.nan
     seen = truth.copy()
     seen[:2] = np.nan
-    rows = measure_keypoints(track(truth), {"swapped": track(seen)}, "video 1")
+    rows = keypoint_rows(track(truth), {"swapped": track(seen)}, "video 1")
     assert value(rows, "oks_ge_95") == pytest.approx(0.75)
     assert value(rows, "ar95") == pytest.approx(0.75)
     assert value(rows, "ar") == pytest.approx(0.75)
@@ -140,33 +148,33 @@ def test_ap_falls_with_a_person_the_original_does_not_show() -> None:
     truth = points(10, visibility=1.0)
     truth[:5] = np.nan
     seen = points(10, visibility=1.0)
-    rows = measure_keypoints(track(truth), {"swapped": track(seen)}, "video 1")
+    rows = keypoint_rows(track(truth), {"swapped": track(seen)}, "video 1")
     assert value(rows, "ar95") == 1.0
     assert value(rows, "ap95") < 1.0
 
 
 def test_everybody_lost_is_zero_not_an_error() -> None:
     truth = points(6, visibility=1.0)
-    rows = measure_keypoints(track(truth), {"masked": track(np.full_like(truth, np.nan))}, "video 1")
+    rows = keypoint_rows(track(truth), {"masked": track(np.full_like(truth, np.nan))}, "video 1")
     assert {row.value for row in rows} == {0.0}
 
 
 def test_small_people_are_not_dropped() -> None:
     truth = points(6, visibility=1.0)
-    rows = measure_keypoints(track(truth, 300.0), {"swapped": track(truth, 300.0)}, "video 1")
+    rows = keypoint_rows(track(truth, 300.0), {"swapped": track(truth, 300.0)}, "video 1")
     assert {row.value for row in rows} == {1.0}
 
 
 def test_a_frame_without_a_person_mask_scores_zero_when_anything_moved() -> None:
     truth = points(4, visibility=1.0)
-    rows = measure_keypoints(track(truth, np.nan), {"swapped": track(moved(truth, 1), np.nan)}, "video 1")
+    rows = keypoint_rows(track(truth, np.nan), {"swapped": track(moved(truth, 1), np.nan)}, "video 1")
     assert value(rows, "oks_ge_95") == 0.0
     assert value(rows, "ap50") == 0.0
 
 
 def test_nobody_in_the_original_is_a_gap() -> None:
     nobody = track(np.full((5, 17, 3), np.nan, np.float32), np.nan)
-    rows = measure_keypoints(nobody, {"swapped": track(points(5))}, "video 1")
+    rows = keypoint_rows(nobody, {"swapped": track(points(5))}, "video 1")
     assert {row.metric for row in rows} == {name for name in METRICS if name.startswith("keypoints.")}
     assert all(row.value is None and not row.absent and row.not_measured_because for row in rows)
 
@@ -175,7 +183,7 @@ def test_pooling_counts_every_video_frame_once() -> None:
     good, bad = points(6, visibility=1.0), points(2, seed=3, visibility=1.0)
     original = pool([track(good), track(bad)])
     released = pool([track(good), track(moved(bad, 200))])
-    rows = measure_keypoints(original, {"swapped": released}, "subject")
+    rows = keypoint_rows(original, {"swapped": released}, "subject")
     assert value(rows, "oks_ge_95") == 0.75
     assert rows[0].sample_size == 8
 
@@ -195,5 +203,39 @@ def test_single_keypoint_similarity_and_unequal_lengths() -> None:
 
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     original = track(points(3))
-    measure_keypoints(original, {"swapped": original}, "video 1")
+    keypoint_rows(original, {"swapped": original}, "video 1")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sums_for_intervals_are_pycocotools_on_any_drawn_frames(seed: int) -> None:
+    """A frame drawn twice is two frames: pycocotools on the drawn tracks must say what the sums say of the rows."""
+    rng = np.random.default_rng(seed)
+    truth = points(60, seed, visibility=1.0)
+    seen = moved(truth, 12.0, seed + 10)
+    seen[:, :, 2] = rng.uniform(0.3, 1, (60, 17))
+    truth[rng.choice(60, 5, replace=False)] = np.nan  # nobody there, but somebody is found: a false positive
+    seen[rng.choice(60, 8, replace=False)] = np.nan
+    original, released = track(truth), track(seen)
+    rows = rng.integers(60, size=80)
+    drawn = keypoint_rows(track(truth[rows]), {"swapped": track(seen[rows])}, "video 1")
+    scores = np.where(released.found, seen[:, :, 2].astype(np.float64).mean(axis=1), np.nan)
+    own = evaluate_frames(oks_per_frame(original, released), scores, rows, oks_cut=OKS_CUT)
+    for name, number in own.items():
+        assert number == pytest.approx(value(drawn, name), abs=1e-9), name
+
+
+def test_intervals_of_keypoints_hold_the_value_and_are_refused_where_the_sums_disagree() -> None:
+    truth = points(400, visibility=1.0)
+    seen = moved(truth, 6.0)
+    rows = {row.metric: row for row in keypoint_rows(track(truth), {"swapped": track(seen)}, "video 1")}
+    for row in rows.values():
+        assert row.interval is not None and row.value is not None, row.metric
+        assert row.interval.low <= row.value + 1e-9 and row.value - 1e-9 <= row.interval.high
+        assert (row.interval.clusters, row.interval.unit) == (16, "seconds")
+    spread = rows["keypoints.oks_ge_95"].interval
+    assert spread is not None and spread.high - spread.low > 0.01
+    oks_values, scores = oks_per_frame(track(truth), track(seen)), seen[:, :, 2].astype(np.float64).mean(axis=1)
+    wrong = {row.metric.removeprefix("keypoints."): float(row.value or 0) for row in rows.values()} | {"ap": 0.123}
+    bounds = keypoint_bounds(oks_values, scores, clusters_of([np.arange(400) / 25]), oks_cut=OKS_CUT, values=wrong)
+    assert bounds.of("ap95") == (None, "the frames' own sums do not give pycocotools' ap")

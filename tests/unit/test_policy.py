@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,10 @@ def test_a_good_file_is_read_and_its_exact_bytes_are_pinned(tmp_path: Path) -> N
         (HEAD + RULE.replace("original.mean", "original.median"), "rules[0].metric: unknown metric"),
         (HEAD + RULE.replace('"swapped"', '"patient"'), "rules[0].of"),
         (HEAD + RULE.replace('"above"', '">"'), "rules[0].op"),
-        (HEAD + RULE + SECOND + RULE.replace("0.6", "0.7"), "rules[2].op: the same metric, of and op as rules[0]"),
+        (
+            HEAD + RULE + SECOND + RULE.replace("0.6", "0.7"),
+            "rules[2].op: the same metric, of, op and bound as rules[0]",
+        ),
         (HEAD + RULE.replace("identity.to_original.mean", "coverage.concealed_share").replace("0.6", "5"), "a share"),
         (HEAD + RULE.replace("0.6", "-0.1"), "rules[0].limit"),
         (HEAD, "rules: missing"),
@@ -343,3 +347,68 @@ def test_an_incomplete_erasure_fails_release() -> None:
 def test_the_fake_case_carries_what_judging_gives() -> None:
     for case in (make_case(videos=2), make_case(failing=True)):
         assert judge(case.measurements, case.policy) == case.verdict
+
+
+# -- bounds and controls ---------------------------------------------------------------------------------------------
+
+
+def resampled(value: float, **fields: Any) -> Measurement:
+    row = make_measurement(value=value, sample_size=500)
+    return Measurement.model_validate({**row.model_dump(), **fields})
+
+
+ASKS_FOR_BOUND = make_rule(bound="lower95")
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "outcome", "words"),
+    [
+        (0.61, 0.65, Outcome.PASSED, "0.65: the lower end of the 95 % interval, 0.61, 12 seconds, is above 0.6"),
+        (0.59, 0.65, Outcome.FAILED, "0.65: the lower end of the 95 % interval, 0.59, 12 seconds, is not above 0.6"),
+    ],
+)
+def test_a_rule_on_the_bound_holds_the_end_of_the_interval_against_the_limit(
+    low: float, value: float, outcome: Outcome, words: str
+) -> None:
+    interval = {"low": low, "high": 0.7, "clusters": 12, "unit": "seconds"}
+    row = resampled(value, interval=interval)
+    [finding] = judge([row], make_policy([ASKS_FOR_BOUND])).findings
+    assert finding.outcome is outcome
+    assert words in finding.reason
+    assert finding.observed == low
+
+
+def test_a_rule_on_the_bound_without_an_interval_is_indeterminate() -> None:
+    row = resampled(0.9, no_interval_because="2 videos; an interval needs at least 10")
+    [finding] = judge([row], make_policy([ASKS_FOR_BOUND])).findings
+    assert finding.outcome is Outcome.INDETERMINATE
+    assert "0.9 has no interval, and the rule asks for one: 2 videos" in finding.reason
+
+
+def test_a_control_that_does_not_hold_makes_the_verdict_indeterminate_never_passed() -> None:
+    control = make_rule(if_missed="indeterminate")
+    low, high = (make_measurement(value=value, sample_size=500) for value in (0.5, 0.7))
+    verdict = judge([low], make_policy([control]))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert "this control does not hold" in verdict.findings[0].reason
+    assert judge([high], make_policy([control])).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (HEAD + RULE + 'bound = "upper95"\n', "rules[0].bound: upper95 is the lenient end for 'above'"),
+        (HEAD + RULE + 'bound = "lower"\n', "rules[0].bound"),
+        (HEAD + RULE.replace("original.mean", "original.min") + 'bound = "lower95"\n', "has no interval"),
+        (HEAD + RULE + 'if_missed = "passed"\n', "rules[0].if_missed"),
+    ],
+)
+def test_a_bound_that_cannot_be_met_or_missed_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(PolicyFileError) as caught:
+        load_policy(write(tmp_path, text))
+    assert key in str(caught.value)
+
+
+def test_value_and_bound_of_one_metric_may_both_be_asked_for(tmp_path: Path) -> None:
+    policy = load_policy(write(tmp_path, HEAD + RULE + RULE + 'bound = "lower95"\n'))
+    assert [rule.bound for rule in policy.rules] == ["value", "lower95"]
