@@ -124,6 +124,68 @@ def _build() -> dict[str, Metric]:
         _NO_FACE,
     )
 
+    add(
+        "control.same_person",
+        "share of the subject's originals that find another original of theirs: another video's or moment's",
+        "",
+        0,
+        1,
+        True,
+        _DLIB,
+        "fewer than 5 originals that could be described",
+        "the subject's own pictures, a control of the recogniser",
+    )
+    gallery = "identification in a gallery with one entry a person; attackers as in arXiv 2304.01635"
+    few_people = "fewer than 5 strangers (--strangers)"
+    add(
+        "identity.to_strangers.mean",
+        "mean distance to other people's average originals: the stranger floor",
+        "distance",
+        0,
+        None,
+        None,
+        _DLIB,
+        few_people,
+        "printed beside the chance of the same search",
+    )
+    for attack, words, reference in (
+        ("descriptor", "dlib's recogniser, frame by frame", _DLIB),
+        ("templates", "dlib's recogniser on averages of 1 to all frames, the worst", "NISTIR 8173 (faces in video)"),
+        ("texture", "local binary patterns of the face alone", "Ahonen et al. 2006 (doi 10.1109/TPAMI.2006.244)"),
+        ("strongest", "the strongest of all attacks tried", gallery),
+    ):
+        title = f"chance that the subject is nearer than a stranger: {words}"
+        add(f"attack.{attack}.auc", title, "", 0, 1, False, reference, few_people)
+    beside = "printed beside the chance of the same search, which has one"
+    for stat, title, better, not_when in (
+        ("rank1", "share of swapped frames that find the subject first in the gallery", False, few_people),
+        (
+            "rank5",
+            "share of swapped frames that find the subject among the first five",
+            False,
+            "fewer than 10 strangers",
+        ),
+        ("excess", "share that find the subject first, over guessing: 0 guesses, 1 always finds", False, few_people),
+        (
+            "fnir",
+            "share of swapped frames that do not find the subject at 3 false alarms in 1000 searches",
+            True,
+            "fewer than 334 strangers",
+        ),
+    ):
+        low = -1 if stat == "excess" else 0
+        add(f"attack.descriptor.{stat}", title, "", low, 1, better, gallery, not_when, beside)
+    add(
+        "attack.insider.match_rate",
+        "share of released faces that the subject's decoder brings back, before it is destroyed",
+        "",
+        0,
+        1,
+        None,
+        "this tool's own model; compare Zhu et al. 2020 section 3.3",
+        "no model of this run",
+        "what destroying the model takes away, a control of that",
+    )
     for name, title in (
         ("ap", "average precision, OKS 0.50:0.95"),
         ("ap50", "average precision at OKS 0.50"),

@@ -41,6 +41,7 @@ class _CaseAsked(_Asked):
     signer: Path | None = None
     passphrase_file: Path | None = None
     thorough: bool = False
+    strangers: Path | None = None
 
 
 class RunSettings(_CaseAsked):

@@ -21,6 +21,8 @@ DOCUMENTS = (
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {
     "identity": "Identity: Table 1 of the paper, its tails and its ROC",
+    "control": "Controls: what must hold before the rest says anything",
+    "attack": "Attacks on identity, each with a gallery of the subject and strangers",
     "keypoints": "Posture: Table 2 of the paper",
     "expression": "Expression",
     "motion": "Fast movement",

@@ -14,6 +14,7 @@ from deid_audit.cli.options import (
     OutFolder,
     PassphraseFile,
     SignerFile,
+    Strangers,
     SubjectPhoto,
     SubjectTrack,
     Thorough,
@@ -59,6 +60,7 @@ def audit(
     align: Annotated[
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
+    strangers: Strangers = None,
     thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
@@ -75,6 +77,6 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, align=align, thorough=thorough, force=force,
+        device=device, align=align, strangers=strangers, thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

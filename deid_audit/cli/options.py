@@ -39,6 +39,14 @@ SubjectTrack = Annotated[
         help="A track of the subject, as `inspect` prints them (1:0): says who it is. May be repeated.",
     ),
 ]
+Strangers = Annotated[
+    Path | None,
+    typer.Option(
+        "--strangers",
+        metavar="DIR",
+        help="Pictures or videos of other people, one person a file or folder: the gallery of the attacks.",
+    ),
+]
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]

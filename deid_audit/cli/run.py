@@ -17,6 +17,7 @@ from deid_audit.cli.options import (
     Preset,
     Seed,
     SignerFile,
+    Strangers,
     SubjectPhoto,
     SubjectTrack,
     Thorough,
@@ -71,6 +72,7 @@ def run(
     train_seconds: TrainSeconds = None,
     iterations: Iterations = None,
     seed: Seed = 0,
+    strangers: Strangers = None,
     thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
@@ -88,6 +90,6 @@ def run(
         policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        thorough=thorough, force=force,
+        strangers=strangers, thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

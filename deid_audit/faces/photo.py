@@ -21,7 +21,7 @@ def photo_descriptor(path: Path, *, detector: FaceDetector, recognizer: Recogniz
     Raises:
         SettingsError: the file is no picture, or shows no face, or several.
     """
-    image = _read(path)
+    image = read_picture(path)
     boxes = detector.detect(image).boxes_xyxy
     if len(boxes) != 1:
         raise SettingsError(
@@ -38,16 +38,20 @@ def photo_descriptor(path: Path, *, detector: FaceDetector, recognizer: Recogniz
     return np.asarray(recognizer.describe([recognizer.chip_from_mesh(image, points[:, :2])])[0])
 
 
-def _read(path: Path) -> Image:
-    """RGB, upright (OpenCV applies the orientation a camera noted), brought to at most 1600 px."""
+def read_picture(path: Path, *, what: str = "the subject's photo") -> Image:
+    """RGB, upright (OpenCV applies the orientation a camera noted), brought to at most 1600 px.
+
+    Raises:
+        SettingsError: it cannot be read; `what` names the file in the message.
+    """
     next_step = "give a JPEG or PNG picture"
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
-            raise SettingsError("the subject's photo is not a file, or larger than 64 MiB", next_step=next_step)
+            raise SettingsError(f"{what} is not a file, or larger than 64 MiB", next_step=next_step)
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         why = error.strerror or "input/output error"
-        raise SettingsError(f"the subject's photo cannot be read: {why}", next_step=next_step) from None
+        raise SettingsError(f"{what} cannot be read: {why}", next_step=next_step) from None
     image = None
     if data.size:
         try:
@@ -55,7 +59,7 @@ def _read(path: Path) -> Image:
         except cv2.error:  # more pixels than OpenCV reads
             image = None
     if image is None:
-        raise SettingsError("the subject's photo is not a picture that can be read", next_step=next_step)
+        raise SettingsError(f"{what} is not a picture that can be read", next_step=next_step)
     scale = min(1.0, _LONGEST_SIDE_PX / max(image.shape[:2]))
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -35,6 +35,7 @@ from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.strangers import gather_strangers, refuse_bad_folder
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
 from deid_audit.progress import Progress
@@ -67,6 +68,7 @@ def audit(
     """
     timer = Timer()
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
+    refuse_bad_folder(settings.strangers)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
@@ -97,9 +99,13 @@ def audit(
                     wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
             others = strangers(subject, *donor)
             wipe_arrays_with(vault, "descriptors of other people", [others])
+            average = donor[0].average if donor else None
+            gallery = gather_strangers(settings.strangers, subject, average, engines=engines, progress=progress)
+            wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
-                watched, donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
-            )
+                watched, donor_descriptors, others, canaries.seen,
+                around_donor=around_donor, gallery=gallery, audit=engines.audit,
+            )  # fmt: skip
             drawings = plots(watched, donor_descriptors)
             distances = distances_of(watched, donor_descriptors, others)
             watched = with_gallery(watched, distances)

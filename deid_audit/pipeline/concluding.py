@@ -24,7 +24,9 @@ from deid_audit.findings import (
     VideoFacts,
 )
 from deid_audit.measure import (
+    attacks,
     canaries,
+    controls,
     coverage,
     expression,
     flicker,
@@ -216,6 +218,7 @@ def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]
             seconds["measuring"],
             {"seconds_cover": "identity to residue, in one pass"},
         ),
+        ("controls and attacks", f"{controls.METHOD_TEXT} {attacks.METHOD_TEXT}", 0.0, {}),
         ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),

@@ -5,6 +5,7 @@ Controls and null edit go through the same encoder in memory and never become a 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
+from deid_audit.measure.sampled import SampledFaces
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
-from deid_audit.pipeline.surroundings import AroundTheFace
+from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
@@ -62,13 +64,14 @@ class Observed:
     regions: list[tuple[RegionSeen, ...]] = field(default_factory=list)
     beside: Mapping[tuple[int, int], float] = field(default_factory=dict)
     outside: Surroundings = field(default_factory=Surroundings)
+    sampled: SampledFaces = field(default_factory=SampledFaces)
     search_seconds: float = 0.0
     canary_seconds: float = 0.0
 
-    def arrays(self) -> list[Float]:
-        """The descriptors and landmarks that are kept, for whoever must overwrite them at the end."""
+    def arrays(self) -> list[NDArray[Any]]:
+        """The descriptors, chips and landmarks that are kept, for whoever must overwrite them at the end."""
         looks = [array for one in self.appearance.values() for array in one.arrays()]
-        return [*self.descriptors.arrays(), *self.outside.arrays(), *looks]
+        return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks]
 
 
 class _Watcher:
@@ -126,10 +129,12 @@ def observe(
     engines: Engines,
     canaries: Flock,
     progress: Progress,
+    rebuild: tuple[Rebuild, int] | None = None,
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
-    On a few frames the `canaries` are released, which shows what the audit can see there.
+    On a few frames the `canaries` are released, which shows what the audit can see there. `rebuild` is the subject's
+    decoder with its crop's side, where this run has one: what an insider could do before it is destroyed.
     """
     boxes = subject_boxes(done)
     swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
@@ -138,7 +143,7 @@ def observe(
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
     search = ReleasedSearch(engines, canaries, done)
-    around = AroundTheFace(cast, swapped, engines)
+    around = SampledFrames(cast, swapped, engines, rebuild)
     samples: list[tuple[Image, Float]] = []
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
@@ -151,8 +156,8 @@ def observe(
             around.see(before, after)
             chip = None
             if swapped[after.index]:
-                seen = points[:, :2] if np.isfinite(points).all() else None
-                chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], seen)
+                found = points[:, :2] if np.isfinite(points).all() else None
+                chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], found)
             subject.add(chip)
             if after.index in sampled:
                 samples.append((after.image_rgb.copy(), boxes[after.index]))
@@ -160,11 +165,12 @@ def observe(
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
     poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
-    reencoded = _watch_rendition(cast, boxes, window, None, "null edit", progress, original_watch.landmarks, swapped)
+    seen = (original_watch.landmarks, swapped)
+    reencoded = _watch_rendition(cast, boxes, window, "reencoded", progress, around, seen)
     poses["reencoded"] = reencoded.pose_track()
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        poses[name] = _watch_rendition(cast, boxes, window, CONTROLS[name], name, progress).pose_track()
+        poses[name] = _watch_rendition(cast, boxes, window, name, progress, around).pose_track()
     looks: dict[Of, Appearance] = {
         "original": original_watch.appearance(),
         "swapped": released_watch.appearance(),
@@ -203,7 +209,8 @@ def observe(
         second_look=search.second_look,
         regions=search.regions,
         beside=search.distances_beside(),
-        outside=around.described(),
+        outside=around.around(),
+        sampled=around.sampled(),
         search_seconds=search.seconds,
         canary_seconds=search.canary_seconds,
     )
@@ -213,21 +220,25 @@ def _watch_rendition(
     cast: CastVideo,
     boxes: NDArray[np.float32],
     window: tuple[int, int, int, int] | None,
-    control: Callable[[Image, Float], Image] | None,
-    name: str,
+    of: Of,
     progress: Progress,
-    landmarks: Sequence[NDArray[np.float32]] = (),
-    wanted: NDArray[np.bool_] | None = None,
+    around: SampledFrames,
+    known: tuple[Sequence[NDArray[np.float32]], NDArray[np.bool_]] | None = None,
 ) -> _Watcher:
-    """The original under a control (None: untouched), through the encoder in memory, watched.
+    """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
 
-    With the original's `landmarks`, also how its face looks in the `wanted` frames.
+    `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too.
     """
+    control = CONTROLS.get(of)
     watcher = _Watcher(cast, boxes, window, face=control is None)
+    name = "null edit" if of == "reencoded" else of
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
         for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
             watcher.see(frame)
-            if wanted is not None:
+            if of != "masked":  # a black box shows no face to describe
+                around.see_edited(of, frame)
+            if known is not None:
+                landmarks, wanted = known
                 watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
             step.advance()
     return watcher

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from deid_audit.findings import SUBJECT_SCOPE, Figure, Measurement, Of, video_scope
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame
+from deid_audit.measure.attacks import measure_attacks, strongest
 from deid_audit.measure.canaries import Canary, measure_canaries
+from deid_audit.measure.controls import measure_controls
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.expression import measure_expression
 from deid_audit.measure.figures import (
@@ -35,6 +37,7 @@ from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure
 from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
 from deid_audit.measure.residue import measure_breadth, measure_residue
+from deid_audit.measure.sampled import Strangers
 from deid_audit.measure.tremor import measure_tremor
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.render.conceal import grown
@@ -69,13 +72,21 @@ def reckon(
     canaries: Sequence[Canary],
     *,
     around_donor: Float,
+    gallery: Strangers,
     audit: AuditSearch,
 ) -> list[Measurement]:
-    """All measurements of the release except the erasure's; `around_donor` (k, 128) has the donor's face in grey."""
+    """All measurements of the release except the erasure's; `around_donor` (k, 128) has the donor's face in grey.
+
+    `strangers` (k, 128) are other faces in the videos, frame by frame; `gallery` the gallery's other people.
+    """
     descriptors = [video.observed.descriptors for video in videos]
     found = measure_identity(descriptors, donor, strangers)
     found += measure_gallery(descriptors, donor, strangers)
+    sampled = [video.observed.sampled for video in videos]
+    found += measure_controls(descriptors, sampled)
     found += measure_outside([video.observed.outside for video in videos], around_donor)
+    found += measure_attacks(descriptors, sampled, donor, gallery)
+    found += strongest(found)
     found += measure_breadth(
         [look.name for look in audit.looks], sorted(audit.families), sum(len(v.observed.detections) for v in videos)
     )

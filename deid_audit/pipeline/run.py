@@ -3,6 +3,7 @@
 The one file that shows the whole flow. Every exit, also by error and signal, destroys what the vault holds.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,11 +29,13 @@ from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.strangers import gather_strangers, refuse_bad_folder
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
 from deid_audit.swap import prior, train
+from deid_audit.swap.convert import rebuild_face
 from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
@@ -51,6 +54,7 @@ def run(
     """
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
+    refuse_bad_folder(settings.strangers)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
@@ -75,10 +79,7 @@ def run(
                     donor = FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
                 wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
                 refuse_same_person(subject.average, donor.average)
-                other_donors: list[Role] = []
-                for at, given in enumerate(others_given, start=1):
-                    other_donors.append(analyse([given], who=f"other donor {at}", engines=engines, progress=progress))
-                    wipe_arrays_with(vault, f"tracked faces of other donor {at}", other_donors[-1].arrays())
+                other_donors = _other_donors(others_given, engines, vault, progress)
                 refuse_unfit(subject, donor, other_donors)
             with timer.of("training"):
                 pair = train_pair(
@@ -112,9 +113,12 @@ def run(
             wipe_arrays_with(vault, "descriptors of other people", [others])
             around_donor = donor.around(engines=engines, progress=progress)
             wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
+            gallery = gather_strangers(settings.strangers, subject, donor.average, engines=engines, progress=progress)
+            wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
-                watched, pair.donor_descriptors, others, canaries.seen, around_donor=around_donor, audit=engines.audit
-            )
+                watched, pair.donor_descriptors, others, canaries.seen,
+                around_donor=around_donor, gallery=gallery, audit=engines.audit,
+            )  # fmt: skip
             drawings = plots(watched, pair.donor_descriptors)
             distances = distances_of(watched, pair.donor_descriptors, others)
             watched = with_gallery(watched, distances)
@@ -138,6 +142,15 @@ def run(
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
         )
+
+
+def _other_donors(given: Sequence[SourceVideo], engines: Engines, vault: Vault, progress: Progress) -> list[Role]:
+    """One role a video: each is the donor of another person."""
+    roles = []
+    for at, video in enumerate(given, start=1):
+        roles.append(analyse([video], who=f"other donor {at}", engines=engines, progress=progress))
+        wipe_arrays_with(vault, f"tracked faces of other donor {at}", roles[-1].arrays())
+    return roles
 
 
 def _render_and_watch(
@@ -181,7 +194,10 @@ def _render_and_watch(
 
     def watch(number: int, done: RenderedPass, released: SourceVideo) -> Watched:
         cast = subject.videos[number - 1]
-        observed = observe(cast, released, done, engines=engines, canaries=canaries, progress=progress)
+        observed = observe(
+            cast, released, done, engines=engines, canaries=canaries, progress=progress,
+            rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
+        )  # fmt: skip
         return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)
 
     numbers = range(1, len(subject.videos) + 1)

@@ -1,29 +1,51 @@
-"""Collects what stands around the face, with the face in grey: of the released frames, the originals and other people.
+"""Collects what a few frames of each video show of the face alone and around it, for controls and attacks.
 
-Part of pass 4; what it means is `measure/outside.py`'s.
+Part of pass 4: released frames, originals, lesser edits and other people. What it means is `measure`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid_audit.frames import Float, Frame, Image
+from deid_audit.faces.align import align, apply
+from deid_audit.findings import Of
+from deid_audit.frames import AlignedFace, Float, Frame, Image
 from deid_audit.measure.outside import FRAMES, Surroundings, face_in_grey
+from deid_audit.measure.sampled import SampledFaces
+from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import CastVideo, Role, usable_frames
 from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
 from deid_audit.video.reader import read_frames
 from deid_audit.vision.recognizer import Recognizer
 
+_INSIDE: frozenset[Of] = frozenset({"original", "reencoded"})
 
-class AroundTheFace:
-    """Chips of one video's sampled frames, before and after; `swapped` bool (n,) marks the frames in question."""
+Rebuild = Callable[[AlignedFace], Image]
+"""A released face as the subject's decoder knows the subject: uint8 (S, S, 3)."""
 
-    def __init__(self, cast: CastVideo, swapped: NDArray[np.bool_], engines: Engines) -> None:
+
+class SampledFrames:
+    """Chips of one video's sampled frames, before and after; `swapped` bool (n,) marks the frames in question.
+
+    `rebuild` and its crop's side in px are given where a model of this run exists.
+    """
+
+    def __init__(
+        self,
+        cast: CastVideo,
+        swapped: NDArray[np.bool_],
+        engines: Engines,
+        rebuild: tuple[Rebuild, int] | None = None,
+    ) -> None:
         usable = [index for index in usable_frames(cast) if swapped[index]]
         self._wanted = _spread(usable)
-        self._cast, self._recognizer = cast, engines.recognizer
+        self._cast, self._recognizer, self._rebuild = cast, engines.recognizer, rebuild
+        self._whole: dict[Of, list[Image]] = {}
+        self._inside: dict[Of, list[Image]] = {}
+        self._rebuilt: list[Image] = []
+        self._unaided: list[Image] = []
         self._released: list[Image] = []
         self._original: list[Image] = []
         self._others: list[Image] = []
@@ -33,16 +55,48 @@ class AroundTheFace:
         """Takes the chips of this frame, when it is one of the sample."""
         if before.index not in self._wanted:
             return
-        mine = self._cast.person_face(before.index)
-        assert mine is not None and mine.landmarks_xy is not None  # `usable_frames` saw to it
+        points = self._points(before.index)
         self._times.append(self._cast.source.times_s[before.index])
-        self._original.append(_chip(self._recognizer, before.image_rgb, mine.landmarks_xy))
-        self._released.append(_chip(self._recognizer, after.image_rgb, mine.landmarks_xy))
-        for face in self._cast.faces.frames[before.index]:
-            if face.track_id not in self._cast.tracks and face.landmarks_xy is not None and not face.filled:
-                self._others.append(_chip(self._recognizer, before.image_rgb, face.landmarks_xy))
+        self._original.append(_chip(self._recognizer, before.image_rgb, points))
+        self._released.append(_chip(self._recognizer, after.image_rgb, points))
+        self.see_edited("original", before)
+        self._inside.setdefault("swapped", []).append(inner_chip(after.image_rgb, points))
+        if self._rebuild is not None:
+            rebuild, size = self._rebuild
+            face = align(after.index, after.image_rgb, points, size)
+            at = np.asarray(apply(face.frame_to_crop, points), np.float32)
+            self._rebuilt.append(self._recognizer.chip_from_mesh(rebuild(face), at))
+            self._unaided.append(self._recognizer.chip_from_mesh(face.crop_rgb, at))
+        for other in self._cast.faces.frames[before.index]:
+            if other.track_id not in self._cast.tracks and other.landmarks_xy is not None and not other.filled:
+                self._others.append(_chip(self._recognizer, before.image_rgb, other.landmarks_xy))
 
-    def described(self) -> Surroundings:
+    def see_edited(self, of: Of, frame: Frame) -> None:
+        """Takes the face of an edit of the original, when the frame is one of the sample."""
+        if frame.index in self._wanted:
+            points = self._points(frame.index)
+            self._whole.setdefault(of, []).append(self._recognizer.chip_from_mesh(frame.image_rgb, points))
+            if of in _INSIDE:
+                self._inside.setdefault(of, []).append(inner_chip(frame.image_rgb, points))
+
+    def _points(self, index: int) -> Float:
+        mine = self._cast.person_face(index)
+        assert mine is not None and mine.landmarks_xy is not None  # `usable_frames` saw to it
+        return mine.landmarks_xy
+
+    def sampled(self) -> SampledFaces:
+        """The faces themselves, described; the chips are kept as grey pictures of the face alone."""
+        describe = self._recognizer.describe
+        return SampledFaces(
+            times_s=np.array(self._times, np.float64),
+            described={of: describe(chips) for of, chips in self._whole.items()},
+            inside=self._inside,
+            rebuilt=describe(self._rebuilt),
+            unaided=describe(self._unaided),
+        )
+
+    def around(self) -> Surroundings:
+        """What stands around the face, described."""
         describe = self._recognizer.describe
         return Surroundings(
             released=describe(self._released),

@@ -1,0 +1,287 @@
+"""Attacks on the released face: several recognisers search a gallery of the subject and strangers for it.
+
+Takes descriptors and chips that were made elsewhere. Each attack gives the chance that the subject is taken for nearer
+than a stranger, with its control; the strongest of them is what a policy gates, never an average.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.findings import SUBJECT_SCOPE, Measurement, measured, not_measured, video_scope
+from deid_audit.frames import Float
+from deid_audit.measure import gallery_attack
+from deid_audit.measure.controls import rows_of
+from deid_audit.measure.gallery_attack import (
+    LEAST_FOR_FPIR,
+    LEAST_STRANGERS,
+    Search,
+    bounds_over_people,
+    nearer,
+    search,
+)
+from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
+from deid_audit.measure.sampled import SampledFaces, Strangers
+from deid_audit.measure.texture import MOST_ENTRIES, texture_search
+
+TEMPLATE_FRAMES = (1, 4, 16, 64)
+_MOST_PROBES = 2000
+_APART_S = 1.0
+_VIDEO_APART_S = 1e6
+_LEAST_PROBES = 5
+METHOD_TEXT = (
+    "Attacks: an intruder has a gallery with one entry for the subject and one for each stranger, and searches it with "
+    "what was released; the number is the chance that the subject's entry is nearer than a stranger's (0.5 tells "
+    "nothing, 1 gives the subject away). A0: dlib's descriptor of every swapped frame, each entry a person's average. "
+    f"A2: averages over {', '.join(map(str, TEMPLATE_FRAMES))} and all consecutive frames, the worst of them. A1: "
+    "local binary patterns (LBPH) of the face alone, everything outside filled in, own entries of other moments. A5: "
+    "outside the mask. The subject's own pictures were taken by the same camera in the same light, which makes every "
+    "attack look stronger than one with other pictures would be. Beside each number stands its control: the same "
+    "search with the re-encoded original (the attack works), and with the donor's own face before the swap (likeness "
+    "that the swap did not bring). The strongest attack counts. Insider: the subject's decoder, before it was "
+    "destroyed, applied to the released face: what destroying it takes away. Not tried: an intruder who trains an "
+    "inversion of the swap on other people."
+)
+_METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
+_HOW = {
+    "descriptor": "dlib 128-D average per person, L2; every swapped frame",
+    "templates": "dlib 128-D average per person, L2; averages of consecutive swapped frames, the worst size",
+    "texture": f"LBPH of the face alone, chi-square, the nearest of at most {MOST_ENTRIES} entries a person",
+}
+
+
+def measure_attacks(
+    videos: Sequence[VideoDescriptors], sampled: Sequence[SampledFaces], donor: Float, strangers: Strangers
+) -> list[Measurement]:
+    """Every attack on every video, and on all together; `donor` float32 (m, 128) for the control."""
+    out: list[Measurement] = []
+    scopes = [(video_scope(at), [at - 1]) for at in range(1, len(videos) + 1)]
+    if len(videos) > 1:
+        scopes.append((SUBJECT_SCOPE, list(range(len(videos)))))
+    own = original_rows(videos)
+    for scope, members in scopes:
+        those, samples = [videos[at] for at in members], [sampled[at] for at in members]
+        out += _floor(scope, those, strangers)
+        found = [
+            *_descriptor(scope, those, samples, own, donor, strangers),
+            _templates(scope, those, own, strangers),
+            _texture(scope, samples, strangers),
+        ]
+        out += [*found, *_insider(scope, samples)]
+    return out
+
+
+def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """The largest chance of all attacks in each scope, A5 (`identity.outside.auc`) among them, with its interval."""
+    out = []
+    for scope in dict.fromkeys(row.scope for row in measurements if row.metric == "attack.descriptor.auc"):
+        rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
+        known = [row for row in rows if row.value is not None]
+        if not known:
+            because = next(row.not_measured_because or "" for row in rows)
+            out.append(not_measured("attack.strongest.auc", "swapped", scope, because))
+            continue
+        worst = max(known, key=lambda row: row.value or 0.0)
+        out.append(
+            measured(
+                "attack.strongest.auc",
+                "swapped",
+                scope,
+                worst.value or 0.0,
+                sample_size=worst.sample_size,
+                method=f"{worst.metric}: {worst.method}",
+                detail={row.metric: row.value or 0.0 for row in known},
+                interval=(worst.interval, worst.no_interval_because),
+            )
+        )
+    return out
+
+
+_COMPETING = ("attack.descriptor.auc", "attack.templates.auc", "attack.texture.auc", "identity.outside.auc")
+
+
+def _lacking(strangers: Strangers) -> str:
+    """Why no gallery can be made; empty when it can."""
+    count = len(strangers.rows)
+    if count >= LEAST_STRANGERS:
+        return ""
+    also = f", {strangers.left_out} left out as too like the subject or the donor" if strangers.left_out else ""
+    return f"{count} strangers{also}; at least {LEAST_STRANGERS} make a gallery: give pictures with --strangers"
+
+
+def _method(kind: str, strangers: Strangers) -> str:
+    counts = Counter(strangers.sources)
+    sources = ", ".join(f"{count} {source}" for source, count in counts.items())
+    return _METHOD.format(people=len(strangers.rows), sources=sources, how=_HOW[kind])
+
+
+def _probes(videos: Sequence[VideoDescriptors]) -> Float:
+    """At most 2000 described swapped frames, spread evenly."""
+    rows = np.concatenate([described(video.swapped[video.subject_swapped]) for video in videos])
+    places = np.linspace(0, len(rows) - 1, min(_MOST_PROBES, len(rows))).round().astype(int)
+    return np.asarray(rows[places])
+
+
+def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers) -> list[Measurement]:
+    """The stranger floor: how far the released face stands from other people's average originals."""
+    name, because = "identity.to_strangers.mean", _lacking(strangers)
+    probes = _probes(videos)
+    if because or not len(probes):
+        return [not_measured(name, "swapped", scope, because or "no swapped frame could be described")]
+    people = np.linalg.norm(probes[:, None].astype(np.float64) - strangers.templates, axis=2).mean(axis=0)
+    detail = {"nearest_stranger": float(people.min()), "people": float(len(people))}
+    return [
+        measured(
+            name, "swapped", scope, float(people.mean()), sample_size=len(probes), detail=detail,
+            method=_method("descriptor", strangers),
+        )
+    ]  # fmt: skip
+
+
+def _descriptor(
+    scope: str,
+    videos: Sequence[VideoDescriptors],
+    samples: Sequence[SampledFaces],
+    own: Float,
+    donor: Float,
+    strangers: Strangers,
+) -> list[Measurement]:
+    names = ("auc", "rank1", "rank5", "excess", "fnir")
+    probes, because = _probes(videos), _lacking(strangers)
+    if not because and (len(probes) < _LEAST_PROBES or not len(own)):
+        because = f"{len(probes)} swapped frames and {len(own)} originals could be described"
+    if because:
+        return [not_measured(f"attack.descriptor.{name}", "swapped", scope, because) for name in names]
+    entry, people = own.mean(axis=0), strangers.templates
+    found = search(probes, entry, people)
+    detail = {"people": float(found.people), "to_own_mean": float(found.own.mean())}
+    controls = {"null_edit": rows_of(samples, "reencoded"), "donor_before_swap": described(donor)}
+    controls |= {"blurred": rows_of(samples, "blurred"), "pixelated": rows_of(samples, "pixelated")}
+    detail |= {name: nearer(search(rows, entry, people)) for name, rows in controls.items() if len(rows)}
+    method = _method("descriptor", strangers)
+    first = gallery_attack.rank_rate(found, 1)
+    values: Mapping[str, float] = {
+        "auc": nearer(found),
+        "rank1": first,
+        "excess": gallery_attack.excess(first, found.people),
+    }
+    bounds = bounds_over_people(found)
+    out = [
+        measured(
+            f"attack.descriptor.{name}", "swapped", scope, value, sample_size=len(probes), method=method, detail=detail,
+            interval=bounds.of("auc") if name == "auc" else (None, ""),
+        )
+        for name, value in values.items()
+    ]  # fmt: skip
+    least_for_five = 2 * 5
+    if found.people < least_for_five:
+        because = f"{found.people} strangers; rank 5 says nothing below {least_for_five}"
+        out.append(not_measured("attack.descriptor.rank5", "swapped", scope, because, method=method))
+    else:
+        fifth = gallery_attack.rank_rate(found, 5)
+        out.append(measured("attack.descriptor.rank5", "swapped", scope, fifth, sample_size=len(probes), method=method))
+    return [*out, _fnir(scope, found, people, method)]
+
+
+def _fnir(scope: str, found: Search, people: Float, method: str) -> Measurement:
+    name = "attack.descriptor.fnir"
+    if found.people < LEAST_FOR_FPIR:
+        because = (
+            f"{found.people} strangers; a false alarm rate of {gallery_attack.FPIR} needs at least {LEAST_FOR_FPIR}"
+        )
+        return not_measured(name, "swapped", scope, because, method=method)
+    between = np.stack([np.linalg.norm(people - person, axis=1) for person in people]).astype(np.float64)
+    np.fill_diagonal(between, np.inf)
+    rate = gallery_attack.false_negative_rate(found, between)
+    return measured(
+        name, "swapped", scope, rate, sample_size=len(found.own), method=method, detail={"fpir": gallery_attack.FPIR}
+    )
+
+
+def _templates(scope: str, videos: Sequence[VideoDescriptors], own: Float, strangers: Strangers) -> Measurement:
+    name, because = "attack.templates.auc", _lacking(strangers)
+    rows = [described(video.swapped[video.subject_swapped]) for video in videos]
+    if not because and (not any(len(one) for one in rows) or not len(own)):
+        because = "no swapped frame, or no original, could be described"
+    if because:
+        return not_measured(name, "swapped", scope, because)
+    entry, people = own.mean(axis=0), strangers.templates
+    detail: dict[str, float] = {}
+    worst: tuple[float, Search] | None = None
+    for size in (*TEMPLATE_FRAMES, None):
+        templates = np.concatenate([averages(one, size) for one in rows if len(one)])
+        found = search(templates[:: max(1, len(templates) // _MOST_PROBES)], entry, people)
+        value, label = nearer(found), "all frames" if size is None else f"{size} frames"
+        detail |= {f"{label}: chance": value, f"{label}: nearest to the subject": float(found.own.min())}
+        detail[f"{label}: share within {MATCH_CUT}"] = float((found.own < MATCH_CUT).mean())
+        if worst is None or value > worst[0]:
+            worst = (value, found)
+    assert worst is not None  # there is at least one size
+    return measured(
+        name, "swapped", scope, worst[0], sample_size=len(worst[1].own), method=_method("templates", strangers),
+        detail=detail, interval=bounds_over_people(worst[1]).of("auc"),
+    )  # fmt: skip
+
+
+def averages(rows: Float, size: int | None) -> Float:
+    """Averages of each `size` consecutive rows (n, d), a shorter rest left out unless it is all; None: of all.
+
+    >>> averages(np.array([[1.0], [3.0], [9.0]], np.float32), 2).ravel().tolist()
+    [2.0]
+    """
+    if size is None or len(rows) < size:
+        return np.asarray(rows.mean(axis=0, keepdims=True))
+    whole = len(rows) // size * size
+    return np.asarray(rows[:whole].reshape(-1, size, rows.shape[1]).mean(axis=1))
+
+
+def _texture(scope: str, samples: Sequence[SampledFaces], strangers: Strangers) -> Measurement:
+    name, shown = "attack.texture.auc", strangers.with_chips()
+    if because := _lacking(shown):
+        return not_measured(name, "swapped", scope, because)
+    own = [chip for one in samples for chip in one.inside.get("original", [])]
+    times = np.concatenate([one.times_s + at * _VIDEO_APART_S for at, one in enumerate(samples)])
+    searches = {
+        of: texture_search(
+            [chip for one in samples for chip in one.inside.get(of, [])], times, own, times, shown.inside,
+            apart_s=_APART_S,
+        )
+        for of in ("swapped", "reencoded")
+        if len(own)
+    }  # fmt: skip
+    if not searches or len(searches["swapped"].own) < _LEAST_PROBES:
+        because = f"fewer than {_LEAST_PROBES} sampled frames with an original of another moment"
+        return not_measured(name, "swapped", scope, because)
+    found = searches["swapped"]
+    return measured(
+        name, "swapped", scope, nearer(found), sample_size=len(found.own), method=_method("texture", shown),
+        detail={"people": float(found.people), "null_edit": nearer(searches["reencoded"])},
+        interval=bounds_over_people(found).of("auc"),
+    )  # fmt: skip
+
+
+def _insider(scope: str, samples: Sequence[SampledFaces]) -> list[Measurement]:
+    """How near the subject's decoder brings the released face to its original, before it was destroyed."""
+    name, method = "attack.insider.match_rate", "the subject's decoder on the released face, dlib 128-D, L2"
+    pairs: list[NDArray[np.float64]] = [np.empty((0, 2))]
+    for one in samples:
+        if len(one.rebuilt):
+            original = one.described["original"].astype(np.float64)
+            both = [np.linalg.norm(rows - original, axis=1) for rows in (one.rebuilt, one.unaided)]
+            pairs.append(np.column_stack(both))
+    distances = np.concatenate(pairs)
+    distances = distances[np.isfinite(distances).all(axis=1)]
+    if len(distances) < _LEAST_PROBES:
+        because = "no model of this run to try, or fewer than 5 frames"
+        return [not_measured(name, "swapped", scope, because, method=method)]
+    with_model, without = (distances < MATCH_CUT).mean(axis=0)
+    detail = {
+        "cut": MATCH_CUT,
+        "without_the_model": float(without),
+        "mean_distance": float(distances[:, 0].mean()),
+        "mean_distance_without": float(distances[:, 1].mean()),
+    }
+    rate = float(with_model)
+    return [measured(name, "swapped", scope, rate, sample_size=len(distances), method=method, detail=detail)]

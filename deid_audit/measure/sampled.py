@@ -1,0 +1,69 @@
+"""What is kept of a few frames of each video for the controls and the costly attacks: numbers and small chips.
+
+Types only: the pipeline fills them (`pipeline/surroundings.py`), `controls` and `attacks` read them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.findings import Of
+from deid_audit.frames import Float, Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampledFaces:
+    """Of the sampled frames of one video, at `times_s` (n,), under the original's landmarks.
+
+    `described` are descriptors float32 (n, 128) of original, reencoded, blurred and pixelated face; `inside` are grey
+    chips uint8 (S, S) of original, swapped and reencoded face with everything outside the face filled in; `rebuilt`
+    float32 (n, 128) is what the subject's decoder makes of the released face, `unaided` the same crop without it.
+    """
+
+    times_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    described: Mapping[Of, Float] = field(default_factory=dict)
+    inside: Mapping[Of, list[Image]] = field(default_factory=dict)
+    rebuilt: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
+    unaided: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Everything, for whoever must overwrite it at the end."""
+        chips = [chip for rows in self.inside.values() for chip in rows]
+        return [*self.described.values(), *chips, self.rebuilt, self.unaided]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Strangers:
+    """Other people, one entry a person: their descriptors float32 (k, 128) and grey face chips as in `SampledFaces`.
+
+    `sources` says in words where each was seen, never a file name. `left_out` counts those who are so like subject or
+    donor that they may be them.
+    """
+
+    rows: tuple[Float, ...] = ()
+    inside: tuple[tuple[Image, ...], ...] = ()
+    sources: tuple[str, ...] = ()
+    left_out: int = 0
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Everything, for whoever must overwrite it at the end."""
+        return [*self.rows, *(chip for chips in self.inside for chip in chips)]
+
+    def with_chips(self) -> "Strangers":
+        """Those of whom there are chips."""
+        kept = [at for at, chips in enumerate(self.inside) if chips]
+        return Strangers(
+            rows=tuple(self.rows[at] for at in kept),
+            inside=tuple(self.inside[at] for at in kept),
+            sources=tuple(self.sources[at] for at in kept),
+            left_out=self.left_out,
+        )
+
+    @property
+    def templates(self) -> Float:
+        """Each person's average descriptor, float32 (n, 128)."""
+        means = [rows.mean(axis=0) for rows in self.rows]
+        return np.stack(means).astype(np.float32) if means else np.empty((0, 128), np.float32)

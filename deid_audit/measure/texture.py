@@ -1,0 +1,83 @@
+"""A second, unrelated recogniser: local binary patterns (OpenCV's LBPH) of the face alone, trained on the originals.
+
+Sees texture where dlib's descriptor sees shape, and learned nothing from other people's faces.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.frames import Float, Image
+from deid_audit.measure.gallery_attack import Search
+
+SIDE_PX = 96
+MOST_ENTRIES = 4
+_OUTER_CORNERS, _CHIN = (33, 263), 152  # of FaceMesh's points
+_RADIUS, _NEIGHBOURS, _GRID = 1, 8, 8
+
+
+def inner_chip(image_rgb: Image, landmarks_xy: Float) -> Image:
+    """The face as grey uint8 (96, 96), eyes level, contrast evened, black outside the landmarks' hull (478, 2)."""
+    points = landmarks_xy[:, :2].astype(np.float64)
+    (left, right), chin = points[list(_OUTER_CORNERS)], points[_CHIN]
+    across, down = right - left, chin - (left + right) / 2
+    level = np.array([left, right, left + across / 2 + down], np.float32)
+    target = np.array([(0.2, 0.35), (0.8, 0.35), (0.5, 0.98)], np.float32) * SIDE_PX
+    to_chip = cv2.estimateAffinePartial2D(level, target)[0]
+    grey = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)
+    chip = cv2.warpAffine(grey, to_chip, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
+    hull = cv2.convexHull((points @ to_chip[:, :2].T + to_chip[:, 2]).astype(np.float32))[:, 0]
+    inside = np.zeros_like(chip)
+    cv2.fillConvexPoly(inside, np.round(hull).astype(np.int32), 255)
+    return np.asarray(cv2.bitwise_and(cv2.equalizeHist(chip), inside))
+
+
+def texture_distances(probes: Sequence[Image], entries: Sequence[Image]) -> NDArray[np.float64]:
+    """Chi-square distance of LBP histograms of each probe to each entry, (p, e); chips are uint8 (96, 96).
+
+    Source: Ahonen, Hadid and Pietikainen 2006 (doi 10.1109/TPAMI.2006.244), as `cv2.face.LBPHFaceRecognizer` has it.
+    """
+    face: Any = cv2.face
+    recogniser = face.LBPHFaceRecognizer_create(_RADIUS, _NEIGHBOURS, _GRID, _GRID)
+    recogniser.train(list(entries), np.arange(len(entries), dtype=np.int32))
+    rows = np.full((len(probes), len(entries)), np.inf)
+    for row, probe in zip(rows, probes, strict=True):
+        collector = face.StandardCollector_create()
+        recogniser.predict_collect(probe, collector)
+        for entry, distance in collector.getResults():
+            row[entry] = distance
+    return rows
+
+
+def texture_search(
+    probes: Sequence[Image],
+    times_s: NDArray[np.float64],
+    own: Sequence[Image],
+    own_times_s: NDArray[np.float64],
+    strangers: Sequence[Sequence[Image]],
+    *,
+    apart_s: float,
+) -> Search:
+    """Each probe's distance to the nearest own entry of another moment and to each stranger's nearest entry.
+
+    Everybody has at most `MOST_ENTRIES`, spread evenly; own ones are more than `apart_s` from the probe, and a probe
+    without any is left out. Times of other videos must lie far apart.
+    """
+    shown = [[chips[at] for at in _spread(len(chips))] for chips in strangers]
+    distances = texture_distances(probes, [*own, *(chip for chips in shown for chip in chips)])
+    mine, theirs = distances[:, : len(own)], distances[:, len(own) :]
+    starts = np.cumsum([0, *(len(chips) for chips in shown[:-1])])
+    kept, nearest = [], []
+    for row, (time_s, to_own) in enumerate(zip(times_s, mine, strict=True)):
+        apart = np.flatnonzero(np.abs(own_times_s - time_s) > apart_s)
+        if len(apart):
+            kept.append(row)
+            nearest.append(float(to_own[apart[_spread(len(apart))]].min()))
+    return Search(own=np.array(nearest, np.float64), others=np.minimum.reduceat(theirs[kept], starts, axis=1))
+
+
+def _spread(count: int) -> NDArray[np.intp]:
+    return np.linspace(0, count - 1, min(MOST_ENTRIES, count)).round().astype(np.intp)

@@ -1,0 +1,118 @@
+"""Gathers other people for the gallery of the attacks: those the steward names, two portraits, and the videos' own.
+
+Who looks like the subject or the donor may be them and is left out. File names go nowhere.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit.errors import DeidAuditError, SettingsError
+from deid_audit.faces.photo import read_picture
+from deid_audit.frames import Float, Image
+from deid_audit.measure.sampled import Strangers
+from deid_audit.measure.texture import inner_chip
+from deid_audit.pipeline.cast import Role
+from deid_audit.pipeline.demo_clips import donor_portrait, subject_portrait
+from deid_audit.pipeline.engines import Engines
+from deid_audit.progress import Progress
+from deid_audit.video.reader import open_video, read_frames
+from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.recognizer import MATCH_DISTANCE
+
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
+_FRAMES_A_VIDEO = 8
+_GIVEN, _SHIPPED, _SEEN = "given", "shipped portraits", "others in these videos"
+
+
+def refuse_bad_folder(folder: Path | None) -> None:
+    """SettingsError for a folder of strangers that is none, or holds no picture and no video."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise SettingsError("--strangers is not a folder", next_step="give a folder of pictures or videos of others")
+    if not any(_people_in(folder)):
+        raise SettingsError(
+            "--strangers holds no picture and no video",
+            next_step="put one person in each file, or several files of one person in a folder of theirs",
+        )
+
+
+def gather_strangers(
+    folder: Path | None, subject: Role, donor: Float | None, *, engines: Engines, progress: Progress
+) -> Strangers:
+    """One entry a person; `donor` is the donor's average descriptor (128,), if there is a donor.
+
+    A file in the folder is a person, a folder in it is one person with several files. A picture or frame counts where
+    one face is seen in it. Files that cannot be used are counted in a message.
+    """
+    found = [([portrait], _SHIPPED) for portrait in (subject_portrait(), donor_portrait())]
+    people = [(_described(pictures, engines), source) for pictures, source in found]
+    unusable = 0
+    groups = list(_people_in(folder)) if folder is not None else []
+    with progress.step("strangers", len(groups)) as step:
+        for files in groups:
+            person = _described(_pictures_of(files), engines)
+            unusable += not person[1]
+            people.append((person, _GIVEN))
+            step.advance()
+    if unusable:
+        progress.say(f"{unusable} of {len(groups)} given strangers show no single face that could be described")
+    people += [((other.average[None], ()), _SEEN) for other in subject.others]
+    near = [subject.average] if donor is None else [subject.average, donor]
+    kept, left_out = [], 0
+    for (rows, chips), source in people:
+        if not len(rows):
+            continue
+        if any(np.linalg.norm(rows.mean(axis=0) - one) < MATCH_DISTANCE for one in near):
+            left_out += 1
+            continue
+        kept.append((rows, chips, source))
+    return Strangers(
+        rows=tuple(rows for rows, _, _ in kept),
+        inside=tuple(chips for _, chips, _ in kept),
+        sources=tuple(source for _, _, source in kept),
+        left_out=left_out,
+    )
+
+
+def _people_in(folder: Path) -> Iterator[list[Path]]:
+    """The files of each person, in the order of their names."""
+    known = PICTURES | VIDEOS
+    for entry in sorted(folder.iterdir()):
+        files = sorted(entry.iterdir()) if entry.is_dir() else [entry]
+        kept = [path for path in files if path.is_file() and path.suffix.lower() in known]
+        if kept:
+            yield kept
+
+
+def _pictures_of(files: Sequence[Path]) -> Iterator[Image]:
+    """Pictures, and frames spread over the videos; what cannot be read shows nothing."""
+    for path in files:
+        try:
+            if path.suffix.lower() in PICTURES:
+                yield read_picture(path, what="a stranger's picture")
+                continue
+            source = open_video(path, label="a stranger's video")
+            wanted = set(np.linspace(0, source.facts.frame_count - 1, _FRAMES_A_VIDEO).round().astype(int).tolist())
+            for frame in read_frames(source):
+                if frame.index in wanted:
+                    yield frame.image_rgb
+        except DeidAuditError:
+            continue
+
+
+def _described(pictures: Sequence[Image] | Iterator[Image], engines: Engines) -> tuple[Float, tuple[Image, ...]]:
+    """Descriptors (k, 128) and grey chips of the pictures in which one face is seen."""
+    mesh = FaceMesh(video=False)
+    whole, inside = [], []
+    for image in pictures:
+        boxes = engines.leading.detect(image).boxes_xyxy
+        points = mesh.landmarks(image, boxes[0]) if len(boxes) == 1 else None
+        if points is not None:
+            whole.append(engines.recognizer.chip_from_mesh(image, points[:, :2]))
+            inside.append(inner_chip(image, points[:, :2]))
+    mesh.close()
+    return engines.recognizer.describe(whole), tuple(inside)
