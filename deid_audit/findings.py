@@ -6,12 +6,14 @@ refused, NaN and infinity are refused: what could not be measured is None with a
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
 from deid_audit.catalog import METRICS
+from deid_audit.records import Outcome as Outcome
+from deid_audit.records import Strict as Strict
 
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
@@ -23,12 +25,6 @@ SUBJECT_SCOPE = "subject"
 def video_scope(number: int) -> str:
     """The scope of one subject video, counted from 1; all the subject's videos together are `SUBJECT_SCOPE`."""
     return f"video {number}"
-
-
-class Strict(BaseModel):
-    """Frozen, no unknown keys, no NaN: the base of everything that is written to or read from a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Measurement(Strict):
@@ -122,13 +118,7 @@ class Policy(Strict):
     title: str = Field(description="What it asks for, in one line.")
     sha256: str = Field(description="SHA-256 of the policy file, hex.")
     rules: tuple[Rule, ...] = Field(min_length=1, description="Every rule; all that apply must hold.")
-
-
-class Outcome(StrEnum):
-    PASSED = "PASSED"
-    FAILED = "FAILED"
-    INDETERMINATE = "INDETERMINATE"
-    NOT_APPLICABLE = "NOT_APPLICABLE"
+    answers: tuple[RequiredAnswer, ...] = Field(default=(), description="What the steward must answer.")
 
 
 class Finding(Strict):
@@ -146,19 +136,24 @@ class Finding(Strict):
 
 
 class Verdict(Strict):
-    """All findings of a policy; `outcome` is derived: FAILED beats INDETERMINATE beats PASSED."""
+    """All findings of a policy; `outcome` is derived: FAILED beats INDETERMINATE beats PASSED.
+
+    Answers can undo a pass and never make one: some rule must hold by what was measured.
+    """
 
     policy_id: str = Field(description="The name of the policy that was applied.")
     policy_version: str = Field(description="Its version.")
     policy_sha256: str = Field(description="SHA-256 of its file, hex.")
     findings: tuple[Finding, ...] = Field(description="What each rule came to, in the policy's order.")
+    answers: tuple[AnswerFinding, ...] = Field(default=(), description="What each question to the steward came to.")
 
     @property
     def outcome(self) -> Outcome:
-        outcomes = {finding.outcome for finding in self.findings}
+        of_rules = {finding.outcome for finding in self.findings}
+        outcomes = of_rules | {finding.outcome for finding in self.answers}
         if Outcome.FAILED in outcomes:
             return Outcome.FAILED
-        if Outcome.PASSED not in outcomes or Outcome.INDETERMINATE in outcomes:
+        if Outcome.PASSED not in of_rules or Outcome.INDETERMINATE in outcomes:
             return Outcome.INDETERMINATE
         return Outcome.PASSED
 
@@ -348,6 +343,7 @@ class CaseRecord(Strict):
     models: tuple["ModelFile", ...] = Field(description="Model files of others that took part.")
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
+    context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
 
 
 class ModelFile(Strict):

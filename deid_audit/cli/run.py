@@ -8,6 +8,7 @@ import typer
 
 from deid_audit.cli.options import (
     CaseId,
+    ContextFile,
     Device,
     Force,
     Iterations,
@@ -66,6 +67,7 @@ def run(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    context: ContextFile = None,
     device: Device = "auto",
     preset: Preset = "auto",
     train_seconds: TrainSeconds = None,
@@ -86,7 +88,7 @@ def run(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
         policy=policy, out=out,
-        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file, context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         thorough=thorough, force=force,
     )  # fmt: skip

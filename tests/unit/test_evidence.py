@@ -137,6 +137,7 @@ def test_every_missing_and_every_unknown_key_is_refused() -> None:
 OPTIONAL = {
     *("value", "sample_size", "noise_floor", "absent", "not_measured_because", "method", "detail", "settings"),
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
+    *("answers", "context", "allowed", "answer"),
 }
 FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
 
