@@ -119,7 +119,7 @@ def form_text(policy_id: str, required: Sequence[RequiredAnswer]) -> str:
     """The context file to fill in, as TOML: what the policy requires first, then what can be answered besides."""
     by_name = {one.field: one for one in required}
     lines = [
-        f"# Answers for the policy {policy_id}, to be given with --context. Take the # off a line and write the answer.",
+        f"# Answers for the policy {policy_id}, to be given with --context. Take # off a line and answer it.",
         f"# One line each, at most {LONGEST_ANSWER} characters. Answers are printed on the certificate and in the",
         "# statement, which leave the house: name roles and references, never a patient.",
     ]

@@ -57,7 +57,7 @@ _ROWS = (
     _choice("release_tier", "tier of release", "Who can get them: anyone, registered users, an enclave?", TIERS),
     _words("data_use_agreement", "data use agreement", "Which agreement binds the recipient? `none` is an answer."),
     _words("familiar_viewers", "people who know the subject",
-           "Did people who know the subject try to recognise them: how many, with what result? `not done` is an answer."),
+           "Did people who know the subject try to recognise them: how many, what result? `not done` is an answer."),
     _words("originals_custodian", "keeper of the originals", "Which role keeps the originals?"),
     _words("originals_retention", "originals kept", "How long, and where, are the originals kept, backups included?"),
     _words("linkage_key_custodian", "keeper of the linking key", "Which role can link a case back to a person?"),
@@ -80,7 +80,7 @@ _ROWS = (
     _words("identifying_features", "features outside the face",
            "Which tattoos, scars, hair, clothing, room or rare signs can identify, and what was decided about them?"),
     _words("clinical_rating", "clinician's rating",
-           "Did a clinician rate the released video beside the original, with what agreement? `not done` is an answer."),
+           "Did a clinician rate the released video beside the original, and agree? `not done` is an answer."),
     _words("subgroups", "groups of people", "In which groups of people was the method tried, and which did worst?"),
     _words("approving_body", "who decides on the release", "Which board decides, and under which reference?"),
 )  # fmt: skip
@@ -88,7 +88,7 @@ FIELDS: Mapping[str, ContextField] = {row.name: row for row in _ROWS}
 """Every answer that can be given, by name, in the order in which they are asked and printed."""
 
 
-def fault_of(name: str, answer: object) -> str | None:
+def fault_of(name: str, answer: object) -> str | None:  # noqa: PLR0911  (one line a fault)
     """What is wrong with an answer, in words that do not repeat it; None when it can be taken.
 
     >>> fault_of("recipient", "a registry"), fault_of("valid_until", "soon")

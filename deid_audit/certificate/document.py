@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deid_audit.catalog import METRICS
 from deid_audit.answers import AnswerFinding, valid_until
+from deid_audit.catalog import METRICS
 from deid_audit.certificate import questions, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.context import FIELDS
@@ -108,6 +108,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "tally": [(outcomes.count(one), words) for one, words in wording.TALLY_WORDS.items() if one in outcomes],
         "rules": [_rule_row(number, finding) for number, finding in findings],
         "answers": [_answer_row(one) for one in sorted(case.verdict.answers, key=lambda one: _RANK[one.outcome])],
+        "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
         "valid_until": valid_until(case.context),
         "questions": [(one, questions.parts_of(one, case)) for one in questions.QUESTIONS],
         "files": case.outputs[:MAX_FILES_LISTED],

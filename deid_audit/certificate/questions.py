@@ -46,8 +46,8 @@ QUESTIONS = (
     _question(1, "Which files is this about, exactly?", "Practice of any audit", measure=quoting.files),
     _question(2, "Under which rule are they to be released?", "US Privacy Rule, 45 CFR 164.514(b)",
               fields="claim_basis",
-              open="Whether the rule is met. This supports an Expert Determination; it is not itself one. A swapped face "
-              "alone does not make a Safe Harbor: spoken names, dates, gait and marks may remain."),
+              open="Whether the rule is met. This supports an Expert Determination; it is not itself one. A swapped "
+              "face alone does not make a Safe Harbor: spoken names, dates, gait and marks may remain."),
     _question(3, "Who is the expert, who signs, and with what qualification?",
               "US Office for Civil Rights, guidance on de-identification", measure=quoting.signatory,
               fields="expert_name expert_qualification"),
@@ -68,7 +68,7 @@ QUESTIONS = (
               open="The probability of recognition in a population, which that 0.09 is about: it takes many subjects."),
     _question(8, "Can a subject be singled out, linked, or inferred about?",
               "Article 29 Working Party, Opinion 05/2014; EDPB Opinion 28/2024",
-              measure=worst(("residue.gallery_matches", "faces that match any of the subject's pictures"),
+              measure=worst(("residue.gallery_matches", "matches with any of the subject's pictures"),
                             ("identity.to_gallery.p01", "1st percentile of the distance to the nearest picture"),
                             ("identity.outside.auc", "chance to tell the subject by what is left outside the swap")),
               open="Linking between cases and donors. Age, sex and signs of disease are kept on purpose: inference "
@@ -89,17 +89,17 @@ QUESTIONS = (
               measure=quoting.marking, fields="marking_notice",
               open="No machine-readable mark is written into the videos by this tool."),
     _question(15, "Did a person look at the result?", "DICOM PS3.15, annex E",
-              measure=worst(("coverage.reviewed", "cleared by a person, in the ledger:")),
+              measure=worst(("coverage.reviewed", "cleared by a person, in the ledger")),
               fields="reviewer review_extent"),
     _question(16, "What about everyone else in the picture?", "Zhu et al. 2020, faces that were missed; UK ICO",
               measure=quoting.people, fields="bystanders"),
     _question(17, "What about voice, captions and text in the picture?",
               "45 CFR 164.514(b)(2)(i); VoicePrivacy Challenge",
-              measure=worst(("residue.audio_streams", "left in the written file:")), fields="burned_in_text",
+              measure=worst(("residue.audio_streams", "left in the written file")), fields="burned_in_text",
               open="What is spoken, where a stream was left."),
     _question(18, "What do names, tags, times and places in the file give away?",
               "Practice of redaction tools for media files",
-              measure=worst(("residue.metadata_keys", "tags left beyond the container's own:"),
+              measure=worst(("residue.metadata_keys", "tags left beyond the container's own"),
                             text="Files are named by the case; ")),
     _question(19, "What else could identify: marks, hair, clothes, room, gait?",
               "45 CFR 164.514(b)(2)(i); Hanisch et al. 2022 on gait", fields="identifying_features",
@@ -132,10 +132,11 @@ def parts_of(question: Question, case: CaseRecord) -> list[Part]:
     if "donor_licence" in question.fields and (pack := quoting.pack_words(case)):
         words.append(pack)
     silent = [FIELDS[name].label for name in question.fields if name not in given]
-    gaps = [f"Not answered by the steward: {', '.join(silent)}." if silent else "", quote.missing, question.open]
     texts: list[tuple[Kind, str]] = [
         ("measured", quote.measured),
         ("answered", "; ".join(words)),
-        ("not assessed", " ".join(filter(None, gaps))),
+        ("not assessed", f"It would take the steward's answer: {', '.join(silent)}." if silent else ""),
+        ("not assessed", quote.missing),
+        ("not assessed", question.open),
     ]
     return [Part(kind=kind, text=text[:1].upper() + text[1:]) for kind, text in texts if text]

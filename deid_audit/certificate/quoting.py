@@ -35,11 +35,16 @@ def _of_worst(case: CaseRecord, asked: Sequence[tuple[str, str]], of: Of, text: 
         rows = [row for row in case.measurements if row.metric == metric and row.of == of]
         rows = [row for row in rows if row.scope.startswith(_VIDEO)] or rows
         known = [row for row in rows if row.value is not None]
-        if known:
-            values.append(f"{words} {_value(metric, known)}")
-        if len(known) < len(rows) or not rows:
-            gaps.append(f"{words}: {_why_not(rows)}")
-    return Quote(measured=f"{text}{'; '.join(values)}." if values else "", missing=f"{'; '.join(gaps)}." if gaps else "")
+        # that the original has nothing of the kind was looked for: it is a finding and no gap
+        absent = [wording.missing(row) for row in rows if row.absent]
+        silent = [wording.missing(row) for row in rows if row.value is None and not row.absent]
+        if known or absent:
+            values.append(f"{words}: {_value(metric, known) if known else absent[0]}")
+        if silent or not rows:
+            gaps.append(f"{words}: {silent[0] if silent else 'not measured'}")
+    return Quote(
+        measured=f"{text}{'; '.join(values)}." if values else "", missing=f"{'; '.join(gaps)}." if gaps else ""
+    )
 
 
 def _value(metric: str, rows: Sequence[Measurement]) -> str:
@@ -50,11 +55,6 @@ def _value(metric: str, rows: Sequence[Measurement]) -> str:
         return wording.number(metric, values[0] if better else values[-1])
     span = dict.fromkeys(wording.number(metric, value) for value in (values[0], values[-1]))
     return " to ".join(span)
-
-
-def _why_not(rows: Sequence[Measurement]) -> str:
-    silent = [wording.missing(row) for row in rows if row.value is None]
-    return silent[0] if silent else "not measured"
 
 
 def files(case: CaseRecord) -> Quote:
@@ -78,7 +78,9 @@ def threshold(case: CaseRecord) -> Quote:
     text = f"Every limit with its observed value on the first page: of {len(outcomes)} rules {tally}."
     if case.verdict.outcome is Outcome.PASSED:
         bound = 100 * wording.failure_bound(1)
-        text += f" n = 1 subject without a failure: the rate among subjects may be up to {bound:.0f} % (1 − 0.05^(1/n))."
+        text += (
+            f" n = 1 subject without a failure: the rate among subjects may be up to {bound:.0f} % (1 − 0.05^(1/n))."
+        )
     return Quote(measured=text)
 
 
@@ -91,19 +93,21 @@ def marking(case: CaseRecord) -> Quote:
 def donors(case: CaseRecord) -> Quote:
     if not case.donors:
         return Quote(missing="No donor was given.")
-    return Quote(measured=f"{len(case.donors)} donor videos, named by keyed digest under “The videos in numbers”.")
+    return Quote(measured=f"Donor videos: {len(case.donors)}, named by keyed digest under “The videos in numbers”.")
 
 
 def people(case: CaseRecord) -> Quote:
     regions = sum(video.regions for video in case.ledger.videos)
     rows = (
-        ("residue.unaccounted_faces", "faces in the written file that nobody accounted for"),
-        ("coverage.undecided", "frames undecided"),
+        ("residue.unaccounted_faces", "found in the written file and not accounted for"),
+        ("coverage.undecided", "undecided"),
     )
     found = _of_worst(case, rows, "swapped", f"{regions} face regions in the ledger, each with what was done; ")
-    seen = (("audit.smallest_face_px", "smallest upright face that this audit surely sees"),)
+    seen = (("audit.smallest_face_px", "Smallest upright face that this audit finds in 9 of 10 cases"),)
     audit = _of_worst(case, seen, "run", " ")
-    return Quote(measured=found.measured + audit.measured, missing=" ".join(filter(None, (found.missing, audit.missing))))
+    return Quote(
+        measured=found.measured + audit.measured, missing=" ".join(filter(None, (found.missing, audit.missing)))
+    )
 
 
 def destruction(case: CaseRecord) -> Quote:
@@ -113,16 +117,16 @@ def destruction(case: CaseRecord) -> Quote:
     held = sum(check.holds for check in record.checks)
     of_audit = " This is about the audit's own data only." if case.kind == "audit" else ""
     return Quote(
-        measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after their "
-        f"destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{of_audit}"
+        measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after "
+        f"their destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{of_audit}"
     )
 
 
 def repeating(case: CaseRecord) -> Quote:
     return Quote(
-        measured=f"deid-audit {case.tool_version}; {len(case.models)} model files by SHA-256, {len(case.environment)} "
-        f"facts of software and machine, the settings of {len(case.stages)} stages, and the policy (sha256 "
-        f"{case.policy.sha256[:16]}…) are in the attached statement."
+        measured=f"Made with deid-audit {case.tool_version}; {len(case.models)} model files by SHA-256, "
+        f"{len(case.environment)} facts of software and machine, the settings of {len(case.stages)} stages, and the "
+        f"policy (sha256 {case.policy.sha256[:16]}…) are in the attached statement."
     )
 
 

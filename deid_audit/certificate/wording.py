@@ -67,8 +67,8 @@ class VerdictWords:
 VERDICT_WORDS = {
     Outcome.PASSED: VerdictWords(
         "PASSED",
-        "Every rule of the policy that applies holds, and no answer it asks for is missing. Under this policy the files "
-        "below may be released.",
+        "Every rule of the policy that applies holds, and no answer it asks for is missing. Under this policy the "
+        "files below may be released.",
         "Files that may be released",
     ),
     Outcome.FAILED: VerdictWords(

@@ -68,7 +68,8 @@ def conceal(
     settings = make_conceal_settings(
         video=video, method=method, out=out, certificate=certificate,
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
-        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file, context=context,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        context=context,
         device=device, thorough=thorough, force=force,
     )  # fmt: skip
     result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())

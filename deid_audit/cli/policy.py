@@ -1,4 +1,4 @@
-"""`deid-audit policy`: list the shipped policies, show one, compare two, print its questions, check a file of one's own.
+"""`deid-audit policy`: list the shipped policies, show one, print its questions, compare two, check a file.
 
 The result goes to standard output, errors to standard error with exit status 2.
 """

@@ -76,8 +76,7 @@ def document(result: "JobResult") -> dict[str, Any]:
         "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
         "answers": [
-            one.model_dump(mode="json")
-            | {"next_step": None if one.outcome is Outcome.PASSED else next_step(one)}
+            one.model_dump(mode="json") | {"next_step": None if one.outcome is Outcome.PASSED else next_step(one)}
             for one in case.verdict.answers
         ],
         "explanations": [_explanation(one) for one in result.explanations],

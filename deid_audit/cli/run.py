@@ -88,7 +88,8 @@ def run(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
         policy=policy, out=out,
-        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file, context=context,
+        case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         thorough=thorough, force=force,
     )  # fmt: skip
