@@ -150,7 +150,7 @@ def _answer_row(finding: AnswerFinding) -> dict[str, Any]:
         "answer": "none" if finding.answer is None else finding.answer,
         "outcome": finding.outcome.value,
         "words": wording.ANSWER_WORDS[finding.outcome],
-        "reason": "" if finding.outcome is Outcome.PASSED else finding.reason,
+        "reason": finding.reason if finding.outcome is Outcome.FAILED else "",
     }
 
 

@@ -59,7 +59,7 @@ def _value(metric: str, rows: Sequence[Measurement]) -> str:
 
 def files(case: CaseRecord) -> Quote:
     videos = "; ".join(
-        f"{one.label} {one.width} × {one.height} px, {one.frame_count} frames, {one.duration_s:.2f} s, {one.codec}"
+        f"{one.label}: {one.width} × {one.height} px, {one.frame_count} frames, {one.duration_s:.2f} s, {one.codec}"
         for one in case.rendered
     )
     return Quote(measured=f"{len(case.outputs)} files by SHA-256 on the first page. {videos}.")
@@ -76,12 +76,11 @@ def threshold(case: CaseRecord) -> Quote:
         f"{outcomes.count(one)} {words.lower()}" for one, words in wording.TALLY_WORDS.items() if one in outcomes
     )
     text = f"Every limit with its observed value on the first page: of {len(outcomes)} rules {tally}."
+    text += " n = 1 subject was examined"
     if case.verdict.outcome is Outcome.PASSED:
         bound = 100 * wording.failure_bound(1)
-        text += (
-            f" n = 1 subject without a failure: the rate among subjects may be up to {bound:.0f} % (1 − 0.05^(1/n))."
-        )
-    return Quote(measured=text)
+        text += f", without a failure: the rate among subjects may be up to {bound:.0f} % (1 − 0.05^(1/n))"
+    return Quote(measured=f"{text}.")
 
 
 def marking(case: CaseRecord) -> Quote:

@@ -167,7 +167,9 @@ def test_the_pages_carry_every_part_and_every_question_is_a_bookmark(given: bool
     titles = bookmarks(pdf.outline)
     assert [f"{question.number}. {question.words}" in titles for question in QUESTIONS] == [True] * 25
     for finding in case.verdict.answers:
-        assert finding.asked.field in text and squeezed(finding.answer or finding.reason) in text
+        label, name = FIELDS[finding.asked.field].label, finding.asked.field
+        outcome = "answered" if given else "not answered"
+        assert squeezed(f"{label[:1].upper()}{label[1:]} {name} {finding.answer or 'none'} {outcome}") in text
     assert ("Answersaskedfor:17.Missingornotaccepted:17." in pages[0]) != given
     assert ("Validuntil2027-12-31,byitssteward'sword" in pages[0]) == given
     assert "notitselfone" in pages[0]

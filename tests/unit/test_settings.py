@@ -86,7 +86,8 @@ def test_other_donors_and_swap_everyone_belong_together() -> None:
 
 def test_answers_without_a_certificate_have_nowhere_to_stand() -> None:
     asked: dict[str, Any] = {
-        "video": Path("v.mp4"), "out": Path("o.mp4"), "policy": "concealment", "case_id": "case-1", "context": Path("c.toml"),
+        "video": Path("v.mp4"), "out": Path("o.mp4"), "policy": "concealment", "case_id": "case-1",
+        "context": Path("c.toml"),
     }  # fmt: skip
     with pytest.raises(SettingsError, match="--context needs --certificate") as caught:
         make_conceal_settings(**asked)
