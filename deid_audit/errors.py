@@ -3,6 +3,7 @@
     DeidAuditError (exit 1)
     +-- SettingsError (2)       an option, an output folder, donor equals subject
     +-- PolicyFileError (2)     a policy file that does not say what it must
+    +-- ContextFileError (2)    a steward's answers that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
     +-- PackError (1)           a donor's pack that cannot be read, or does not hold
     +-- StageError (1)          a stage that could not do its work
@@ -41,6 +42,12 @@ class SettingsError(DeidAuditError):
 
 class PolicyFileError(DeidAuditError):
     """A policy file that is not a policy; names the file and the key."""
+
+    exit_code = 2
+
+
+class ContextFileError(DeidAuditError):
+    """A file with a steward's answers that cannot be taken; names the answer, never repeats it."""
 
     exit_code = 2
 

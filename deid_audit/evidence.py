@@ -16,6 +16,7 @@ from typing import Any, Literal
 import rfc8785
 from pydantic import ValidationError
 
+from deid_audit.answers import asked
 from deid_audit.digests import sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.findings import CaseRecord, Outcome, OutputFile, video_scope
@@ -169,6 +170,9 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         "the verdict is by another policy than the one recorded": pinned != (policy.id, policy.version, policy.sha256),
         "the findings are not those of the policy's rules": tuple(finding.rule for finding in verdict.findings)
         != policy.rules,
+        "it gives an answer twice": len({one.field for one in case.context}) < len(case.context),
+        "the questions judged are not those that were asked": tuple(one.asked for one in verdict.answers)
+        != asked(policy.answers, case.context),
         "outputs_folder does not go with the verdict": passed != (case.outputs_folder == "release"),
         "the ledger's counts do not add up to the frames decoded": not ledger_adds_up(case),
         "erasure.complete differs from the erasure record": bool(erased - {case.erasure.complete}),

@@ -6,12 +6,18 @@ refused, NaN and infinity are refused: what could not be measured is None with a
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
 from deid_audit.catalog import METRICS
+from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had here, where they are looked for)
+from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
+from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
+from deid_audit.records import Strict as Strict  # noqa: PLC0414
+from deid_audit.records import VideoFacts as VideoFacts  # noqa: PLC0414
+from deid_audit.records import VideoInventory as VideoInventory  # noqa: PLC0414
 
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
@@ -24,21 +30,6 @@ SUBJECT_SCOPE = "subject"
 def video_scope(number: int) -> str:
     """The scope of one subject video, counted from 1; all the subject's videos together are `SUBJECT_SCOPE`."""
     return f"video {number}"
-
-
-class Strict(BaseModel):
-    """Frozen, no unknown keys, no NaN: the base of everything that is written to or read from a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Interval(Strict):
-    """A 95 % interval by resampling whole clusters; `clusters` is how many there were, of what kind `unit` says."""
-
-    low: float = Field(description="Lower end, in the metric's unit.")
-    high: float = Field(description="Upper end, in the metric's unit.")
-    clusters: int = Field(ge=1, description="How many clusters were resampled.")
-    unit: str = Field(description="What a cluster is: seconds, videos, people.")
 
 
 class Measurement(Strict):
@@ -148,13 +139,7 @@ class Policy(Strict):
     title: str = Field(description="What it asks for, in one line.")
     sha256: str = Field(description="SHA-256 of the policy file, hex.")
     rules: tuple[Rule, ...] = Field(min_length=1, description="Every rule; all that apply must hold.")
-
-
-class Outcome(StrEnum):
-    PASSED = "PASSED"
-    FAILED = "FAILED"
-    INDETERMINATE = "INDETERMINATE"
-    NOT_APPLICABLE = "NOT_APPLICABLE"
+    answers: tuple[RequiredAnswer, ...] = Field(default=(), description="What the steward must answer.")
 
 
 class Finding(Strict):
@@ -174,19 +159,24 @@ class Finding(Strict):
 
 
 class Verdict(Strict):
-    """All findings of a policy; `outcome` is derived: FAILED beats INDETERMINATE beats PASSED."""
+    """All findings of a policy; `outcome` is derived: FAILED beats INDETERMINATE beats PASSED.
+
+    Answers can undo a pass and never make one: some rule must hold by what was measured.
+    """
 
     policy_id: str = Field(description="The name of the policy that was applied.")
     policy_version: str = Field(description="Its version.")
     policy_sha256: str = Field(description="SHA-256 of its file, hex.")
     findings: tuple[Finding, ...] = Field(description="What each rule came to, in the policy's order.")
+    answers: tuple[AnswerFinding, ...] = Field(default=(), description="What each question to the steward came to.")
 
     @property
     def outcome(self) -> Outcome:
-        outcomes = {finding.outcome for finding in self.findings}
+        of_rules = {finding.outcome for finding in self.findings}
+        outcomes = of_rules | {finding.outcome for finding in self.answers}
         if Outcome.FAILED in outcomes:
             return Outcome.FAILED
-        if Outcome.PASSED not in outcomes or Outcome.INDETERMINATE in outcomes:
+        if Outcome.PASSED not in of_rules or Outcome.INDETERMINATE in outcomes:
             return Outcome.INDETERMINATE
         return Outcome.PASSED
 
@@ -239,44 +229,6 @@ class Explanation(Strict):
         more = self.stretch_count - len(self.stretches)
         places = "; ".join(f"{video_scope(number)}: {', '.join(times)}" for number, times in by_video.items())
         return (places or self.placeless) + (f" (and {more} more)" if more else "")
-
-
-class VideoInventory(Strict):
-    """What a file carries beside its pictures: streams by kind, metadata keys (names only), chapters."""
-
-    audio_streams: int = Field(description="Number of sound streams.")
-    subtitle_streams: int = Field(description="Number of subtitle streams.")
-    data_streams: int = Field(description="Number of other streams.")
-    metadata_keys: tuple[str, ...] = Field(description="Names of the tags, without their values.")
-
-
-class VideoFacts(Strict):
-    """One video in numbers. `label` is "subject video 2"; sizes are of the upright picture, in px.
-
-    For an original `keyed_digest` is an HMAC under a key that stays with the steward; for a released file it is
-    empty and the statement's subject carries the plain sha256.
-    """
-
-    label: str = Field(description="What the video is called here: `subject video 1`.")
-    keyed_digest: str = Field(description="HMAC of an original's bytes, hex; else empty.")
-    width: int = Field(description="Width of the upright picture, in pixels.")
-    height: int = Field(description="Height of the upright picture, in pixels.")
-    frame_count: int = Field(description="Number of frames.")
-    duration_s: float = Field(description="Duration, in seconds.")
-    time_base: str = Field(description="Unit of the timestamps, a fraction of a second.")
-    variable_rate: bool = Field(description="Whether the time between frames varies.")
-    rotation: int = Field(description="Rotation that a player must apply, in degrees.")
-    codec: str = Field(description="Name of the video codec.")
-    inventory: VideoInventory = Field(description="What the file carries beside its pictures.")
-
-
-class OutputFile(Strict):
-    """One file of the release (or withheld) folder, by name and sha256."""
-
-    name: str = Field(description="File name in the output folder.")
-    sha256: str = Field(description="SHA-256 of the file, hex.")
-    size_bytes: int = Field(description="Size, in bytes.")
-    role: Literal["video", "readme", "manifest"] = Field(description="What the file is for.")
 
 
 class StageRecord(Strict):
@@ -376,6 +328,7 @@ class CaseRecord(Strict):
     models: tuple["ModelFile", ...] = Field(description="Model files of others that took part.")
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
+    context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
 
 
 class ModelFile(Strict):

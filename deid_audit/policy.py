@@ -7,10 +7,12 @@ clock, and it fails closed: what was not measured, or not well enough, is INDETE
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from deid_audit.answers import Answer, RequiredAnswer, judge_answers
 from deid_audit.catalog import METRICS
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import PolicyFileError
@@ -64,6 +66,7 @@ class _PolicyFile(Strict):
     version: str = Field(min_length=1)
     title: str = Field(min_length=1)
     rules: tuple[Rule, ...] = Field(min_length=1)
+    answers: tuple[RequiredAnswer, ...] = ()
 
 
 def list_policies() -> list[Policy]:
@@ -106,14 +109,23 @@ def _parse(data: bytes, name: str) -> Policy:
         raise PolicyFileError(f"{name}: nested too deeply", next_step=_NEXT) from None
     except ValueError as error:
         raise PolicyFileError(f"{name}: {_toml_fault(text, str(error))}", next_step=_NEXT) from None
-    if isinstance(table.get("rules"), list):
-        table["rules"] = tuple(table["rules"])
+    for key in ("rules", "answers"):
+        if isinstance(table.get(key), list):
+            table[key] = tuple(map(_with_tuples, table[key]))
     try:
         file = _PolicyFile.model_validate(table, strict=True)
     except ValidationError as error:
         raise PolicyFileError(f"{name}: {_first_fault(error)}", next_step=_NEXT) from None
     _check_rules(file.rules, name)
-    return Policy(id=file.id, version=file.version, title=file.title, sha256=sha256_bytes(data), rules=file.rules)
+    _check_answers(file.answers, name)
+    return Policy(**dict(file), sha256=sha256_bytes(data))
+
+
+def _with_tuples(row: object) -> object:
+    """A table of a policy file with its lists as the tuples that the records hold."""
+    if not isinstance(row, dict):
+        return row
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
 def _toml_fault(text: str, message: str) -> str:
@@ -133,7 +145,9 @@ def _first_fault(error: ValidationError) -> str:
     key = ""
     for part in first["loc"]:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
-    words = {"missing": "missing", "extra_forbidden": "unknown key"}.get(first["type"], first["msg"])
+    words = {"missing": "missing", "extra_forbidden": "unknown key"}.get(
+        first["type"], first["msg"].removeprefix("Value error, ")
+    )
     if first["type"] in ("missing", "extra_forbidden") or isinstance(first["input"], dict | list | tuple):
         got = ""
     else:
@@ -172,8 +186,21 @@ def _check_rules(rules: Sequence[Rule], name: str) -> None:
             )
 
 
-def judge(measurements: Sequence[Measurement], policy: Policy) -> Verdict:
-    """Hold every rule against the worst scope of its metric.
+def _check_answers(answers: Sequence[RequiredAnswer], name: str) -> None:
+    for number, one in enumerate(answers):
+        earlier = [before.field for before in answers].index(one.field)
+        if earlier != number:
+            raise PolicyFileError(
+                f"{name}: answers[{number}].field: the same as answers[{earlier}]", next_step="keep one of the two"
+            )
+
+
+def judge(
+    measurements: Sequence[Measurement], policy: Policy, context: Sequence[Answer] = (), *, on: date = date.max
+) -> Verdict:
+    """Hold every rule against the worst scope of its metric, and the steward's answers against the questions.
+
+    `on` is the day of issue (UTC); without one, a stated validity has run out.
 
     Scopes are the subject's videos; other scopes (the subject, the run) count only for a metric that no video has.
     A video that has other measurements of the same `of` but none for the rule is a gap, hence INDETERMINATE. A rule
@@ -184,6 +211,7 @@ def judge(measurements: Sequence[Measurement], policy: Policy) -> Verdict:
         policy_version=policy.version,
         policy_sha256=policy.sha256,
         findings=tuple(_judge_rule(rule, measurements) for rule in policy.rules),
+        answers=judge_answers(policy.answers, context, on=on),
     )
 
 

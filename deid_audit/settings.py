@@ -40,6 +40,7 @@ class _CaseAsked(_Asked):
     case_id: str
     signer: Path | None = None
     passphrase_file: Path | None = None
+    context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
 
@@ -134,6 +135,11 @@ def make_conceal_settings(**values: object) -> ConcealSettings:
     """ConcealSettings from the command line's values; raises SettingsError in the user's words."""
     settings = _checked(ConcealSettings, values)
     _expect_suffix(settings.out, ".mp4")
+    if settings.context is not None and settings.certificate is None:
+        raise SettingsError(
+            "--context needs --certificate: without a certificate there is nothing to print the answers on",
+            next_step="give --certificate DIR too, or leave --context out",
+        )
     return settings
 
 

@@ -89,8 +89,13 @@ def policies() -> str:
     """The shipped policies, from `policies/*.toml`."""
     from deid_audit.policy import list_policies  # noqa: PLC0415
 
-    rows = [(f"`{p.id}`", p.version, str(len(p.rules)), p.title) for p in list_policies()]
+    rows = [(f"`{p.id}`", p.version, _count(p), p.title) for p in list_policies()]
     return _table(("policy", "version", "rules", "what it asks for"), rows)
+
+
+def _count(policy: Any) -> str:
+    answers = f" + {len(policy.answers)} answers" if policy.answers else ""
+    return f"{len(policy.rules)}{answers}"
 
 
 def exit_statuses() -> str:
@@ -119,14 +124,15 @@ BUILDERS: dict[str, Callable[[], str]] = {
 
 def findings_schema() -> dict[str, Any]:
     """The parts that the commands' documents share, from `findings`; each document's own schema refers to them."""
+    from deid_audit.answers import AnswerFinding  # noqa: PLC0415
     from deid_audit.findings import Explanation, Policy, SignerInfo  # noqa: PLC0415
 
     return {
         "$schema": _DRAFT,
         "$id": "urn:deid-audit:schema:findings:v1",
         "title": "Parts of JSON documents",
-        "description": "What several commands print: findings, rules, policies, explanations, signers.",
-        "$defs": _definitions(Explanation, Policy, SignerInfo),
+        "description": "What several commands print: findings, rules, policies, answers, explanations, signers.",
+        "$defs": _definitions(Explanation, Policy, SignerInfo, AnswerFinding),
     }
 
 

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deid_audit.answers import AnswerFinding, valid_until
 from deid_audit.catalog import METRICS
-from deid_audit.certificate import tables, wording
+from deid_audit.certificate import questions, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
+from deid_audit.context import FIELDS
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
 from deid_audit.findings import CaseRecord, Figure, Finding, Outcome
@@ -105,6 +107,10 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "outcome": case.verdict.outcome.value.lower(),
         "tally": [(outcomes.count(one), words) for one, words in wording.TALLY_WORDS.items() if one in outcomes],
         "rules": [_rule_row(number, finding) for number, finding in findings],
+        "answers": [_answer_row(one) for one in sorted(case.verdict.answers, key=lambda one: _RANK[one.outcome])],
+        "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
+        "valid_until": valid_until(case.context),
+        "questions": [(one, questions.parts_of(one, case)) for one in questions.QUESTIONS],
         "files": case.outputs[:MAX_FILES_LISTED],
         "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
         "bound": f"{100 * wording.failure_bound(1):.0f} %",
@@ -134,6 +140,17 @@ def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
         "words": wording.OUTCOME_WORDS[finding.outcome],
         "reason": "" if finding.outcome is Outcome.PASSED else finding.reason,
         "rule": rule,
+    }
+
+
+def _answer_row(finding: AnswerFinding) -> dict[str, Any]:
+    return {
+        "label": FIELDS[finding.asked.field].label,
+        "field": finding.asked.field,
+        "answer": "none" if finding.answer is None else finding.answer,
+        "outcome": finding.outcome.value,
+        "words": wording.ANSWER_WORDS[finding.outcome],
+        "reason": finding.reason if finding.outcome is Outcome.FAILED else "",
     }
 
 

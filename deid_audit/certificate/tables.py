@@ -12,7 +12,7 @@ from deid_audit.catalog import METRICS
 from deid_audit.certificate.wording import OF_WORDS, interval, missing, number
 from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, Policy, video_scope
 
-_IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor")
+_IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor", "reencoded", "blurred", "pixelated")
 _IDENTITY_COLUMNS = {
     "identity.intra_subset": "Intra-subset",
     "identity.to_original": "To original (same frame)",
@@ -107,6 +107,28 @@ def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swa
         sample = str(row.sample_size) if row is not None and row.value is not None else "–"
         title = METRICS[metric].title
         table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), sample))
+    return table
+
+
+_ATTACKS = {
+    "attack.descriptor.auc": "A0 dlib's recogniser, every frame",
+    "attack.templates.auc": "A2 the same on averages of frames, the worst size",
+    "attack.texture.auc": "A1 texture of the face alone (LBPH)",
+    "identity.outside.auc": "A5 what is left outside the mask",
+    "attack.strongest.auc": "The strongest of them",
+}
+
+
+def attack_table(values: Values, scope: str) -> Table:
+    """Each attack's chance, its interval, and the same attack on the re-encoded original, which must succeed."""
+    table = Table(head=("", "Chance", "95 % interval (clusters)", "Null edit", "Donor before the swap"))
+    for metric, title in _ATTACKS.items():
+        row = values.find(metric, "swapped", scope)
+        detail = {} if row is None else row.detail
+        controls = (
+            number(metric, detail[name]) if name in detail else "–" for name in ("null_edit", "donor_before_swap")
+        )
+        table.rows.append((title, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table
 
 

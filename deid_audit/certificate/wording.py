@@ -48,6 +48,12 @@ OUTCOME_WORDS = {
     Outcome.NOT_APPLICABLE: "does not apply",
 }
 
+ANSWER_WORDS = {
+    Outcome.PASSED: "answered",
+    Outcome.FAILED: "not accepted",
+    Outcome.INDETERMINATE: "not answered",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class VerdictWords:
@@ -61,17 +67,20 @@ class VerdictWords:
 VERDICT_WORDS = {
     Outcome.PASSED: VerdictWords(
         "PASSED",
-        "Every rule of the policy that applies holds. Under this policy the files below may be released.",
+        "Every rule of the policy that applies holds, and no answer it asks for is missing. Under this policy the "
+        "files below may be released.",
         "Files that may be released",
     ),
     Outcome.FAILED: VerdictWords(
         "FAILED",
-        "At least one rule of the policy does not hold. The videos are withheld: not released.",
+        "At least one rule of the policy does not hold, or an answer is not one it accepts. The videos are withheld: "
+        "not released.",
         "Files withheld: not released",
     ),
     Outcome.INDETERMINATE: VerdictWords(
         "INDETERMINATE",
-        "At least one rule of the policy could not be judged on these videos, and that is not a pass. "
+        "At least one rule of the policy could not be judged on these videos, or an answer it asks for is missing, and "
+        "that is not a pass. "
         "The videos are withheld: not released.",
         "Files withheld: not released",
     ),

@@ -8,6 +8,7 @@ import typer
 
 from deid_audit.cli.options import (
     CaseId,
+    ContextFile,
     Device,
     Force,
     Json,
@@ -56,6 +57,7 @@ def audit(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    context: ContextFile = None,
     device: Device = "auto",
     align: Annotated[
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
@@ -77,6 +79,6 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, align=align, strangers=strangers, thorough=thorough, force=force,
+        context=context, device=device, align=align, strangers=strangers, thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

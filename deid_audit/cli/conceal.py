@@ -8,6 +8,7 @@ import typer
 
 from deid_audit.cli.options import (
     CaseId,
+    ContextFile,
     Device,
     Force,
     Json,
@@ -50,6 +51,7 @@ def conceal(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    context: ContextFile = None,
     device: Device = "auto",
     thorough: Thorough = False,
     force: Force = False,
@@ -67,6 +69,7 @@ def conceal(
         video=video, method=method, out=out, certificate=certificate,
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        context=context,
         device=device, thorough=thorough, force=force,
     )  # fmt: skip
     result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())

@@ -21,6 +21,15 @@ PassphraseFile = Annotated[
         help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt.",
     ),
 ]
+ContextFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--context",
+        metavar="FILE.toml",
+        readable=False,
+        help="The steward's answers, printed on the certificate: never a patient's name. See: policy questions.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
 SubjectPhoto = Annotated[
     Path | None,

@@ -7,7 +7,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from deid_audit.answers import next_step
 from deid_audit.cli.options import print_json
+from deid_audit.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +75,10 @@ def document(result: "JobResult") -> dict[str, Any]:
         "certificate_sha256": result.certificate_sha256,
         "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
         "findings": [finding.model_dump(mode="json") for finding in case.verdict.findings],
+        "answers": [
+            one.model_dump(mode="json") | {"next_step": None if one.outcome is Outcome.PASSED else next_step(one)}
+            for one in case.verdict.answers
+        ],
         "explanations": [_explanation(one) for one in result.explanations],
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
         "learning_curve": [_reading(point) for point in result.learning_curve],
@@ -143,7 +149,13 @@ def print_result(result: "JobResult") -> None:
         table.add_row(
             finding.outcome.value, f"{rule.metric} of {rule.of}", observed, f"{OPERATOR_WORDS[rule.op]} {rule.limit:g}"
         )
+    for asked in case.verdict.answers:
+        given = "-" if asked.answer is None else "given"
+        table.add_row(asked.outcome.value, f"answer: {asked.asked.field}", given, " or ".join(asked.asked.allowed))
     console.print(table)
+    for asked in case.verdict.answers:
+        if asked.outcome is not Outcome.PASSED:
+            console.print(f"{asked.reason}. {next_step(asked)}", markup=False)
     if result.explanations:
         console.print()
         console.print(_explained(result.explanations))
@@ -157,7 +169,7 @@ def print_result(result: "JobResult") -> None:
     console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
     console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
     console.print(f"for you only  {result.out / 'audit'}", soft_wrap=True)
-    if result.explanations:
+    if not passed:
         console.print(f"why, in full  {result.out / 'audit' / 'why.txt'}, pictures beside it in why/", soft_wrap=True)
     if not case.signer.verified_issuer:
         console.print("signed by a key made on the spot: the issuer is not verified (see: deid-audit keys new)")

@@ -8,6 +8,7 @@ import typer
 
 from deid_audit.cli.options import (
     CaseId,
+    ContextFile,
     Device,
     Force,
     Iterations,
@@ -67,6 +68,7 @@ def run(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    context: ContextFile = None,
     device: Device = "auto",
     preset: Preset = "auto",
     train_seconds: TrainSeconds = None,
@@ -89,6 +91,7 @@ def run(
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
         policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, thorough=thorough, force=force,
     )  # fmt: skip

@@ -86,6 +86,7 @@ def conceal(
                     policy=settings.policy,
                     out=settings.certificate,
                     case_id=settings.case_id,
+                    context=settings.context,
                     device=settings.device,
                     thorough=settings.thorough,
                     force=settings.force,

@@ -115,7 +115,8 @@ def conclude(
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     """
     refuse_incomplete(examined.watched)
-    verdict = judge(examined.measurements, job.policy)
+    issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
+    verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
     released = [video.released for video in examined.watched]
     outputs = issuing.write_outputs(
@@ -123,7 +124,6 @@ def conclude(
     )
     released[0].path.parent.rmdir()
     figures = [*examined.plots, *(pictures(examined.watched) if passed else [])]
-    issued_at = job.clock()
     case = CaseRecord(
         kind=job.kind,
         case_id=job.case_id,
@@ -145,6 +145,7 @@ def conclude(
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
+        context=job.context,
     )
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
@@ -155,7 +156,7 @@ def conclude(
         partial,
         [video.ledger for video in examined.watched],
         figures,
-        why=why_text(case, explanations) if explanations else None,
+        why=None if passed else why_text(case, explanations),
         why_pictures=take_pictures(explanations, seen),
         learning_curve=curve_csv(learning_curve) if learning_curve else None,
         log=getattr(job.progress, "lines", []),

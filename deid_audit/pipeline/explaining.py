@@ -6,6 +6,7 @@ Comes after the verdict. Nothing of it reaches the certificate or the release: a
 import textwrap
 from collections.abc import Sequence
 
+from deid_audit.answers import AnswerFinding, next_step
 from deid_audit.findings import CaseRecord, Explanation, Finding, Outcome, video_scope
 from deid_audit.measure.figures import pointed_frame
 from deid_audit.pipeline.advising import advise
@@ -111,7 +112,15 @@ def why_text(case: CaseRecord, explanations: Sequence[Explanation]) -> str:
         "For the steward only. The pictures in why/ are frames of the withheld videos and may show the subject:",
         "do not pass this folder on.",
     ]
-    return "\n".join(head + [line for one in enumerate(explanations, start=1) for line in _entry(*one)]) + "\n"
+    entries = [line for one in enumerate(explanations, start=1) for line in _entry(*one)]
+    unanswered = [one for one in case.verdict.answers if one.outcome in _UNMET]
+    entries += [line for one in enumerate(unanswered, start=len(explanations) + 1) for line in _answer_entry(*one)]
+    return "\n".join(head + entries) + "\n"
+
+
+def _answer_entry(number: int, one: AnswerFinding) -> list[str]:
+    rows = (("asked", one.asked.why), ("found", one.reason), ("next", f"- {next_step(one)}"))
+    return ["", f"{number}. {one.asked.field}, an answer: {one.outcome.value}", *_wrapped(rows)]
 
 
 def _entry(number: int, one: Explanation) -> list[str]:
@@ -124,7 +133,11 @@ def _entry(number: int, one: Explanation) -> list[str]:
         at = f"{video_scope(one.worst.video)}, {one.worst.time_s:.2f} s, frame {one.worst.frame}"
         rows.append(("picture", f"why/{one.picture} ({at})"))
     rows += [("next" if at == 0 else "", f"- {step}") for at, step in enumerate(one.next_steps)]
-    lines = ["", f"{number}. {rule.metric} of {rule.of}: {finding.outcome.value}"]
+    return ["", f"{number}. {rule.metric} of {rule.of}: {finding.outcome.value}", *_wrapped(rows)]
+
+
+def _wrapped(rows: Sequence[tuple[str, str]]) -> list[str]:
+    lines = []
     for label, text in rows:
         indent = " " * (14 if text.startswith("- ") else 12)
         lines += textwrap.wrap(

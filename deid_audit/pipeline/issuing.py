@@ -41,7 +41,7 @@ _NOT_ASSESSED = (
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
     "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
     "Differences between groups of people: one subject was examined.",
-    "Consent of subject and donor, the legal basis of sharing, and the retention of the originals.",
+    "Consent of subject and donor, the legal basis of sharing, and the retention of the originals: not checked.",
     "Copies of originals or intermediate files made outside this tool.",
     "Whether a clinician would rate the released video as the original; no person rated it.",
 )

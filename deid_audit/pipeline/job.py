@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deid_audit.answers import Answer, missing_words
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
+from deid_audit.context import read_context
 from deid_audit.findings import JobKind, Policy
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
@@ -28,6 +30,8 @@ def now() -> datetime:
 class Job:
     """What a job was asked for: whose case, by which policy, signed by whom; `digest_key` names the originals.
 
+    `context` holds the steward's answers, in the order of `context.FIELDS`.
+
     `thorough` says that the written file is searched in more ways, asked for by hand or by the policy.
     """
 
@@ -35,6 +39,7 @@ class Job:
     case_id: str
     out: Path
     policy: Policy
+    context: tuple[Answer, ...]
     signer: Signer
     clock: Callable[[], datetime]
     digest_key: bytes
@@ -52,14 +57,16 @@ def prepare(
     progress: Progress,
     clock: Callable[[], datetime],
 ) -> Job:
-    """Refuses what cannot work before any work is done: policy, output folder, device, a machine without the fonts.
+    """Refuses what cannot work before any work is done: policy, answers, output folder, device, fonts.
 
-    Without a signer a key is made on the spot.
+    Without a signer a key is made on the spot. What the policy asks for and nobody answered is said, not refused: the
+    measurements may be wanted all the same.
 
     Raises:
         DeidAuditError: with the next step.
     """
     policy = load_policy(settings.policy)
+    context = _answers(settings.context, policy, clock(), progress)
     refuse_existing(settings.out, force=settings.force)
     device = pick_device(settings.device)
     sample_page(b"{}", issued_at=clock())
@@ -70,6 +77,7 @@ def prepare(
         case_id=settings.case_id,
         out=settings.out,
         policy=policy,
+        context=context,
         signer=signer,
         clock=clock,
         digest_key=secrets.token_bytes(32),
@@ -78,3 +86,11 @@ def prepare(
         thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
     )
+
+
+def _answers(file: Path | None, policy: Policy, at: datetime, progress: Progress) -> tuple[Answer, ...]:
+    given = {} if file is None else read_context(file, on=at.date())
+    context = tuple(Answer(field=name, answer=answer) for name, answer in given.items())
+    if missing := missing_words(policy.answers, context, on=at.date()):
+        progress.say(missing)
+    return context

@@ -6,10 +6,13 @@ that could not be made is `skipped`, and what was skipped never counts as held. 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from deid_audit.answers import AnswerFinding, valid_until
 from deid_audit.certificate.checking import FACTS, CertificateCheck, check_certificate
+from deid_audit.context import has_run_out
 from deid_audit.errors import EvidenceError, SignatureError
 from deid_audit.evidence import FileProblem, compare_files, parse_statement
 from deid_audit.findings import CaseRecord, Finding, Outcome, SignerInfo
@@ -22,7 +25,7 @@ CHECKS = FACTS | {
     "statement.parsed": "the statement is complete and in its exact form",
     "statement.sibling": "evidence.json beside the certificate is the attached one",
     "statement.signer": "the statement names the one who signed",
-    "statement.verdict": "the verdict follows from the measurements and the policy",
+    "statement.verdict": "the verdict follows from the measurements, the answers and the policy",
     "files.compared": "the files are those of the statement",
 }
 
@@ -42,13 +45,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived."""
+    """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
+
+    `checked_on` is the day (UTC) that a stated validity is held against.
+    """
 
     checks: tuple[Check, ...]
     signer: SignerInfo | None
     case: CaseRecord | None
     file_problems: tuple[FileProblem, ...]
     files_compared: int
+    checked_on: date
 
     @property
     def verdict(self) -> Outcome | None:
@@ -67,10 +74,16 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> int:
-        """0 authentic, trusted, PASSED and the files as stated; 3 the same but not PASSED; 1 anything else."""
+        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, or no longer valid; 1 anything else."""
         if not self.holds:
             return 1
-        return 0 if self.verdict is Outcome.PASSED else 3
+        return 0 if self.verdict is Outcome.PASSED and not self.ran_out else 3
+
+    @property
+    def ran_out(self) -> str:
+        """The last day on which a release may rest on this certificate, where it has passed; else empty."""
+        until = None if self.case is None else valid_until(self.case.context)
+        return until if until is not None and has_run_out(until, self.checked_on) else ""
 
     @property
     def conclusion(self) -> str:
@@ -79,6 +92,8 @@ class VerifyReport:
             return f"Authentic, from an issuer you trust, PASSED, and every file is the certified one.{self._caveat}"
         if self.exit_code == 3:
             verdict = f"the verdict is {self.verdict}: not to be released"
+            if self.verdict is Outcome.PASSED:
+                verdict = f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
             return f"Authentic and from an issuer you trust, but {verdict}.{self._caveat}"
         bad = [check for check in self.checks if check.status == "failed"] or [
             check for check in self.checks if check.status == "skipped" and check.id != "statement.sibling"
@@ -93,12 +108,18 @@ class VerifyReport:
         return " The key was made on the spot: who issued this is as sure as the way its certificate came to you."
 
 
-def verify(certificate: Path, *, release: Path | None, trust: Sequence[Path]) -> VerifyReport:
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def verify(
+    certificate: Path, *, release: Path | None, trust: Sequence[Path], today: Callable[[], date] = _today
+) -> VerifyReport:
     """Run every check on `certificate`.
 
     1. The PDF: readable, signed once, unchanged, certified, by a trusted issuer, with one statement attached.
     2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the signer.
-    3. The verdict: judged again from the statement's measurements with the statement's policy.
+    3. The verdict: judged again from the statement's measurements and answers with the statement's policy.
     4. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
 
     Raises:
@@ -107,7 +128,7 @@ def verify(certificate: Path, *, release: Path | None, trust: Sequence[Path]) ->
     """
     pdf = _read_certificate(certificate)
     examined = check_certificate(pdf, [_read_trust(path) for path in trust])
-    return _Verification(certificate, release, examined).run()
+    return _Verification(certificate, release, examined, today()).run()
 
 
 def _read_certificate(path: Path) -> bytes:
@@ -140,6 +161,7 @@ class _Verification:
     certificate: Path
     release: Path | None
     examined: CertificateCheck
+    today: date
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
     problems: tuple[FileProblem, ...] = ()
@@ -164,6 +186,7 @@ class _Verification:
             case=self.case,
             file_problems=self.problems,
             files_compared=self.compared,
+            checked_on=self.today,
         )
 
     def _statement(self) -> bytes:
@@ -201,8 +224,10 @@ class _Verification:
 
     def _verdict(self) -> str:
         case = self._read_case()
-        again = judge(case.measurements, case.policy)
-        if [_facts(one) for one in again.findings] != [_facts(one) for one in case.verdict.findings]:
+        again = judge(case.measurements, case.policy, case.context, on=_day_of(case))
+        findings = [_facts(one) for one in again.findings] == [_facts(one) for one in case.verdict.findings]
+        answers = [_answer_facts(one) for one in again.answers] == [_answer_facts(one) for one in case.verdict.answers]
+        if not findings or not answers:
             raise EvidenceError(
                 f"the measurements come to {again.outcome} with other findings than the recorded {case.verdict.outcome}"
             )
@@ -224,6 +249,17 @@ class _Verification:
 def _facts(finding: Finding) -> tuple[object, ...]:
     """A finding without its words, which another version may put differently."""
     return (finding.rule, finding.outcome, finding.scope, finding.observed, finding.sample_size, finding.noise_floor)
+
+
+def _answer_facts(finding: AnswerFinding) -> tuple[object, ...]:
+    return (finding.asked, finding.outcome, finding.answer)
+
+
+def _day_of(case: CaseRecord) -> date:
+    try:
+        return datetime.fromisoformat(case.issued_at).astimezone(UTC).date()
+    except ValueError:
+        raise EvidenceError("issued_at is not a time") from None
 
 
 class _Skipped(Exception):

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pypdf
 import pytest
 
 from deid_audit.pipeline.demo_clips import write_demo_clips
@@ -22,6 +23,7 @@ from tests.schemas import document_in
 
 pytestmark = pytest.mark.e2e
 FRAMES = 30
+RECIPIENT = "the registry of tremor, role 7"
 
 
 Command = Callable[..., Done]
@@ -67,9 +69,11 @@ def covered(
 ) -> tuple[Path, dict]:
     """A covered video with its certificate."""
     folder = tmp_path_factory.mktemp("covered")
+    answers = tmp_path_factory.mktemp("answers") / "jane-doe.toml"
+    answers.write_text(f'recipient = "{RECIPIENT}"\nvalid_until = 2099-12-31\n')
     done = deid_audit(
         *("conceal", clips[0], "--out", folder / "covered.mp4", "--certificate", folder / "case"),
-        *("--case-id", "c1", "--json"),
+        *("--case-id", "c1", "--context", answers, "--json"),
     )
     assert done.status == 0, done.stderr
     return folder, document_in(done.stdout)
@@ -96,6 +100,23 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     assert np.abs(before.astype(int) - after)[:, 350:].mean() < 3  # the body is as it was
     certificate = folder / "case" / "certificate.pdf"
     assert deid_audit("verify", certificate, "--trust", folder / "case" / "signer.crt").status == 0
+
+
+def test_answers_stand_in_statement_and_certificate_and_nowhere_else(covered: tuple[Path, dict]) -> None:
+    folder, result = covered
+    [validity] = result["audit"]["answers"]  # `concealment` asks nothing; a stated validity is judged all the same
+    assert (validity["outcome"], validity["answer"]) == ("PASSED", "2099-12-31")
+    statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
+    assert {one["field"]: one["answer"] for one in statement["context"]} == {
+        "valid_until": "2099-12-31",
+        "recipient": RECIPIENT,
+    }
+    pages = "".join(page.extract_text() for page in pypdf.PdfReader(folder / "case" / "certificate.pdf").pages)
+    assert "".join(f"Recipient: {RECIPIENT}".split()) in "".join(pages.split())
+    found = {path.name for path in folder.rglob("*") if path.is_file() and RECIPIENT.encode() in path.read_bytes()}
+    assert found == {"evidence.json"}  # the certificate's pages are compressed
+    named = [path for path in folder.rglob("*") if path.is_file() and b"jane-doe" in path.read_bytes()]
+    assert named == [] and "jane-doe" not in pages
 
 
 def test_the_audit_of_a_covered_video_by_the_release_policy_withholds_it(

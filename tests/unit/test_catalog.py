@@ -27,6 +27,9 @@ NAMES = {
     *(f"identity.outside.{name}" for name in ("to_original.mean", "to_original.p01", "auc")),
     *("audit.looks", "audit.families"),
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
+    *("control.same_person", "identity.to_strangers.mean", "attack.insider.match_rate"),
+    *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "strongest")),
+    *(f"attack.descriptor.{name}" for name in ("rank1", "rank5", "excess", "fnir")),
     "erasure.complete",
 }
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from deid_audit import __version__
 from deid_audit.__main__ import build_app
+from deid_audit.answers import form_text
 from deid_audit.cli.frame import DEBUG_VARIABLE, EXIT_STATUSES, make_app
+from deid_audit.context import FIELDS
 from deid_audit.errors import DeidAuditError, Interrupted, NotEnoughFaces, SettingsError
 from deid_audit.policy import list_policies, load_policy
 from deid_audit.resources import resource_dir
@@ -40,7 +42,7 @@ def test_list_names_every_shipped_policy() -> None:
     result = runner.invoke(build_app(), ["policy", "list"])
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [
-        *("aies2020", "concealment", "external", "release", "release-face", "strict")
+        *("aies2020", "concealment", "expert-determination", "external", "release", "release-face", "strict")
     ]
     result = runner.invoke(build_app(), ["policy", "list", "--json"])
     document = json.loads(result.stdout)
@@ -78,7 +80,113 @@ def test_check_reads_a_file_as_a_run_would(tmp_path: Path) -> None:
     assert document["policy"]["sha256"] == load_policy("aies2020").sha256
 
 
-@pytest.mark.parametrize("command", ["show", "check"])
+def test_show_and_check_name_the_required_answers() -> None:
+    policy = load_policy("expert-determination")
+    shown = " ".join(runner.invoke(build_app(), ["policy", "show", policy.id], env={"COLUMNS": "120"}).stdout.split())
+    for one in policy.answers:
+        assert f" {one.field}" in shown and one.why in shown and one.source in shown
+    assert "claim_basis: expert determination" in shown
+    checked = runner.invoke(build_app(), ["policy", "check", policy.id])
+    assert "29 rules, 17 required answers, sha256 " in checked.stdout
+    assert "required answers" not in runner.invoke(build_app(), ["policy", "show", "release"]).stdout
+
+
+def test_questions_prints_the_file_to_fill_in(tmp_path: Path) -> None:
+    policy = load_policy("expert-determination")
+    result = runner.invoke(build_app(), ["policy", "questions", policy.id])
+    assert (result.exit_code, result.stdout) == (0, form_text(policy.id, policy.answers))
+    document = json.loads(runner.invoke(build_app(), ["policy", "questions", policy.id, "--json"]).stdout)
+    assert [one["field"] for one in document["questions"] if one["required"]] == [one.field for one in policy.answers]
+    assert {one["field"] for one in document["questions"]} == set(FIELDS)
+    by_name = {one["field"]: one for one in document["questions"]}
+    assert by_name["claim_basis"]["allowed"] == ["expert determination"]
+    assert by_name["release_tier"]["allowed"] == ["public", "registered", "enclave"]
+
+
+CHANGED = """id = "mine"
+version = "2"
+title = "Mine"
+[[rules]]
+metric = "identity.to_original.mean"
+of = "swapped"
+op = "above"
+limit = 0.65
+min_sample_size = 50
+why = "because"
+source = "tests"
+[[rules]]
+metric = "expression.mouth_mae"
+of = "swapped"
+op = "at_most"
+limit = 9
+min_sample_size = 50
+why = "because"
+source = "tests"
+[[rules]]
+metric = "expression.mouth_r"
+of = "swapped"
+op = "at_least"
+limit = 0.75
+min_sample_size = 50
+why = "because"
+source = "tests"
+[[answers]]
+field = "claim_basis"
+allowed = ["consent"]
+why = "because"
+source = "tests"
+[[answers]]
+field = "subgroups"
+why = "because"
+source = "tests"
+"""
+
+
+def test_diff_names_what_only_one_has_and_which_limit_is_stricter(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(CHANGED)
+    result = runner.invoke(build_app(), ["policy", "diff", "expert-determination", str(mine)])
+    assert result.exit_code == 0
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    for line in (
+        "identity.to_original.mean of swapped: above 0.6 | 0.65; mine 2 is stricter",
+        "identity.to_original.mean of swapped: above ...: min_sample_size 100 | 50; expert-determination 1 is stricter",
+        "expression.mouth_mae of swapped: at most 5 | 9; expert-determination 1 is stricter",
+        "expression.mouth_r of swapped: at least ...: if_absent skip | fail_closed; mine 2 is stricter",
+        "claim_basis: expert determination | claim_basis: consent",
+    ):
+        assert line in lines
+    only_first = lines[
+        lines.index("only in expert-determination 1") + 1 : lines.index("differs: expert-determination 1 | mine 2")
+    ]
+    assert (
+        len(only_first) == len(load_policy("release").rules) - 3 and "erasure.complete of run: at least 1" in only_first
+    )
+    assert lines[lines.index("answers required only by mine 2") + 1] == "subgroups"
+    assert "only in mine 2" not in lines
+
+    document = json.loads(runner.invoke(build_app(), ["policy", "diff", "release", str(mine), "--json"]).stdout)
+    assert document["schema"] == "deid-audit/policy-diff/v1" and document["same"] is False
+    assert {
+        (one["metric"], one["key"], one["first"], one["second"], one["stricter"]) for one in document["changes"]
+    } == {
+        ("identity.to_original.mean", "limit", 0.6, 0.65, "second"),
+        ("identity.to_original.mean", "min_sample_size", 100, 50, "first"),
+        ("expression.mouth_mae", "limit", 5, 9, "first"),
+        ("expression.mouth_r", "if_absent", "skip", "fail_closed", "second"),
+    }
+    assert [one["field"] for one in document["answers_only_second"]] == ["claim_basis", "subgroups"]
+
+
+def test_diff_of_policies_that_ask_for_the_same_says_so() -> None:
+    result = runner.invoke(build_app(), ["policy", "diff", "release", "release"])
+    assert (result.exit_code, result.stdout) == (0, "release 3 and release 3 ask for the same\n")
+    document = json.loads(runner.invoke(build_app(), ["policy", "diff", "release", "release", "--json"]).stdout)
+    assert document["same"] is True
+    assert not runner.invoke(build_app(), ["policy", "diff", "release", "nope"]).stdout
+
+
+@pytest.mark.parametrize("command", ["show", "check", "questions"])
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_a_file_that_is_no_policy_ends_with_2_and_nothing_on_stdout(
     tmp_path: Path, command: str, as_json: list[str]

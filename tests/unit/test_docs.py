@@ -330,7 +330,10 @@ def stated_rules(changelog: str) -> Rules:
             assert reason, f"no reason given: {line}"
             words, _, number = limit.rpartition(" ")
             for policy in policies.split(", "):
-                if limit.startswith("removed"):
+                if rule.startswith("all of "):
+                    copied = {key[1:]: said for key, said in rules.items() if key[0] == rule.removeprefix("all of ")}
+                    rules |= {(policy, *key): said for key, said in copied.items()}
+                elif limit.startswith("removed"):
                     del rules[policy, rule, limit.removeprefix("removed ")]
                 else:
                     rules[policy, rule, words] = (number, sample, absent)
@@ -370,6 +373,8 @@ def test_a_later_section_changes_and_removes_what_an_earlier_one_said() -> None:
     key = ("release", "`a.b` of swapped", "above")
     assert stated_rules(head.format("0.2.0", "above 0.7") + old) == {key: ("0.7", "1", "–")}
     assert stated_rules(head.format("0.2.0", "removed above") + old) == {}
+    same = old + "| mine | all of release | as there | – | – | because |\n"
+    assert stated_rules(same) == {key: ("0.6", "1", "–"), ("mine", *key[1:]): ("0.6", "1", "–")}
 
 
 def test_the_newest_section_is_this_version() -> None:

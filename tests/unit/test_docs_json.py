@@ -16,6 +16,7 @@ from pydantic import Field
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.answers import Answer, RequiredAnswer
 from deid_audit.certificate.keys import load_signer
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
@@ -24,12 +25,13 @@ from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
-from deid_audit.findings import Explanation, Measurement, Moment, Policy, Stretch
+from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
 from deid_audit.ledger import State
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
-from tests.fakes import make_case
+from deid_audit.policy import judge
+from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED
 from tests.unit.inspections import inspection, nobody_found
@@ -57,9 +59,19 @@ writer = _writer()
 # -- what the commands print -----------------------------------------------------------------------------------------
 
 
+def answered_case(kind: str = "swap") -> CaseRecord:
+    """A case with one answer, asked for by its policy."""
+    policy, rows = make_policy(), make_measurements()
+    question = RequiredAnswer(field="release_tier", allowed=("enclave",), why="because", source="tests")
+    policy = policy.model_copy(update={"answers": (question,)})
+    context = (Answer(field="release_tier", answer="enclave"),)
+    verdict = judge(rows, policy, context, on=ISSUED.date())
+    return make_case(kind=kind, policy=policy, measurements=rows, verdict=verdict, context=context)
+
+
 def job_result(kind: str = "swap") -> Any:
     """What `document` reads of a JobResult, without the pipeline's heavy imports."""
-    case = make_case(kind=kind)
+    case = answered_case(kind)
     explanation = Explanation(
         finding=case.verdict.findings[0],
         also=("video 2: 0.58 is not above 0.6",),
@@ -98,6 +110,7 @@ def verify_report() -> VerifyReport:
         case=case,
         file_problems=(FileProblem(name="case-0001-01.mp4", kind="changed", detail="its SHA-256 differs"),),
         files_compared=3,
+        checked_on=ISSUED.date(),
     )
 
 
@@ -129,7 +142,7 @@ def prepared_pack() -> Any:
 
 
 def statement() -> Any:
-    return json.loads(build_statement(make_case()))
+    return json.loads(build_statement(answered_case()))
 
 
 BUILDERS: dict[str, Callable[[], Any]] = {
@@ -142,6 +155,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),
     "policy-check": lambda: printed("policy", "check", "release"),
+    "policy-questions": lambda: printed("policy", "questions", "expert-determination"),
+    "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
     "statement": statement,
@@ -157,7 +172,9 @@ def test_what_is_printed_fits_its_schema(name: str) -> None:
 
 
 def test_where_there_is_nothing_to_say_null_fits_too() -> None:
-    unread = VerifyReport(checks=(), signer=None, case=None, file_problems=(), files_compared=0)
+    unread = VerifyReport(
+        checks=(), signer=None, case=None, file_problems=(), files_compared=0, checked_on=ISSUED.date()
+    )
     assert_fits(verify_document(unread))
     assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
     assert_fits(inspect_document(nobody_found()))

@@ -1,4 +1,4 @@
-"""Attacks on descriptors made by hand: known chances and ranks, planted leaks, and galleries too small to say anything."""
+"""Attacks on descriptors made by hand: known chances and ranks, planted leaks, and galleries that are too small."""
 
 import numpy as np
 import pytest

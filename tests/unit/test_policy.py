@@ -1,6 +1,7 @@
 """Policies: every way a file can be no policy, every way a rule can end, and the numbers that ship."""
 
 import hashlib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deid_audit.findings import Measurement, Outcome, Verdict
 from deid_audit.policy import judge, list_policies, load_policy
 from deid_audit.resources import resource_dir
 from tests.fakes import make_case, make_measurement, make_measurements, make_policy, make_rule
+from tests.unit.test_answers import all_answers
 
 HEAD = 'id = "mine"\nversion = "1"\ntitle = "Mine"\n'
 RULE = """[[rules]]
@@ -18,6 +20,11 @@ metric = "identity.to_original.mean"
 of = "swapped"
 op = "above"
 limit = 0.6
+why = "because"
+source = "tests"
+"""
+ASKED = """[[answers]]
+field = "recipient"
 why = "because"
 source = "tests"
 """
@@ -43,6 +50,9 @@ def test_a_good_file_is_read_and_its_exact_bytes_are_pinned(tmp_path: Path) -> N
         ("identity.to_original.p01", 1),
     ]
     assert load_policy(write(tmp_path, text + "# a comment\n")).sha256 != policy.sha256
+    assert policy.answers == ()
+    [asked] = load_policy(write(tmp_path, text + ASKED + 'allowed = ["a", "b"]\n')).answers
+    assert (asked.field, asked.allowed, asked.why) == ("recipient", ("a", "b"), "because")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,17 @@ def test_a_good_file_is_read_and_its_exact_bytes_are_pinned(tmp_path: Path) -> N
         ),
         (HEAD + RULE.replace("identity.to_original.mean", "coverage.concealed_share").replace("0.6", "5"), "a share"),
         (HEAD + RULE.replace("0.6", "-0.1"), "rules[0].limit"),
+        (HEAD + RULE + ASKED.replace("recipient", "patient"), "answers[0]: unknown answer 'patient'"),
+        (HEAD + RULE + ASKED.replace('"because"', '""'), "answers[0].why"),
+        (HEAD + RULE + ASKED.replace('source = "tests"\n', ""), "answers[0].source: missing"),
+        (HEAD + RULE + ASKED + 'limit = "x"\n', "answers[0].limit: unknown key"),
+        (HEAD + RULE + ASKED + "allowed = [1]\n", "answers[0].allowed[0]"),
+        (HEAD + RULE + ASKED + 'allowed = "a"\n', "answers[0].allowed"),
+        (HEAD + RULE + ASKED + 'allowed = [""]\n', "answers[0]: allowed: must not be empty"),
+        (HEAD + RULE + ASKED + ASKED, "answers[1].field: the same as answers[0]"),
+        (HEAD + 'answers = "recipient"\n' + RULE, "answers"),
+        (HEAD + "answers = [1]\n" + RULE, "answers[0]"),
+        (HEAD + ASKED, "rules: missing"),
         (HEAD, "rules: missing"),
         (HEAD + "rules = []\n", "rules"),
         (HEAD + 'rules = "none"\n', "rules"),
@@ -112,7 +133,8 @@ def test_a_folder_a_missing_file_and_an_unknown_name_are_refused(tmp_path: Path)
             load_policy(str(tmp_path / name))
         assert str(tmp_path) not in str(caught.value)
     with pytest.raises(
-        PolicyFileError, match=r"no policy 'nope'; shipped are aies2020, concealment, external, release, release-face"
+        PolicyFileError,
+        match=r"no policy 'nope'; shipped are aies2020, concealment, expert-determination, external, release,",
     ):
         load_policy("nope")
 
@@ -164,6 +186,7 @@ SHIPPED = {
     "concealment": COVERED,
     "release": RELEASE_FACE | KEYPOINTS,
     "release-face": RELEASE_FACE,
+    "expert-determination": RELEASE_FACE | KEYPOINTS,
     "strict": RELEASE_FACE
     | KEYPOINTS
     | {("quality.seam", "at_most", 1)}
@@ -318,10 +341,11 @@ def test_no_measurements_never_pass(name: str) -> None:
 def test_a_good_case_passes_and_each_missing_measurement_undoes_it(name: str) -> None:
     policy = load_policy(name)
     rows = make_measurements(videos=2, swapped={"coverage.swapped": 0} if name == "concealment" else {})
-    assert judge(rows, policy).outcome is P
+    context, on = (all_answers() if policy.answers else ()), date(2026, 1, 2)
+    assert judge(rows, policy, context, on=on).outcome is P
     for rule in policy.rules:
         kept = [row for row in rows if (row.metric, row.of) != (rule.metric, rule.of)]
-        assert judge(kept, policy).outcome is I, rule.metric
+        assert judge(kept, policy, context, on=on).outcome is I, rule.metric
 
 
 def test_a_mean_that_hides_two_percent_of_bad_frames_fails_release_by_its_percentile() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from deid_audit.errors import SettingsError
-from deid_audit.settings import make_settings
+from deid_audit.settings import make_conceal_settings, make_settings
 
 GOOD: dict[str, Any] = {
     "subjects": (Path("s.mp4"),),
@@ -82,3 +82,14 @@ def test_other_donors_and_swap_everyone_belong_together() -> None:
     for change in ({"swap_everyone": True}, donors):
         with pytest.raises(SettingsError, match="belong together"):
             make_settings(**GOOD, **change)
+
+
+def test_answers_without_a_certificate_have_nowhere_to_stand() -> None:
+    asked: dict[str, Any] = {
+        "video": Path("v.mp4"), "out": Path("o.mp4"), "policy": "concealment", "case_id": "case-1",
+        "context": Path("c.toml"),
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="--context needs --certificate") as caught:
+        make_conceal_settings(**asked)
+    assert caught.value.exit_code == 2 and caught.value.next_step
+    assert make_conceal_settings(**asked, certificate=Path("c")).context == Path("c.toml")

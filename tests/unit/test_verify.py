@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 
 import pikepdf
 import pytest
+import rfc8785
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
 from deid_audit.certificate.keys import ephemeral_signer, load_signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes
@@ -17,6 +20,7 @@ from deid_audit.errors import EvidenceError, SignatureError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.pipeline.verify import CHECKS, VerifyReport, verify
+from deid_audit.policy import judge
 from tests.unit.certificates import ISSUED, certified, signer, small_signed
 
 CONTENTS = {
@@ -168,6 +172,57 @@ def test_a_verdict_that_does_not_follow_from_the_measurements_fails(tmp_path: Pa
     assert (report.exit_code, report.verdict) == (1, None)
 
 
+def _with_validity(until: str) -> CaseRecord:
+    """A case that its steward calls valid until this day; judged on the day of issue."""
+    case = certified(Outcome.PASSED).case
+    context = (Answer(field="valid_until", answer=until),)
+    verdict = judge(case.measurements, case.policy, context, on=ISSUED.date())
+    return case.model_copy(update={"context": context, "verdict": verdict})
+
+
+def test_a_validity_that_has_run_out_is_no_longer_0(tmp_path: Path) -> None:
+    certificate = _lay_out_statement(tmp_path, build_statement(_with_validity("2026-06-30")))
+    trust = [tmp_path / "signer.crt"]
+    last = verify(certificate, release=None, trust=trust, today=lambda: date(2026, 6, 30))
+    assert (last.exit_code, last.ran_out, last.verdict) == (0, "", Outcome.PASSED)
+    after = verify(certificate, release=None, trust=trust, today=lambda: date(2026, 7, 1))
+    assert _not_ok(after) == {}
+    assert (after.exit_code, after.verdict) == (3, Outcome.PASSED)
+    assert "valid until 2026-06-30: not to be released any more" in after.conclusion
+
+
+def test_an_answer_changed_after_judging_fails(tmp_path: Path) -> None:
+    """A pass under a longer validity than the one that was judged; and a day of issue that is no day."""
+    case = _with_validity("2026-06-30")
+    longer = case.model_copy(update={"context": (Answer(field="valid_until", answer="2036-06-30"),)})
+    report = _verify(_lay_out_statement(tmp_path / "a", build_statement(longer)))
+    assert _not_ok(report) == {"statement.verdict": "failed"}
+    undated = case.model_copy(update={"issued_at": "yesterday"})
+    report = _verify(_lay_out_statement(tmp_path / "b", build_statement(undated)))
+    assert _not_ok(report) == {"statement.verdict": "failed"}
+
+
+def test_a_pass_without_its_answers_fails(tmp_path: Path) -> None:
+    """An answer marked as given that nobody gave: the verdict says PASSED, judging again says otherwise."""
+    case = certified(Outcome.PASSED).case
+    question = RequiredAnswer(field="recipient", why="because", source="tests")
+    finding = AnswerFinding(asked=question, outcome=Outcome.PASSED, answer="a registry", reason="answered")
+    lie = case.model_copy(
+        update={
+            "policy": case.policy.model_copy(update={"answers": (question,)}),
+            "verdict": case.verdict.model_copy(update={"answers": (finding,)}),
+        }
+    )
+    assert _not_ok(_verify(_lay_out_statement(tmp_path, build_statement(lie)))) == {"statement.verdict": "failed"}
+
+
+def test_a_statement_from_before_there_were_answers_still_holds(tmp_path: Path) -> None:
+    table = json.loads(certified(Outcome.PASSED).statement)
+    del table["predicate"]["context"], table["predicate"]["policy"]["answers"], table["predicate"]["verdict"]["answers"]
+    report = _verify(_lay_out_statement(tmp_path, rfc8785.dumps(table)))
+    assert (_not_ok(report), report.exit_code) == ({}, 0)
+
+
 def test_a_statement_that_names_another_signer_fails(tmp_path: Path) -> None:
     case = certified(Outcome.PASSED).case
     other = case.model_copy(update={"signer": ephemeral_signer(ISSUED).info})
@@ -221,6 +276,7 @@ def test_a_report_without_all_checks_never_holds(tmp_path: Path) -> None:
             case=report.case,
             file_problems=(),
             files_compared=report.files_compared,
+            checked_on=report.checked_on,
         )
         assert fewer.exit_code == 1
 

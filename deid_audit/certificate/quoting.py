@@ -1,0 +1,145 @@
+"""What the tool itself can say to a board's question: values of the worst video, counts and records, as text.
+
+Between the case record and `questions`; no answer of the steward is read here, so none can appear as measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deid_audit.catalog import METRICS
+from deid_audit.certificate import wording
+from deid_audit.findings import CaseRecord, Measurement, Of, Outcome
+
+_VIDEO = "video "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What was measured or recorded, and what could have been and was not; both may be empty."""
+
+    measured: str = ""
+    missing: str = ""
+
+
+Measure = Callable[[CaseRecord], Quote]
+
+
+def worst(*asked: tuple[str, str], of: Of = "swapped", text: str = "") -> Measure:
+    """Quotes metrics, given as (metric, words), each of its worst video; `text` goes before the values."""
+    return lambda case: _of_worst(case, asked, of, text)
+
+
+def _of_worst(case: CaseRecord, asked: Sequence[tuple[str, str]], of: Of, text: str) -> Quote:
+    values, gaps = [], []
+    for metric, words in asked:
+        rows = [row for row in case.measurements if row.metric == metric and row.of == of]
+        rows = [row for row in rows if row.scope.startswith(_VIDEO)] or rows
+        known = [row for row in rows if row.value is not None]
+        # that the original has nothing of the kind was looked for: it is a finding and no gap
+        absent = [wording.missing(row) for row in rows if row.absent]
+        silent = [wording.missing(row) for row in rows if row.value is None and not row.absent]
+        if known or absent:
+            values.append(f"{words}: {_value(metric, known) if known else absent[0]}")
+        if silent or not rows:
+            gaps.append(f"{words}: {silent[0] if silent else 'not measured'}")
+    return Quote(
+        measured=f"{text}{'; '.join(values)}." if values else "", missing=f"{'; '.join(gaps)}." if gaps else ""
+    )
+
+
+def _value(metric: str, rows: Sequence[Measurement]) -> str:
+    """The worst value; of a metric without a better side the span of all."""
+    ordered = sorted((row for row in rows if row.value is not None), key=lambda row: row.value or 0.0)
+    values = [row.value for row in ordered if row.value is not None]
+    better = METRICS[metric].higher_is_better
+    if better is not None:
+        row = ordered[0 if better else -1]
+        sure = "" if row.interval is None else f" (95 % interval {wording.interval(row)})"
+        return wording.number(metric, values[0] if better else values[-1]) + sure
+    span = dict.fromkeys(wording.number(metric, value) for value in (values[0], values[-1]))
+    return " to ".join(span)
+
+
+def files(case: CaseRecord) -> Quote:
+    videos = "; ".join(
+        f"{one.label}: {one.width} × {one.height} px, {one.frame_count} frames, {one.duration_s:.2f} s, {one.codec}"
+        for one in case.rendered
+    )
+    return Quote(measured=f"{len(case.outputs)} files by SHA-256 on the first page. {videos}.")
+
+
+def signatory(case: CaseRecord) -> Quote:
+    issuer = "" if case.signer.verified_issuer else ", by a key made on the spot: the name proves nothing"
+    return Quote(measured=f"Signed as {case.signer.name}{issuer}. Fingerprint on the first page.")
+
+
+def threshold(case: CaseRecord) -> Quote:
+    outcomes = [finding.outcome for finding in case.verdict.findings]
+    tally = ", ".join(
+        f"{outcomes.count(one)} {words.lower()}" for one, words in wording.TALLY_WORDS.items() if one in outcomes
+    )
+    text = f"Every limit with its observed value on the first page: of {len(outcomes)} rules {tally}."
+    text += " n = 1 subject was examined"
+    if case.verdict.outcome is Outcome.PASSED:
+        bound = 100 * wording.failure_bound(1)
+        text += f", without a failure: the rate among subjects may be up to {bound:.0f} % (1 − 0.05^(1/n))"
+    return Quote(measured=f"{text}.")
+
+
+def marking(case: CaseRecord) -> Quote:
+    if any(output.role == "readme" for output in case.outputs):
+        return Quote(measured="README.txt among the released files says how the faces were changed.")
+    return Quote(missing="No file is released, so none carries a notice.")
+
+
+def donors(case: CaseRecord) -> Quote:
+    if not case.donors:
+        return Quote(missing="No donor was given.")
+    return Quote(measured=f"Donor videos: {len(case.donors)}, named by keyed digest under “The videos in numbers”.")
+
+
+def people(case: CaseRecord) -> Quote:
+    regions = sum(video.regions for video in case.ledger.videos)
+    rows = (
+        ("residue.unaccounted_faces", "found in the written file and not accounted for"),
+        ("coverage.undecided", "undecided"),
+    )
+    found = _of_worst(case, rows, "swapped", f"{regions} face regions in the ledger, each with what was done; ")
+    seen = (("audit.smallest_face_px", "Smallest upright face that this audit finds in 9 of 10 cases"),)
+    audit = _of_worst(case, seen, "run", " ")
+    return Quote(
+        measured=found.measured + audit.measured, missing=" ".join(filter(None, (found.missing, audit.missing)))
+    )
+
+
+def destruction(case: CaseRecord) -> Quote:
+    record = case.erasure
+    if not record.checks:
+        return Quote(missing="No check was made after the destruction.")
+    held = sum(check.holds for check in record.checks)
+    of_audit = " This is about the audit's own data only." if case.kind == "audit" else ""
+    return Quote(
+        measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after "
+        f"their destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{of_audit}"
+    )
+
+
+def repeating(case: CaseRecord) -> Quote:
+    return Quote(
+        measured=f"Made with deid-audit {case.tool_version}; {len(case.models)} model files by SHA-256, "
+        f"{len(case.environment)} facts of software and machine, the settings of {len(case.stages)} stages, and the "
+        f"policy (sha256 {case.policy.sha256[:16]}…) are in the attached statement."
+    )
+
+
+def untested(case: CaseRecord) -> Quote:
+    return Quote(measured=f"{len(case.not_assessed)} things, listed under “What was not assessed”.")
+
+
+def pack_words(case: CaseRecord) -> str:
+    """What the maker of a donor's pack said of licence and consent: words like the steward's; empty without a pack."""
+    for stage in case.stages:
+        if "pack_sha256" in stage.settings:
+            licence, consent = (stage.settings.get(key) for key in ("licence", "consent"))
+            return f"by the donor's pack: licence {licence}; consent {consent}"
+    return ""

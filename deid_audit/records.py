@@ -1,0 +1,66 @@
+"""The base of all paper-side records, the outcomes that they can have, and the facts about files and intervals."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Frozen, no unknown keys, no NaN: the base of everything that is written to or read from a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Outcome(StrEnum):
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+class Interval(Strict):
+    """A 95 % interval by resampling whole clusters; `clusters` is how many there were, of what kind `unit` says."""
+
+    low: float = Field(description="Lower end, in the metric's unit.")
+    high: float = Field(description="Upper end, in the metric's unit.")
+    clusters: int = Field(ge=1, description="How many clusters were resampled.")
+    unit: str = Field(description="What a cluster is: seconds, videos, people.")
+
+
+class VideoInventory(Strict):
+    """What a file carries beside its pictures: streams by kind, metadata keys (names only), chapters."""
+
+    audio_streams: int = Field(description="Number of sound streams.")
+    subtitle_streams: int = Field(description="Number of subtitle streams.")
+    data_streams: int = Field(description="Number of other streams.")
+    metadata_keys: tuple[str, ...] = Field(description="Names of the tags, without their values.")
+
+
+class VideoFacts(Strict):
+    """One video in numbers. `label` is "subject video 2"; sizes are of the upright picture, in px.
+
+    For an original `keyed_digest` is an HMAC under a key that stays with the steward; for a released file it is
+    empty and the statement's subject carries the plain sha256.
+    """
+
+    label: str = Field(description="What the video is called here: `subject video 1`.")
+    keyed_digest: str = Field(description="HMAC of an original's bytes, hex; else empty.")
+    width: int = Field(description="Width of the upright picture, in pixels.")
+    height: int = Field(description="Height of the upright picture, in pixels.")
+    frame_count: int = Field(description="Number of frames.")
+    duration_s: float = Field(description="Duration, in seconds.")
+    time_base: str = Field(description="Unit of the timestamps, a fraction of a second.")
+    variable_rate: bool = Field(description="Whether the time between frames varies.")
+    rotation: int = Field(description="Rotation that a player must apply, in degrees.")
+    codec: str = Field(description="Name of the video codec.")
+    inventory: VideoInventory = Field(description="What the file carries beside its pictures.")
+
+
+class OutputFile(Strict):
+    """One file of the release (or withheld) folder, by name and sha256."""
+
+    name: str = Field(description="File name in the output folder.")
+    sha256: str = Field(description="SHA-256 of the file, hex.")
+    size_bytes: int = Field(description="Size, in bytes.")
+    role: Literal["video", "readme", "manifest"] = Field(description="What the file is for.")

@@ -1,0 +1,68 @@
+"""The beginning of a job: a steward's answers are read, or refused, before any work is done."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deid_audit.errors import ContextFileError
+from deid_audit.pipeline import job
+from deid_audit.pipeline.job import prepare
+from deid_audit.progress import SilentProgress
+from deid_audit.settings import make_settings
+from tests.unit.certificates import signer
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Heard(SilentProgress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "protect_process", dict)
+    monkeypatch.setattr(job, "prepare_runtime", lambda device: 1)
+
+
+def begun(tmp_path: Path, text: str | None, policy: str = "expert-determination") -> tuple[Any, list[str]]:
+    file = None
+    if text is not None:
+        file = tmp_path / "context.toml"
+        file.write_text(text)
+    settings = make_settings(
+        subjects=(Path("s.mp4"),), donors=(Path("d.mp4"),), policy=policy, out=tmp_path / "out", case_id="case-1",
+        device="cpu", context=file,
+    )  # fmt: skip
+    heard = Heard()
+    return prepare("swap", settings, signer=signer(), progress=heard, clock=lambda: NOW), heard.lines
+
+
+def test_answers_reach_the_job_and_what_is_missing_is_said_before_the_work(tmp_path: Path) -> None:
+    made, said = begun(tmp_path, 'reviewer = "the head of the clinic"\nclaim_basis = "consent"\n')
+    assert [(one.field, one.answer) for one in made.context] == [
+        ("claim_basis", "consent"),
+        ("reviewer", "the head of the clinic"),
+    ]
+    [line] = said
+    assert "recipient: not answered" in line and "claim_basis: answered, but not with what the policy accepts" in line
+    assert "reviewer" not in line and "head of the clinic" not in line
+
+
+def test_a_policy_that_asks_nothing_is_served_without_a_word(tmp_path: Path) -> None:
+    made, said = begun(tmp_path, None, "release")
+    assert (made.context, said) == ((), [])
+
+
+def test_what_cannot_be_taken_ends_the_job_before_it_begins(tmp_path: Path) -> None:
+    for text in ('patient = "Jane Doe"\n', "valid_until = 2026-01-01\n"):
+        with pytest.raises(ContextFileError):
+            begun(tmp_path, text)
+    assert not (tmp_path / "out").exists()
