@@ -16,12 +16,13 @@ from deid_audit.findings import Figure, Of
 from deid_audit.frames import Float, Image
 from deid_audit.measure.expression import PARTS, FaceSignals
 from deid_audit.measure.identity import MATCH_CUT, Roc
-from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT
+from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, VISIBLE
 from deid_audit.measure.plotting import (
     METHOD_COLOURS,
     METHOD_MARKERS,
     METHOD_NAMES,
     draw,
+    plot,
     shade,
     styled,
     to_csv,
@@ -34,6 +35,7 @@ POINTED_MAX_HEIGHT_PX = 640
 _GUTTER_PX = 6
 _MASK_RGB = 0
 _POINTER_RGB = (255, 210, 0)
+_RING_RGB, _DOT_RGB = (255, 255, 255), (0, 0, 0)
 
 Signal = NDArray[np.float64]
 
@@ -54,7 +56,7 @@ def roc_figure(curve: Roc) -> Figure:
         ylim=(0, 1.02),
     )
     axes.legend(loc="lower right")
-    return _plot(
+    return plot(
         "roc",
         to_svg(canvas),
         f"Released frames within a distance cut of the donor's and of the subject's average face, over all cuts; area "
@@ -92,7 +94,7 @@ def distance_figure(number: int, times_s: Signal, distances: Signal, concealed: 
         summary = (
             f"smallest {known.min():.3f}, mean {known.mean():.3f}, {int(below.sum())} of {len(known)} frames below"
         )
-    return _plot(
+    return plot(
         f"distance-{number:02d}",
         to_svg(canvas),
         f"Video {number}: distance between each released frame's face and the same frame's original. Below "
@@ -130,7 +132,7 @@ def oks_figure(oks: Mapping[Of, Signal]) -> Figure:
         rows += [(of, low, high, share) for low, high, share in zip(edges[:-1], edges[1:], percent, strict=True)]
     panels[-1].set(xlabel="OKS of a frame (the first bar holds everything below 0.5, lost persons included)")
     panels[len(panels) // 2].set_ylabel("% of frames")
-    return _plot(
+    return plot(
         "oks-distribution",
         to_svg(canvas),
         "Similarity of the detected body keypoints to the original's (OKS), frame by frame, for the released video and "
@@ -170,7 +172,7 @@ def keypoint_figure(similarity: Mapping[Of, Signal]) -> Figure:
         of: min((row for row in rows if row[0] == of and row[5]), key=lambda r: r[3], default=None) for of in methods
     }
     words = [f"{METHOD_NAMES[of]}: lowest median {row[3]:.2f} ({row[1]})" for of, row in worst.items() if row]
-    return _plot(
+    return plot(
         "keypoint-similarity",
         to_svg(canvas),
         "Similarity of each single keypoint to the original's: median (marker) and 5th to 95th percentile (line) over "
@@ -200,7 +202,7 @@ def expression_figure(
     panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, 1.35), ncols=2)
     panels[-1].set_xlabel("time (s)")
     header = ["time_s", *(f"{part}_{words}" for part in PARTS for words in ("original", "released"))]
-    return _plot(
+    return plot(
         f"expression-{number:02d}",
         to_svg(canvas),
         f"Video {number}: opening of mouth and eyes and height of the brows (in % of the distance between the outer "
@@ -240,6 +242,36 @@ def sample_frames(released_rgb: Sequence[Image], boxes_xyxy: Sequence[Float]) ->
     )
 
 
+def keypoint_frames(released_rgb: Sequence[Image], keypoints: Sequence[tuple[Float, Float]]) -> Figure:
+    """The paper's Figure 6: keypoints on released frames, the original's as rings and the released one's as dots.
+
+    Args:
+        released_rgb: Up to three frames uint8 (H, W, 3) decoded from the released file, never from an original.
+        keypoints: For each frame the original's and the released keypoints, (17, 3) px and visibility each.
+    """
+    cells = []
+    for frame, (before, after) in list(zip(released_rgb, keypoints, strict=True))[:SAMPLE_COUNT]:
+        small = _small(frame)
+        scale = small.shape[0] / frame.shape[0]
+        for points, radius, colour, thickness in ((before, 6, _RING_RGB, 2), (after, 3, _DOT_RGB, -1)):
+            for x, y, visibility in np.asarray(points, np.float64):
+                if visibility >= VISIBLE:  # NaN compares False: nobody was found
+                    cv2.circle(small, (round(x * scale), round(y * scale)), radius, colour, thickness, cv2.LINE_AA)
+        cells.append(small)
+    if not cells:
+        raise StageError("there is no released frame to show")
+    upright = released_rgb[0].shape[0] > released_rgb[0].shape[1]
+    return Figure(
+        name="keypoints",
+        media_type="image/png",
+        data=_png(_beside(cells) if upright else _below(cells)),
+        kind="released frame",
+        caption="Body keypoints on released frames: where the original's are (rings) and where the released video's "
+        "are found (dots). A dot outside its ring is a keypoint that moved.",
+        alt=f"{len(cells)} released frames with rings and dots on face, shoulders, arms, hips and legs.",
+    )
+
+
 def pointed_frame(released_rgb: Image, boxes_xyxy: Float) -> bytes:
     """A released frame as PNG, at most 640 px high, with a thin frame around each box (k, 4) px: for the steward only.
 
@@ -262,10 +294,6 @@ def _png(image_rgb: Image) -> bytes:
     if not written:
         raise StageError("a picture could not be written as PNG")
     return data.tobytes()
-
-
-def _plot(name: str, data: bytes, caption: str, alt: str, csv: str) -> Figure:
-    return Figure(name=name, media_type="image/svg+xml", data=data, kind="plot", caption=caption, alt=alt, csv=csv)
 
 
 def _span(times_s: Signal) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from deid_audit.findings import Of
+from deid_audit.findings import Figure, Of
 
 WIDTH_INCHES = 6.3
 METHOD_NAMES: dict[Of, str] = {
@@ -82,6 +82,11 @@ def to_svg(canvas: Canvas) -> bytes:
     stream = io.BytesIO()
     FigureCanvasSVG(canvas).print_svg(stream, metadata={"Date": None, "Creator": None})
     return stream.getvalue()
+
+
+def plot(name: str, data: bytes, caption: str, alt: str, csv: str) -> Figure:
+    """The figure of a plot: SVG, the words that go with it, and what it shows as CSV."""
+    return Figure(name=name, media_type="image/svg+xml", data=data, kind="plot", caption=caption, alt=alt, csv=csv)
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -159,6 +159,7 @@ def conclude(
         why=None if passed else why_text(case, explanations),
         why_pictures=take_pictures(explanations, seen),
         learning_curve=curve_csv(learning_curve) if learning_curve else None,
+        measurements=case.measurements,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )

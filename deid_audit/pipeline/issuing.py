@@ -3,7 +3,9 @@
 Everything written here carries the case id and digests only.
 """
 
+import csv
 import importlib.metadata
+import io
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +18,7 @@ from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement, manifest_text
-from deid_audit.findings import CaseRecord, Figure, JobKind, Outcome, OutputFile, Verdict
+from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, OutputFile, Verdict
 from deid_audit.ledger import LedgerFrame, to_csv
 
 MANIFEST, README, CERTIFICATE, STATEMENT = "manifest-sha256.txt", "README.txt", "certificate.pdf", "evidence.json"
@@ -36,8 +38,9 @@ _NOT_ASSESSED = (
     "as they were and can identify a person; only the face's nearest surroundings are measured, and not gated.",
     "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
-    "Recognition by people who know the subject, and by recognisers other than the one named here.",
-    "Attempts to reconstruct the original face from the released pixels; published methods partly do.",
+    "Recognition by people who know the subject, and by recognisers other than those named here.",
+    "Attempts to reconstruct the original face from the released pixels by who trains on other people; published methods "
+    "partly do.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
     "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
     "Differences between groups of people: one subject was examined.",
@@ -150,16 +153,18 @@ def write_audit(
     why: str | None,
     why_pictures: Mapping[str, bytes],
     learning_curve: str | None,
+    measurements: Sequence[Measurement],
     log: Sequence[str],
     digest_key: bytes,
 ) -> None:
-    """The steward's folder: ledger, figures with their data, learning curve, run log, the key of the keyed digests.
+    """The steward's folder: ledger, every measurement, figures with their data, learning curve, run log, the key of the keyed digests.
 
     Where the verdict is not PASSED, also why: a text, and frames of the withheld videos.
     """
     audit = partial / "audit"
     (audit / "figures").mkdir(parents=True)
     (audit / "frames.csv").write_text(to_csv(ledgers), encoding="utf-8")
+    (audit / "measurements.csv").write_text(measurements_csv(measurements), encoding="utf-8")
     if learning_curve is not None:
         (audit / "training.csv").write_text(learning_curve, encoding="utf-8")
     for figure in figures:
@@ -176,6 +181,34 @@ def write_audit(
     key_file = audit / "originals.key"
     key_file.touch(mode=0o600)
     key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
+
+
+def measurements_csv(measurements: Sequence[Measurement]) -> str:
+    """Every measurement as a row: the tables of the certificate, for those who compute on; what is missing is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        (
+            "metric",
+            "of",
+            "scope",
+            "value",
+            "low95",
+            "high95",
+            "clusters",
+            "unit",
+            "sample_size",
+            "noise_floor",
+            "why_not",
+        )
+    )
+    for row in measurements:
+        interval = row.interval
+        between = (interval.low, interval.high, interval.clusters, interval.unit) if interval else ("", "", "", "")
+        head = (row.metric, row.of, row.scope, "" if row.value is None else row.value)
+        floor = "" if row.noise_floor is None else row.noise_floor
+        writer.writerow((*head, *between, row.sample_size, floor, row.not_measured_because or row.no_interval_because))
+    return stream.getvalue()
 
 
 def passed(verdict: Verdict) -> bool:

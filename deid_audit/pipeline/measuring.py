@@ -58,7 +58,7 @@ class Observed:
     compared: NDArray[np.bool_]
     uncovered: NDArray[np.bool_]
     detections: list[Float]
-    samples: list[tuple[Image, Float]]
+    samples: list[tuple[int, Image, Float]]
     seen_by: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
     second_look: Mapping[int, Detections] = field(default_factory=dict)
     regions: list[tuple[RegionSeen, ...]] = field(default_factory=list)
@@ -144,7 +144,7 @@ def observe(
     subject = Descriptions(engines.recognizer)
     search = ReleasedSearch(engines, canaries, done)
     around = SampledFrames(cast, swapped, engines, rebuild)
-    samples: list[tuple[Image, Float]] = []
+    samples: list[tuple[int, Image, Float]] = []
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
         for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
@@ -160,7 +160,7 @@ def observe(
                 chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], found)
             subject.add(chip)
             if after.index in sampled:
-                samples.append((after.image_rgb.copy(), boxes[after.index]))
+                samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()

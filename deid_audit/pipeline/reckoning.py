@@ -13,11 +13,13 @@ from deid_audit.measure.attacks import measure_attacks, strongest
 from deid_audit.measure.canaries import Canary, measure_canaries
 from deid_audit.measure.controls import measure_controls
 from deid_audit.measure.coverage import measure_coverage
+from deid_audit.measure.embedding import embedding_figure
 from deid_audit.measure.expression import measure_expression
 from deid_audit.measure.figures import (
     distance_figure,
     expression_figure,
     keypoint_figure,
+    keypoint_frames,
     oks_figure,
     roc_figure,
     sample_frames,
@@ -143,6 +145,9 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
     curve = roc([video.observed.descriptors for video in videos], donor)
     if curve is not None:
         figures.append(roc_figure(curve))
+    descriptors = [video.observed.descriptors for video in videos]
+    if (embedding := embedding_figure(descriptors, donor)) is not None:
+        figures.append(embedding)
     for number, video in enumerate(videos, start=1):
         times = np.array(video.released.times_s)
         concealed = np.array([frame.subject_concealed for frame in video.ledger])
@@ -161,9 +166,12 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
 
 
 def pictures(videos: Sequence[Watched]) -> list[Figure]:
-    """Released frames beside the masked ones: only where the verdict is PASSED: others may show the subject."""
-    samples = [sample for video in videos for sample in video.observed.samples]
+    """Released frames, masked ones beside them, and keypoints on them: only where PASSED, others may show the subject."""
+    samples = [(video.observed.poses, *sample) for video in videos for sample in video.observed.samples]
     if not samples:
         return []
     chosen = [samples[round(share * (len(samples) - 1))] for share in (0.0, 0.5, 1.0)][: len(samples)]
-    return [sample_frames([image for image, _ in chosen], [grown(box, _FIGURE_MASK)[None] for _, box in chosen])]
+    images = [image for _, _, image, _ in chosen]
+    points = [(poses["original"].keypoints[at], poses["swapped"].keypoints[at]) for poses, at, _, _ in chosen]
+    masked = sample_frames(images, [grown(box, _FIGURE_MASK)[None] for _, _, _, box in chosen])
+    return [masked, keypoint_frames(images, points)]

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import StageError
 from deid_audit.findings import Figure, Of
+from deid_audit.measure.embedding import embed, embedding_figure, neighbours
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.figures import (
     SAMPLE_MAX_PX,
     distance_figure,
     expression_figure,
     keypoint_figure,
+    keypoint_frames,
     oks_figure,
     roc_figure,
     sample_frames,
 )
-from deid_audit.measure.identity import Roc
+from deid_audit.measure.identity import Roc, VideoDescriptors
 
 T = np.arange(60) / 25
 METHODS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
@@ -138,3 +140,59 @@ def test_samples_are_three_at_most_and_small(height: int, width: int) -> None:
 def test_no_frames_is_one_clear_error() -> None:
     with pytest.raises(StageError, match="no released frame"):
         sample_frames([], [])
+
+
+# -- t-SNE, and keypoints on released frames --------------------------------------------------------------------------
+
+
+def cloud(centre: float, count: int, seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(centre, 0.02, (count, 128)).astype(np.float32)
+
+
+def described_video(released: NDArray[np.float32], original: NDArray[np.float32]) -> VideoDescriptors:
+    count = len(released)
+    flags = np.ones(count, bool)
+    return VideoDescriptors(swapped=released, original=original, subject_swapped=flags, times_s=np.arange(count) / 25)
+
+
+def test_released_faces_that_are_the_donors_lie_with_the_donor_and_a_leak_lies_with_the_subject() -> None:
+    own, donor = cloud(0.0, 40, 1), cloud(0.2, 40, 2)
+    protected = embedding_figure([described_video(cloud(0.2, 40, 3), own)], donor)
+    leaking = embedding_figure([described_video(cloud(0.0, 40, 3), own)], donor)
+    assert protected is not None and leaking is not None
+    assert "donor's for 100% of the released frames and the subject's for 0%" in protected.alt
+    assert "donor's for 0% of the released frames and the subject's for 100%" in leaking.alt
+    assert len(rows_of(protected)) == 120
+    again = embedding_figure([described_video(cloud(0.2, 40, 3), own)], donor)
+    assert again is not None and again.data == protected.data
+
+
+def test_the_embedding_keeps_neighbours_as_scikit_learn_counts_them() -> None:
+    from sklearn.manifold import trustworthiness  # noqa: PLC0415
+
+    rows = np.concatenate([cloud(centre, 30, at) for at, centre in enumerate((0.0, 0.1, 0.2))])
+    points = embed(rows)
+    assert trustworthiness(rows, points, n_neighbors=5) > 0.7
+    labels = np.repeat([0, 1, 2], 30)
+    assert neighbours(points, labels, 0, 1) + neighbours(points, labels, 0, 2) == pytest.approx(1)
+
+
+def test_too_few_faces_make_no_embedding() -> None:
+    assert embedding_figure([described_video(cloud(0, 9, 1), cloud(0, 40, 2))], cloud(0.2, 40, 3)) is None
+    assert embedding_figure([described_video(cloud(0, 40, 1), cloud(0, 40, 2))], cloud(0.2, 0, 3)) is None
+
+
+def test_keypoints_are_drawn_on_the_given_frame_and_nowhere_else() -> None:
+    frame = np.full((200, 100, 3), 128, np.uint8)
+    before = np.full((17, 3), np.nan, np.float32)
+    after = before.copy()
+    before[0], after[0] = (50, 60, 0.9), (50, 60, 0.9)
+    before[1] = (20, 150, 0.4)  # not visible: not drawn
+    figure = keypoint_frames([frame], [(before, after)])
+    drawn = cv2.imdecode(np.frombuffer(figure.data, np.uint8), cv2.IMREAD_COLOR)
+    changed = np.argwhere((drawn != 128).any(axis=2))
+    assert figure.kind == "released frame" and drawn.shape == frame.shape
+    assert (np.abs(changed - (60, 50)) <= 8).all() and len(changed) > 60
+    assert drawn[60, 50].tolist() == [0, 0, 0] and drawn[60, 56].min() > 200
+    with pytest.raises(StageError, match="no released frame"):
+        keypoint_frames([], [])
