@@ -39,8 +39,8 @@ _NOT_ASSESSED = (
     "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
     "Recognition by people who know the subject, and by recognisers other than those named here.",
-    "Attempts to reconstruct the original face from the released pixels by who trains on other people; published methods "
-    "partly do.",
+    "Attempts to reconstruct the original face from the released pixels by training on other people; published "
+    "methods partly do.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
     "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
     "Differences between groups of people: one subject was examined.",
@@ -157,7 +157,7 @@ def write_audit(
     log: Sequence[str],
     digest_key: bytes,
 ) -> None:
-    """The steward's folder: ledger, every measurement, figures with their data, learning curve, run log, the key of the keyed digests.
+    """The steward's folder: ledger, measurements, figures with data, learning curve, run log, key of the digests.
 
     Where the verdict is not PASSED, also why: a text, and frames of the withheld videos.
     """
@@ -183,25 +183,14 @@ def write_audit(
     key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
 
 
+_COLUMNS = "metric of scope value low95 high95 clusters unit sample_size noise_floor why_not".split()
+
+
 def measurements_csv(measurements: Sequence[Measurement]) -> str:
     """Every measurement as a row: the tables of the certificate, for those who compute on; what is missing is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        (
-            "metric",
-            "of",
-            "scope",
-            "value",
-            "low95",
-            "high95",
-            "clusters",
-            "unit",
-            "sample_size",
-            "noise_floor",
-            "why_not",
-        )
-    )
+    writer.writerow(_COLUMNS)
     for row in measurements:
         interval = row.interval
         between = (interval.low, interval.high, interval.clusters, interval.unit) if interval else ("", "", "", "")

@@ -166,7 +166,7 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
 
 
 def pictures(videos: Sequence[Watched]) -> list[Figure]:
-    """Released frames, masked ones beside them, and keypoints on them: only where PASSED, others may show the subject."""
+    """Released frames beside masked ones, and with keypoints: only where PASSED, or the subject may show."""
     samples = [(video.observed.poses, *sample) for video in videos for sample in video.observed.samples]
     if not samples:
         return []

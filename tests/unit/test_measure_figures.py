@@ -178,7 +178,7 @@ def test_the_embedding_keeps_neighbours_as_scikit_learn_counts_them() -> None:
 
 
 def test_too_few_faces_make_no_embedding() -> None:
-    assert embedding_figure([described_video(cloud(0, 9, 1), cloud(0, 40, 2))], cloud(0.2, 40, 3)) is None
+    assert embedding_figure([described_video(cloud(0, 9, 1), cloud(0, 9, 2))], cloud(0.2, 40, 3)) is None
     assert embedding_figure([described_video(cloud(0, 40, 1), cloud(0, 40, 2))], cloud(0.2, 0, 3)) is None
 
 
