@@ -1,6 +1,6 @@
 """From what was watched to measurements and figures: calls the measure stage for every video and for the subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from deid_audit.measure.identity import (
     original_rows,
     roc,
 )
+from deid_audit.measure.keypoint_errors import keypoints_not_measured, measure_keypoint_errors
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
@@ -42,6 +43,7 @@ from deid_audit.video.writer import leftover_metadata_keys
 from deid_audit.vision.looks import AuditSearch
 
 _FIGURE_MASK = 1.15
+_RENDITIONS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
 _APPEARANCE: tuple[Of, ...] = ("original", "swapped", "reencoded")
 
 
@@ -82,7 +84,7 @@ def reckon(
     found += measure_coverage([video.ledger for video in videos])
     for number, video in enumerate(videos, start=1):
         scope, seen = video_scope(number), video.observed
-        found += measure_keypoints(seen.poses["original"], _others(seen), scope)
+        found += _keypoints(seen.poses, scope)
         faces = (seen.original_face, seen.released_face, seen.reencoded_face)
         found += measure_expression(*faces, seen.compared, scope)
         found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
@@ -111,9 +113,20 @@ def reckon(
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )
     if len(videos) > 1:
-        names = list(_others(videos[0].observed))
+        names = list(videos[0].observed.poses)
         pooled = {name: pool([video.observed.poses[name] for video in videos]) for name in names}
-        found += measure_keypoints(pool([v.observed.poses["original"] for v in videos]), pooled, SUBJECT_SCOPE)
+        found += _keypoints(pooled, SUBJECT_SCOPE)
+    return found
+
+
+def _keypoints(poses: Mapping[Of, PoseTrack], scope: str) -> list[Measurement]:
+    """OKS and errors of every rendition; a gap, with the reason, for those that the detector knows nothing of."""
+    original = poses["original"]
+    others: dict[Of, PoseTrack] = {name: pose for name, pose in poses.items() if name != "original"}
+    found = measure_keypoints(original, others, scope) + measure_keypoint_errors(original, others, scope)
+    for name in _RENDITIONS:
+        if name not in poses:
+            found += keypoints_not_measured(name, scope, original.traits.missing_because)
     return found
 
 
