@@ -11,6 +11,7 @@ from deid_audit.cli.options import (
     Device,
     Force,
     Json,
+    KeypointsOrFiles,
     OutFolder,
     PassphraseFile,
     SignerFile,
@@ -60,6 +61,7 @@ def audit(
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
     thorough: Thorough = False,
+    keypoints: KeypointsOrFiles = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -75,6 +77,7 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        device=device, align=align, thorough=thorough, force=force,
+        device=device, align=align, thorough=thorough,
+        keypoints=tuple(keypoints or ()), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

@@ -12,6 +12,7 @@ from deid_audit.cli.options import (
     Force,
     Iterations,
     Json,
+    Keypoints,
     OutFolder,
     PassphraseFile,
     Preset,
@@ -72,6 +73,7 @@ def run(
     iterations: Iterations = None,
     seed: Seed = 0,
     thorough: Thorough = False,
+    keypoints: Keypoints = "mediapipe",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -88,6 +90,6 @@ def run(
         policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        thorough=thorough, force=force,
+        thorough=thorough, keypoints=(keypoints,), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))
