@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/3375627.3375849) section 2.5"
 _COCO = "COCO keypoint evaluation (pycocotools); Zhu et al. 2020 section 2.6"
+_KEYPOINTS = "distance to the same frame's keypoint of the original (the detector stands in the method)"
 _MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
 _LAB = "CIELAB, CIE 1976 differences, under the original's landmarks"
 _LEDGER = "the ledger of frame states"
@@ -198,6 +199,24 @@ def _build() -> dict[str, Metric]:
         ("oks_ge_95", "share of all frames with OKS of at least 0.95, a lost person counting 0"),
     ):
         add(f"keypoints.{name}", title, "", 0, 1, True, _COCO, "no person found in the original")
+    for kind, of_what, unit, nothing in (
+        ("px", "", "px", "no keypoint is visible in the original and found in the other"),
+        ("torso", ", beside the original's torso", "% of torso", "shoulders and hips are never all visible"),
+        ("interocular", ", beside the original's eyes", "% of inter-ocular", "the eyes are never both visible"),
+    ):
+        for statistic, words in (("median", "median"), ("p95", "95th percentile")):
+            title = f"error of the body's keypoints{of_what}: {words}"
+            add(f"keypoints.error_{kind}.{statistic}", title, unit, 0, None, False, _KEYPOINTS, nothing)
+    add(
+        "keypoints.detection_change",
+        "share of frames in which the person is found, less the original's",
+        "",
+        -1,
+        1,
+        None,
+        _KEYPOINTS,
+        "no person found in the original",
+    )
 
     for part, unit in (
         ("mouth", "% of inter-ocular"),

@@ -32,6 +32,16 @@ class _Asked(_Basic):
     subject_tracks: tuple[tuple[int, int], ...] = ()
 
 
+class KeypointChoice(BaseModel):
+    """Who finds the body's keypoints: `path` is the program or model, `folders` (original, released) of each video."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["mediapipe", "openpose", "openpose-json", "rtmpose"] = "mediapipe"
+    path: Path | None = None
+    folders: tuple[tuple[Path, Path], ...] = ()
+
+
 class _CaseAsked(_Asked):
     """What every command that issues a certificate can be asked."""
 
@@ -43,6 +53,7 @@ class _CaseAsked(_Asked):
     context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
+    keypoints: KeypointChoice = KeypointChoice()
 
 
 class RunSettings(_CaseAsked):
@@ -99,6 +110,11 @@ def make_settings(**values: object) -> RunSettings:
     """RunSettings from the command line's values; raises SettingsError in the user's words."""
     _refuse_two_budgets(values)
     settings = _checked(RunSettings, values)
+    if settings.keypoints.folders:
+        raise SettingsError(
+            "--keypoints openpose-json is for audit: a run makes the released video itself",
+            next_step="give --keypoints openpose:PATH, or audit the release afterwards with OpenPose's files",
+        )
     if settings.swap_everyone != bool(settings.other_donors):
         raise SettingsError(
             "--swap-everyone and --other-donor belong together: each other person is swapped to a donor of their own",
@@ -127,6 +143,12 @@ def make_audit_settings(**values: object) -> AuditSettings:
         raise SettingsError(
             f"{len(settings.originals)} originals and {len(settings.released)} released videos were given",
             next_step="give one --released for each --original, in the same order",
+        )
+    given = len(settings.keypoints.folders)
+    if settings.keypoints.backend == "openpose-json" and given != len(settings.originals):
+        raise SettingsError(
+            f"{len(settings.originals)} originals and {given} --keypoints openpose-json were given",
+            next_step="give one for each --original, in the same order",
         )
     return settings
 
@@ -169,6 +191,32 @@ def _track(text: str) -> tuple[int, int]:
     return int(matched[1]), int(matched[2])
 
 
+def _keypoints(texts: Sequence[str]) -> KeypointChoice:
+    """`openpose-json:A:B` is the folders A of the original and B of the released video."""
+    backends = {text.partition(":")[0] for text in texts or ("mediapipe",)}
+    if len(backends) > 1:
+        raise SettingsError(f"--keypoints names {' and '.join(sorted(backends))}", next_step="choose one of them")
+    (backend,) = backends
+    values = [text.partition(":")[2] for text in texts]
+    if backend == "openpose-json":
+        pairs = [tuple(value.split(":")) for value in values]
+        if not all(len(pair) == 2 and all(pair) for pair in pairs):
+            raise SettingsError(
+                "--keypoints openpose-json needs two folders with a colon between them and none in their names",
+                next_step="give --keypoints openpose-json:DIR_ORIGINAL:DIR_RELEASED for each --original, in order",
+            )
+        return KeypointChoice(backend=backend, folders=tuple((Path(a), Path(b)) for a, b in pairs))
+    needs_path = {"mediapipe": False, "openpose": True, "rtmpose": True}
+    if backend not in needs_path or len(values) > 1 or any(bool(one) != needs_path[backend] for one in values):
+        raise SettingsError(
+            "--keypoints must be mediapipe, openpose:PATH or rtmpose:MODEL.onnx, given once, or for audit "
+            "openpose-json:DIR_ORIGINAL:DIR_RELEASED for each video",
+            next_step="see docs/keypoints.md for each of them",
+        )
+    path = Path(values[0]) if values and values[0] else None
+    return KeypointChoice.model_validate({"backend": backend, "path": path})
+
+
 def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     case_id = values.get("case_id")
     named = isinstance(case_id, str) and CASE_ID_PATTERN.fullmatch(case_id) and not case_id.startswith(".")
@@ -182,6 +230,8 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     if "subject_tracks" in values:
         tracks = cast(Sequence[str], values["subject_tracks"])
         values = {**values, "subject_tracks": tuple(_track(str(text)) for text in tracks)}
+    if "keypoints" in values:
+        values = {**values, "keypoints": _keypoints(cast(Sequence[str], values["keypoints"]))}
     try:
         return model.model_validate(values)
     except ValidationError as error:

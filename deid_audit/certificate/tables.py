@@ -30,7 +30,15 @@ _KEYPOINT_ROWS = {
     "keypoints.ar75": "AR at OKS 0.75",
     "keypoints.ar95": "AR at OKS 0.95",
     "keypoints.oks_ge_95": "Share of all frames with OKS ≥ 0.95",
+    "keypoints.error_px.median": "Error, median",
+    "keypoints.error_px.p95": "Error, 95th percentile",
+    "keypoints.error_torso.median": "Error of the torso's length, median",
+    "keypoints.error_torso.p95": "Error of the torso's length, 95th percentile",
+    "keypoints.error_interocular.median": "Error of the eyes' distance, median",
+    "keypoints.error_interocular.p95": "Error of the eyes' distance, 95th percentile",
+    "keypoints.detection_change": "Person found, change of the share of frames",
 }
+_KEYPOINT_PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _PARTS = {"mouth": "Mouth opening", "eye": "Eye opening", "brow": "Brow height", "yaw": "Head turn (yaw)"}
 _PART_COLUMNS = {
     "mae": "Mean absolute error",
@@ -151,6 +159,32 @@ def keypoint_table(values: Values, scope: str) -> Table:
     for metric, title in _KEYPOINT_ROWS.items():
         table.rows.append((title, *(values.cell(table, metric, of, scope) for of in _KEYPOINT_METHODS)))
     return table
+
+
+def keypoint_error_table(values: Values, scope: str) -> Table:
+    """Median error in px of each single keypoint, left / right, of the released video and of the null edit."""
+    metric = "keypoints.error_px.median"
+    table = Table(
+        head=("Median error in px, left / right", "Nose", *(f"{one.capitalize()}s" for one in _KEYPOINT_PAIRS))
+    )
+    shown: dict[Of, str] = {"swapped": "Swapped", "reencoded": "Null edit"}
+    for of, title in shown.items():
+        row = values.find(metric, of, scope)
+        if row is None or row.value is None:
+            mark = "–" if row is None else table.mark(missing(row))
+            table.rows.append((title, mark, *(mark for _ in _KEYPOINT_PAIRS)))
+            continue
+        texts = {name: f"{value:.1f}" for name, value in row.detail.items()}
+        pairs = (f"{texts.get(f'left {one}', '–')} / {texts.get(f'right {one}', '–')}" for one in _KEYPOINT_PAIRS)
+        table.rows.append((title, texts.get("nose", "–"), *pairs))
+    return table
+
+
+def keypoint_words(values: Values, scope: str) -> tuple[str, bool]:
+    """With what the keypoints were found, and whether that smooths movement over time."""
+    row = values.find("keypoints.error_px.median", "swapped", scope)
+    method = "" if row is None else row.method.rpartition("frame; ")[2]
+    return method, "video mode" in method or not method
 
 
 def expression_table(values: Values, scope: str) -> Table:

@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Finding, JobKind, Measurement, Operator, Outcome, Rule
 
-_DIGITS = {"distance": 3, "": 3, "% of inter-ocular": 2, "degrees": 2, "s": 2, "Hz": 2, "delta E": 2, "L*": 2}
+_DIGITS = {
+    "distance": 3,
+    "": 3,
+    "% of inter-ocular": 2,
+    "% of torso": 2,
+    "degrees": 2,
+    "s": 2,
+    "Hz": 2,
+    "delta E": 2,
+    "L*": 2,
+}
 _MOST_DIGITS = 12
-_SHORT_UNITS = {"% of inter-ocular": "%", "degrees": "°", "distance": "", "": ""}
+_SHORT_UNITS = {"% of inter-ocular": "%", "% of torso": "%", "degrees": "°", "distance": "", "": ""}
 _HOLDS: dict[Operator, Callable[[float, float], bool]] = {
     "above": lambda value, limit: value > limit,
     "below": lambda value, limit: value < limit,
@@ -128,6 +138,8 @@ def number(metric: str, value: float, *, unit: bool = True) -> str:
     """
     kind = METRICS[metric].unit
     text = f"{value:.{_DIGITS[kind]}f}" if kind in _DIGITS else f"{value:g}"
+    if kind == "px" and not value.is_integer():
+        text = f"{value:.2f}"
     short = _SHORT_UNITS.get(kind, kind)
     return f"{text} {short}" if unit and short else text
 

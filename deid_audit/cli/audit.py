@@ -12,6 +12,7 @@ from deid_audit.cli.options import (
     Device,
     Force,
     Json,
+    KeypointsOrFiles,
     OutFolder,
     PassphraseFile,
     SignerFile,
@@ -64,6 +65,7 @@ def audit(
     ] = False,
     strangers: Strangers = None,
     thorough: Thorough = False,
+    keypoints: KeypointsOrFiles = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -79,6 +81,7 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        context=context, device=device, align=align, strangers=strangers, thorough=thorough, force=force,
+        context=context, device=device, align=align, strangers=strangers, thorough=thorough,
+        keypoints=tuple(keypoints or ()), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

@@ -59,6 +59,22 @@ Strangers = Annotated[
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]
+Keypoints = Annotated[
+    str,
+    typer.Option(
+        "--keypoints",
+        metavar="mediapipe|openpose:PATH|rtmpose:MODEL.onnx",
+        help="Who finds the body's keypoints: MediaPipe, an installed OpenPose, or a model of yours.",
+    ),
+]
+KeypointsOrFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keypoints",
+        metavar="mediapipe|openpose:PATH|rtmpose:MODEL.onnx|openpose-json:DIR_ORIGINAL:DIR_RELEASED",
+        help="Who finds the body's keypoints. OpenPose's JSON files: two folders for each --original, in order.",
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option("--preset", metavar="auto|micro64|lite64|original64|hq128|hq256", help="Size of the swap model."),

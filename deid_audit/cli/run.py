@@ -13,6 +13,7 @@ from deid_audit.cli.options import (
     Force,
     Iterations,
     Json,
+    Keypoints,
     OutFolder,
     PassphraseFile,
     Preset,
@@ -76,6 +77,7 @@ def run(
     seed: Seed = 0,
     strangers: Strangers = None,
     thorough: Thorough = False,
+    keypoints: Keypoints = "mediapipe",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -93,6 +95,6 @@ def run(
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        strangers=strangers, thorough=thorough, force=force,
+        strangers=strangers, thorough=thorough, keypoints=(keypoints,), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

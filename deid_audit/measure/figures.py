@@ -16,7 +16,7 @@ from deid_audit.findings import Figure, Of
 from deid_audit.frames import Float, Image
 from deid_audit.measure.expression import PARTS, FaceSignals
 from deid_audit.measure.identity import MATCH_CUT, Roc
-from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, VISIBLE
+from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT
 from deid_audit.measure.plotting import (
     METHOD_COLOURS,
     METHOD_MARKERS,
@@ -247,15 +247,15 @@ def keypoint_frames(released_rgb: Sequence[Image], keypoints: Sequence[tuple[Flo
 
     Args:
         released_rgb: Up to three frames uint8 (H, W, 3) decoded from the released file, never from an original.
-        keypoints: For each frame the original's and the released keypoints, (17, 3) px and visibility each.
+        keypoints: For each frame the original's and the released keypoints, (17, 2) px each, NaN where not visible.
     """
     cells = []
     for frame, (before, after) in list(zip(released_rgb, keypoints, strict=True))[:SAMPLE_COUNT]:
         small = _small(frame)
         scale = small.shape[0] / frame.shape[0]
         for points, radius, colour, thickness in ((before, 6, _RING_RGB, 2), (after, 3, _DOT_RGB, -1)):
-            for x, y, visibility in np.asarray(points, np.float64):
-                if visibility >= VISIBLE:  # NaN compares False: nobody was found
+            for x, y in np.asarray(points, np.float64):
+                if np.isfinite(x + y):
                     cv2.circle(small, (round(x * scale), round(y * scale)), radius, colour, thickness, cv2.LINE_AA)
         cells.append(small)
     if not cells:

@@ -2,6 +2,7 @@
 
 Takes pose tracks (made in `vision` on original, released and control videos) and gives AP, AR and the share of frames
 that keep OKS 0.95. The original's keypoints are the ground truth; no detector runs here and no limit is judged.
+How far single keypoints moved is in `keypoint_errors.py`.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from deid_audit.findings import Measurement, Of, measured, not_measured
 from deid_audit.frames import Float
 from deid_audit.measure.intervals import Bounds, Clusters
 from deid_audit.measure.keypoint_intervals import keypoint_bounds
+from deid_audit.vision.keypoint_detectors import MEDIAPIPE, KeypointTraits
 
 KEYPOINT_NAMES = (
     *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
@@ -28,30 +30,33 @@ KEYPOINT_NAMES = (
 # COCO's per-keypoint sigmas, from the spread of human annotators (cocodataset.org, keypoints evaluation).
 COCO_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 _KAPPAS = 2 * COCO_SIGMAS
-VISIBLE = 0.5
 OKS_CUT = 0.95
 METHOD_TEXT = (
-    "Keypoints: MediaPipe Pose in video mode on original, released, masked, blurred and pixelated video and on the "
-    "re-encoded original (the noise floor); the original's 17 COCO keypoints of visibility 0.5 or more are the truth, "
-    "its person mask is the area, the mean visibility the score, and pycocotools computes AP and AR. A frame in which "
-    "the person is lost counts 0. The detector's own smoothing in video mode all but erases fast movement (a 5 Hz "
-    "tremor of 8 px comes out as 1.1 px), so this table is blind to tremor, and it says nothing of fingers or face."
+    "The original's visible ones among COCO's 17 keypoints are the truth. OKS is the mean over them of exp(-d² / (2 "
+    "area kappa²)) with kappa = 2 sigma (COCO's sigmas) and the original's area; a keypoint that is not found counts "
+    "0, and so does a frame in which the person is lost. pycocotools computes AP and AR over all areas, with the mean "
+    "visibility of the 17 keypoints as the score of a detection. Nothing is said of fingers or face."
 )
-_METHOD = "pycocotools COCOeval keypoints, area range all, maxDets 20; MediaPipe Pose video mode, COCO-17"
-_NOBODY = "no person found in the original"
+_METHOD = "pycocotools COCOeval keypoints, area range all, maxDets 20, score: mean visibility, kappa 2 sigma; "
+# Where a detector that loses a single keypoint puts it for pycocotools, which needs a place: so far off it scores 0.
+_FAR_PX = -1e6
+NOBODY = "no person found in the original"
 _THRESHOLDS = (("", None), ("50", 0), ("75", 5), ("95", 9))
 _METRICS = (*(f"{kind}{suffix}" for kind in ("ap", "ar") for suffix, _ in _THRESHOLDS), "oks_ge_95")
+OKS_METRICS = tuple(f"keypoints.{name}" for name in _METRICS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PoseTrack:
     """One person over a video: `keypoints` float32 (n, 17, 3) = x px, y px, visibility 0..1, NaN where not found.
 
-    `area` float32 (n,) is the person mask in px², NaN where the person was not found.
+    A single keypoint that was not found is NaN in x and y, with a visibility below the cut. `area` float32 (n,) is the
+    person's area in px², NaN where the person was not found; `traits` say how the detector defines both.
     """
 
     keypoints: Float
     area: Float
+    traits: KeypointTraits = MEDIAPIPE
 
     def __post_init__(self) -> None:
         if self.keypoints.ndim != 3 or self.keypoints.shape[1:] != (17, 3):
@@ -61,13 +66,21 @@ class PoseTrack:
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        return np.asarray(np.isfinite(self.keypoints).all(axis=(1, 2)))
+        """(n,): the frames in which the person was found, with at least one keypoint."""
+        return np.asarray(np.isfinite(self.keypoints[:, :, :2]).all(axis=2).any(axis=1))
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """(n, 17): the keypoints that were found with at least the detector's cut of visibility."""
+        seen = np.isfinite(self.keypoints).all(axis=2) & (self.keypoints[:, :, 2] >= self.traits.visible_cut)
+        return np.asarray(seen)
 
 
 def pool(tracks: Sequence[PoseTrack]) -> PoseTrack:
     """The frames of several videos as one track, each frame an image of its own: the subject's scope."""
     keypoints = np.concatenate([np.empty((0, 17, 3), np.float32), *(track.keypoints for track in tracks)])
-    return PoseTrack(keypoints=keypoints, area=np.concatenate([np.empty(0, np.float32), *(t.area for t in tracks)]))
+    area = np.concatenate([np.empty(0, np.float32), *(track.area for track in tracks)])
+    return PoseTrack(keypoints=keypoints, area=area, traits=tracks[0].traits if tracks else MEDIAPIPE)
 
 
 def oks(ground_truth: Float, detected: Float, area: float) -> float:
@@ -87,7 +100,7 @@ def oks(ground_truth: Float, detected: Float, area: float) -> float:
 
 
 def keypoint_similarity(original: PoseTrack, other: PoseTrack) -> NDArray[np.float64]:
-    """Each keypoint's term of the OKS, (n, 17): NaN where not visible in the original, 0 where `other` lost the person.
+    """Each keypoint's term of the OKS, (n, 17): NaN where not visible in the original, 0 where `other` lost it.
 
     A frame whose original has no mask area scores 0 unless the point stands exactly still.
     """
@@ -96,9 +109,8 @@ def keypoint_similarity(original: PoseTrack, other: PoseTrack) -> NDArray[np.flo
     truth, seen = original.keypoints.astype(np.float64), other.keypoints.astype(np.float64)
     squares = ((truth[:, :, :2] - seen[:, :, :2]) ** 2).sum(axis=2)
     area = np.nan_to_num(original.area.astype(np.float64)) + np.spacing(1)
-    similarity = np.where(other.found[:, None], np.exp(-squares / (2 * area[:, None] * _KAPPAS**2)), 0.0)
-    visible = original.found[:, None] & (truth[:, :, 2] >= VISIBLE)
-    return np.asarray(np.where(visible, similarity, np.nan))
+    similarity = np.where(np.isfinite(squares), np.exp(-squares / (2 * area[:, None] * _KAPPAS**2)), 0.0)
+    return np.asarray(np.where(original.visible, similarity, np.nan))
 
 
 def oks_per_frame(original: PoseTrack, other: PoseTrack) -> NDArray[np.float64]:
@@ -120,10 +132,9 @@ def measure_keypoints(
     `sample_size` is the number of frames in which the original shows a person with at least one visible keypoint.
     """
     frames = int(np.isfinite(oks_per_frame(original, original)).sum())
+    method = _METHOD + original.traits.method
     if not frames:
-        return [
-            not_measured(f"keypoints.{name}", of, scope, _NOBODY, method=_METHOD) for of in others for name in _METRICS
-        ]
+        return [not_measured(name, of, scope, NOBODY, method=method) for of in others for name in OKS_METRICS]
     values = {of: _evaluate(original, track) for of, track in others.items()}
     floors = values.get("reencoded", {})
     bounds = {of: _bounds(original, track, values[of], clusters) for of, track in others.items() if of == "swapped"}
@@ -134,9 +145,9 @@ def measure_keypoints(
             scope,
             value,
             sample_size=frames,
-            method=_METHOD,
+            method=method,
             noise_floor=None if of == "reencoded" else floors.get(name),
-            detail={"visibility_cut": VISIBLE, "frames_lost": table["frames_lost"]},
+            detail={"visibility_cut": original.traits.visible_cut, "frames_lost": table["frames_lost"]},
             interval=bounds[of].of(name) if of in bounds else (None, ""),
         )
         for of, table in values.items()
@@ -198,9 +209,10 @@ def _dataset(frame_count: int, annotations: list[dict[str, Any]]) -> COCO:
 
 def _annotation(track: PoseTrack, index: int, visible_flag: float) -> dict[str, Any]:
     points = track.keypoints[index].astype(np.float64)
-    visible = points[:, 2] >= VISIBLE
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    visible = track.visible[index]
+    low, high = np.nanmin(points[:, :2], axis=0), np.nanmax(points[:, :2], axis=0)
     flags = np.where(visible, visible_flag, 0.0)
+    points[:, :2] = np.where(np.isfinite(points[:, :2]), points[:, :2], _FAR_PX)
     return {
         "image_id": int(index),
         "category_id": 1,

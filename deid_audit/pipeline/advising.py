@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, VISIBLE, keypoint_similarity
+from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, keypoint_similarity
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
@@ -131,7 +131,7 @@ def _face_policy(case: Case) -> str:
 
 def _visible(case: Case, points: tuple[int, int]) -> float:
     """Share of frames in which one of two keypoints is seen in the original."""
-    seen = [video.watched.observed.poses["original"].keypoints[:, points, 2] >= VISIBLE for video in case.videos]
+    seen = [video.watched.observed.poses["original"].visible[:, points] for video in case.videos]
     return float(np.concatenate(seen).any(axis=1).mean()) if seen else 0.0
 
 

@@ -31,6 +31,7 @@ from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer,
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
+from deid_audit.pipeline.keypoint_backends import backends_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
@@ -45,6 +46,7 @@ from deid_audit.video import pairing, reader
 from deid_audit.video.opening import opened
 from deid_audit.video.pairing import align_frames, left_out, pair_frames
 from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 _KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"})
 
@@ -72,6 +74,7 @@ def audit(
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
+            keypoints = backends_for(settings.keypoints, paired, released)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
@@ -94,7 +97,7 @@ def audit(
                     wipe_arrays_with(vault, "tracked faces of the donor", found)
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
-                watched = _compare_and_watch(subject, released, engines, canaries, progress)
+                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, progress)
                 for number, video in enumerate(watched, start=1):
                     wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
             others = strangers(subject, *donor)
@@ -163,13 +166,18 @@ def _copy(source: Path, target: Path, label: str) -> None:
 
 
 def _compare_and_watch(
-    subject: Role, released: Sequence[SourceVideo], engines: Engines, canaries: Flock, progress: Progress
+    subject: Role,
+    released: Sequence[SourceVideo],
+    engines: Engines,
+    canaries: Flock,
+    keypoints: Sequence[KeypointBackend],
+    progress: Progress,
 ) -> list[Watched]:
     watched: list[Watched] = []
-    for cast, shown in zip(subject.videos, released, strict=True):
+    for cast, shown, backend in zip(subject.videos, released, keypoints, strict=True):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
             done = compare_videos(cast, shown, engines=engines, step=step)
-        observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress)
+        observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress, keypoints=backend)
         watched.append(Watched(released=shown, ledger=finished_ledger(done.ledger, observed), observed=observed))
     return watched
 

@@ -33,6 +33,7 @@ from deid_audit.measure import (
     gallery,
     identity,
     intervals,
+    keypoint_errors,
     keypoints,
     outside,
     quality,
@@ -211,6 +212,7 @@ def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
     search = {"independent_search_s": round(sum(video.observed.search_seconds for video in watched), 1)}
+    traits = watched[0].observed.poses["original"].traits
     known = {"known_faces_s": round(sum(video.observed.canary_seconds for video in watched), 1)}
     rows: tuple[StageRow, ...] = (
         *making,
@@ -221,7 +223,12 @@ def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]
             {"seconds_cover": "identity to residue, in one pass"},
         ),
         ("controls and attacks", f"{controls.METHOD_TEXT} {attacks.METHOD_TEXT}", 0.0, {}),
-        ("keypoints", keypoints.METHOD_TEXT, 0.0, {}),
+        (
+            "keypoints",
+            f"{traits.text} {keypoints.METHOD_TEXT} {keypoint_errors.METHOD_TEXT}",
+            0.0,
+            dict(traits.settings),
+        ),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
         ("quality", f"{flicker.METHOD_TEXT} {quality.METHOD_TEXT}", 0.0, {}),

@@ -183,7 +183,19 @@ def write_audit(
     key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
 
 
-_COLUMNS = "metric of scope value low95 high95 clusters unit sample_size noise_floor why_not".split()
+_COLUMNS = [
+    "metric",
+    "of",
+    "scope",
+    "value",
+    "low95",
+    "high95",
+    "clusters",
+    "unit",
+    "sample_size",
+    "noise_floor",
+    "why_not",
+]
 
 
 def measurements_csv(measurements: Sequence[Measurement]) -> str:

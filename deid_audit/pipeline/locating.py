@@ -17,7 +17,7 @@ from deid_audit.ledger import State
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.flicker import LEAST_JITTER
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances
-from deid_audit.measure.keypoints import OKS_CUT, oks_per_frame
+from deid_audit.measure.keypoints import OKS_CUT, OKS_METRICS, oks_per_frame
 from deid_audit.measure.quality import quality_signals
 from deid_audit.measure.residue import shows_subject, unaccounted_boxes
 from deid_audit.pipeline.reckoning import Watched
@@ -160,7 +160,7 @@ def _identity(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | 
 def _keypoints(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     poses = seen.watched.observed.poses
     of: Of = "reencoded" if fault is Fault.NOISE else rule.of
-    if fault is Fault.MISSING or of not in poses:
+    if fault is Fault.MISSING or of not in poses or f"keypoints.{name}" not in OKS_METRICS:
         return None
     return _beyond(oks_per_frame(poses["original"], poses[of]), _OKS_CUTS.get(name, OKS_CUT), rule)
 

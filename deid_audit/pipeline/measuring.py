@@ -31,8 +31,14 @@ from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections, share_inside
+from deid_audit.vision.keypoint_detectors import (
+    KeypointBackend,
+    KeypointDetector,
+    KeypointTraits,
+    MediaPipePose,
+    Window,
+)
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
-from deid_audit.vision.pose import PoseTracker
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
@@ -78,21 +84,18 @@ class _Watcher:
     """Pose and face landmarks of one rendition of a video; both sides get the same boxes and modes."""
 
     def __init__(
-        self, cast: CastVideo, boxes: NDArray[np.float32], window: tuple[int, int, int, int] | None, *, face: bool
+        self, cast: CastVideo, boxes: NDArray[np.float32], detector: KeypointDetector | None, *, face: bool
     ) -> None:
         self._boxes, self._cast = boxes, cast
-        self._pose = PoseTracker(window_xyxy=window)
+        self._detector = detector
         self._mesh = FaceMesh(video=True) if face else None
-        self._keypoints: list[NDArray[np.float32]] = []
-        self._areas: list[float] = []
         self.landmarks: list[NDArray[np.float32]] = []
         self._looks: list[Look | None] = []
 
     def see(self, frame: Frame) -> NDArray[np.float32]:
         """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
-        pose = self._pose.track(frame.image_rgb)
-        self._keypoints.append(np.full((17, 3), np.nan, np.float32) if pose is None else pose.keypoints)
-        self._areas.append(np.nan if pose is None else pose.area_px2)
+        if self._detector is not None:
+            self._detector.add(frame.image_rgb, self._boxes[frame.index])
         points = None
         if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
             known = self._cast.person_face(frame.index)
@@ -109,8 +112,12 @@ class _Watcher:
     def appearance(self) -> Appearance:
         return appearance_of(self._looks, np.stack(self.landmarks))
 
-    def pose_track(self) -> PoseTrack:
-        return PoseTrack(keypoints=np.stack(self._keypoints), area=np.array(self._areas, np.float32))
+    def pose_track(self, traits: KeypointTraits) -> PoseTrack | None:
+        """The body's keypoints, None when the detector knows nothing of this rendition; asked for once."""
+        if self._detector is None:
+            return None
+        keypoints, area = self._detector.finish()
+        return PoseTrack(keypoints=keypoints, area=area, traits=traits)
 
     def signals(self) -> FaceSignals:
         return face_signals(np.stack(self.landmarks))
@@ -129,17 +136,23 @@ def observe(
     engines: Engines,
     canaries: Flock,
     progress: Progress,
+    keypoints: KeypointBackend | None = None,
     rebuild: tuple[Rebuild, int] | None = None,
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
-    On a few frames the `canaries` are released, which shows what the audit can see there. `rebuild` is the subject's
-    decoder with its crop's side, where this run has one: what an insider could do before it is destroyed.
+    On a few frames the `canaries` are released, which shows what the audit can see there. `keypoints` is who finds the
+    body's keypoints, MediaPipe when left out. `rebuild` is the subject's decoder with its crop's side, where this run
+    has one: what an insider could do before it is destroyed.
     """
+    keypoints = keypoints or MediaPipePose()
     boxes = subject_boxes(done)
     swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
     window = pose_window(cast, boxes)
-    original_watch, released_watch = (_Watcher(cast, boxes, window, face=True) for _ in range(2))
+    sides: tuple[Of, ...] = ("original", "swapped")
+    original_watch, released_watch = (
+        _Watcher(cast, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
+    )
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
     search = ReleasedSearch(engines, canaries, done)
@@ -164,13 +177,20 @@ def observe(
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
-    poses: dict[Of, PoseTrack] = {"original": original_watch.pose_track(), "swapped": released_watch.pose_track()}
+    null_edit = keypoints.start("reencoded", window_xyxy=window)
+    watched: dict[Of, PoseTrack | None] = {
+        "original": original_watch.pose_track(keypoints.traits),
+        "swapped": released_watch.pose_track(keypoints.traits),
+    }
     seen = (original_watch.landmarks, swapped)
-    reencoded = _watch_rendition(cast, boxes, window, "reencoded", progress, around, seen)
-    poses["reencoded"] = reencoded.pose_track()
+    reencoded = _watch_rendition(cast, boxes, null_edit, "reencoded", progress, around, seen)
+    watched["reencoded"] = reencoded.pose_track(keypoints.traits)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        poses[name] = _watch_rendition(cast, boxes, window, name, progress, around).pose_track()
+        detector = keypoints.start(name, window_xyxy=window)
+        rendition = _watch_rendition(cast, boxes, detector, name, progress, around)
+        watched[name] = rendition.pose_track(keypoints.traits)
+    poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
     looks: dict[Of, Appearance] = {
         "original": original_watch.appearance(),
         "swapped": released_watch.appearance(),
@@ -219,7 +239,7 @@ def observe(
 def _watch_rendition(
     cast: CastVideo,
     boxes: NDArray[np.float32],
-    window: tuple[int, int, int, int] | None,
+    detector: KeypointDetector | None,
     of: Of,
     progress: Progress,
     around: SampledFrames,
@@ -230,7 +250,7 @@ def _watch_rendition(
     `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too.
     """
     control = CONTROLS.get(of)
-    watcher = _Watcher(cast, boxes, window, face=control is None)
+    watcher = _Watcher(cast, boxes, detector, face=control is None)
     name = "null edit" if of == "reencoded" else of
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
         for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
@@ -262,7 +282,7 @@ def _edited(
             yield Frame(index=frame.index, pts=frame.pts, image_rgb=control(frame.image_rgb, grown(box, _CONTROL_BOX)))
 
 
-def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
+def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> Window | None:
     """The part of the frame that holds the subject's body; None (all of it) when nobody else was seen.
 
     Pose follows one person: with others in view it is shown six head widths around the subject's head.

@@ -1,6 +1,6 @@
 """From what was watched to measurements and figures: calls the measure stage for every video and for the subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,8 @@ from deid_audit.measure.identity import (
     original_rows,
     roc,
 )
-from deid_audit.measure.intervals import clusters_of
+from deid_audit.measure.intervals import Clusters, clusters_of
+from deid_audit.measure.keypoint_errors import keypoints_not_measured, measure_keypoint_errors
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
@@ -48,6 +49,7 @@ from deid_audit.video.writer import leftover_metadata_keys
 from deid_audit.vision.looks import AuditSearch
 
 _FIGURE_MASK = 1.15
+_RENDITIONS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
 _APPEARANCE: tuple[Of, ...] = ("original", "swapped", "reencoded")
 
 
@@ -97,7 +99,7 @@ def reckon(
     for number, video in enumerate(videos, start=1):
         scope, seen = video_scope(number), video.observed
         clusters = clusters_of([np.array(video.released.times_s)])
-        found += measure_keypoints(seen.poses["original"], _others(seen), scope, clusters)
+        found += _keypoints(seen.poses, scope, clusters)
         faces = (seen.original_face, seen.released_face, seen.reencoded_face)
         found += measure_expression(*faces, seen.compared, scope, clusters)
         found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
@@ -127,11 +129,21 @@ def reckon(
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )
     if len(videos) > 1:
-        names = list(_others(videos[0].observed))
+        names = list(videos[0].observed.poses)
         pooled = {name: pool([video.observed.poses[name] for video in videos]) for name in names}
         together = clusters_of([np.array(video.released.times_s) for video in videos])
-        truth = pool([v.observed.poses["original"] for v in videos])
-        found += measure_keypoints(truth, pooled, SUBJECT_SCOPE, together)
+        found += _keypoints(pooled, SUBJECT_SCOPE, together)
+    return found
+
+
+def _keypoints(poses: Mapping[Of, PoseTrack], scope: str, clusters: Clusters) -> list[Measurement]:
+    """OKS and errors of every rendition; a gap, with the reason, for those that the detector knows nothing of."""
+    original = poses["original"]
+    others: dict[Of, PoseTrack] = {name: pose for name, pose in poses.items() if name != "original"}
+    found = measure_keypoints(original, others, scope, clusters) + measure_keypoint_errors(original, others, scope)
+    for name in _RENDITIONS:
+        if name not in poses:
+            found += keypoints_not_measured(name, scope, original.traits.missing_because)
     return found
 
 
@@ -165,6 +177,11 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
     return figures
 
 
+def _visible(pose: PoseTrack, at: int) -> Float:
+    """The keypoints of one frame, (17, 2) px, NaN where not visible."""
+    return np.asarray(np.where(pose.visible[at][:, None], pose.keypoints[at, :, :2], np.nan))
+
+
 def pictures(videos: Sequence[Watched]) -> list[Figure]:
     """Released frames beside masked ones, and with keypoints: only where PASSED, or the subject may show."""
     samples = [(video.observed.poses, *sample) for video in videos for sample in video.observed.samples]
@@ -172,6 +189,6 @@ def pictures(videos: Sequence[Watched]) -> list[Figure]:
         return []
     chosen = [samples[round(share * (len(samples) - 1))] for share in (0.0, 0.5, 1.0)][: len(samples)]
     images = [image for _, _, image, _ in chosen]
-    points = [(poses["original"].keypoints[at], poses["swapped"].keypoints[at]) for poses, at, _, _ in chosen]
+    points = [(_visible(poses["original"], at), _visible(poses["swapped"], at)) for poses, at, _, _ in chosen]
     masked = sample_frames(images, [grown(box, _FIGURE_MASK)[None] for _, _, _, box in chosen])
     return [masked, keypoint_frames(images, points)]

@@ -24,6 +24,7 @@ from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_do
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
+from deid_audit.pipeline.keypoint_backends import backend_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
@@ -39,6 +40,7 @@ from deid_audit.swap.convert import rebuild_face
 from deid_audit.vault import Vault
 from deid_audit.video import reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 
 def run(
@@ -55,6 +57,7 @@ def run(
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     refuse_bad_folder(settings.strangers)
+    keypoints = backend_for(settings.keypoints)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
@@ -105,7 +108,17 @@ def run(
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(
-                partial / "rendered", subject, pair, companions, settings, engines, canaries, vault, progress, timer
+                partial / "rendered",
+                subject,
+                pair,
+                companions,
+                settings,
+                engines,
+                canaries,
+                keypoints,
+                vault,
+                progress,
+                timer,
             )
             for number, video in enumerate(watched, start=1):
                 wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
@@ -161,6 +174,7 @@ def _render_and_watch(
     settings: RunSettings,
     engines: Engines,
     canaries: Flock,
+    keypoints: KeypointBackend,
     vault: Vault,
     progress: Progress,
     timer: Timer,
@@ -195,7 +209,7 @@ def _render_and_watch(
     def watch(number: int, done: RenderedPass, released: SourceVideo) -> Watched:
         cast = subject.videos[number - 1]
         observed = observe(
-            cast, released, done, engines=engines, canaries=canaries, progress=progress,
+            cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
             rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
         )  # fmt: skip
         return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)

@@ -14,6 +14,8 @@ NAMES = {
         for stat in ("mean", "sd")
     ),
     *(f"keypoints.{name}" for name in ("ap", "ap50", "ap75", "ap95", "ar", "ar50", "ar75", "ar95", "oks_ge_95")),
+    *(f"keypoints.error_{unit}.{stat}" for unit in ("px", "torso", "interocular") for stat in ("median", "p95")),
+    "keypoints.detection_change",
     *(
         f"expression.{part}_{stat}"
         for part in ("mouth", "eye", "brow", "yaw")

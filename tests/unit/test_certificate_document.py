@@ -289,6 +289,34 @@ def test_table_2_by_hand() -> None:
     assert table.rows[3] == ("AP at OKS 0.95", "0.990", "0.443", "0.408", "–", "1.000")
 
 
+def test_the_error_of_each_keypoint_is_one_row_left_and_right() -> None:
+    detail = {"nose": 0.84, "left eye": 1.25, "right eye": 2.0, "left wrist": 11.0}
+    method = "distance to the original's keypoint of the same frame; OpenPose BODY_25"
+    rows = [
+        measured("keypoints.error_px.median", "swapped", "video 1", 1.0, sample_size=5, detail=detail, method=method),
+        make_measurement("keypoints.error_px.median", None, of="reencoded", because="no files"),
+    ]
+    values = tables.Values(rows)
+    table = tables.keypoint_error_table(values, "video 1")
+    assert table.head[:3] == ("Median error in px, left / right", "Nose", "Eyes")
+    assert table.rows[0] == ("Swapped", "0.8", "1.2 / 2.0", *["– / –"] * 3, "11.0 / –", *["– / –"] * 3)
+    assert table.rows[1] == ("Null edit", *["[1]"] * 9) and table.notes == ["not measured: no files"]
+    assert tables.keypoint_words(values, "video 1") == ("OpenPose BODY_25", False)
+    assert tables.keypoint_words(tables.Values([]), "video 1") == ("", True)
+
+
+def test_errors_stand_in_table_2_with_their_units() -> None:
+    rows = [
+        make_measurement("keypoints.error_px.p95", 2.345),
+        make_measurement("keypoints.error_torso.median", 1.5),
+        make_measurement("keypoints.detection_change", -0.25),
+    ]
+    found = {row[0]: row[1] for row in tables.keypoint_table(tables.Values(rows), "video 1").rows}
+    assert found["Error, 95th percentile"] == "2.35 px"
+    assert found["Error of the torso's length, median"] == "1.50 %"
+    assert found["Person found, change of the share of frames"] == "-0.250"
+
+
 def test_the_gallery_is_shown_with_its_own_false_match_rate() -> None:
     detail = {
         "cut": 0.6,

@@ -184,10 +184,9 @@ def test_too_few_faces_make_no_embedding() -> None:
 
 def test_keypoints_are_drawn_on_the_given_frame_and_nowhere_else() -> None:
     frame = np.full((200, 100, 3), 128, np.uint8)
-    before = np.full((17, 3), np.nan, np.float32)
+    before = np.full((17, 2), np.nan, np.float32)
     after = before.copy()
-    before[0], after[0] = (50, 60, 0.9), (50, 60, 0.9)
-    before[1] = (20, 150, 0.4)  # not visible: not drawn
+    before[0], after[0] = (50, 60), (50, 60)
     figure = keypoint_frames([frame], [(before, after)])
     drawn = cv2.imdecode(np.frombuffer(figure.data, np.uint8), cv2.IMREAD_COLOR)
     changed = np.argwhere((drawn != 128).any(axis=2))

@@ -1,8 +1,12 @@
-"""Keypoints against hand-computed OKS and pycocotools' own computeOks."""
+"""Keypoints against hand-computed OKS, pycocotools' own computeOks, and pycocotools on files in COCO's format."""
 
 import contextlib
 import io
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +14,15 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from deid_audit.catalog import METRICS
 from deid_audit.findings import Measurement, Of
 from deid_audit.measure.intervals import clusters_of
 from deid_audit.measure.keypoint_intervals import evaluate_frames, keypoint_bounds
 from deid_audit.measure.keypoints import (
     COCO_SIGMAS,
+    KEYPOINT_NAMES,
+    METHOD_TEXT,
     OKS_CUT,
+    OKS_METRICS,
     PoseTrack,
     keypoint_similarity,
     measure_keypoints,
@@ -24,6 +30,7 @@ from deid_audit.measure.keypoints import (
     oks_per_frame,
     pool,
 )
+from deid_audit.vision.keypoint_detectors import MEDIAPIPE
 
 CONTROLS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
 AREA = 60_000.0
@@ -112,7 +119,7 @@ def test_oks_equals_pycocotools_compute_oks() -> None:
 def test_a_perfect_match_is_one_everywhere_and_every_metric_is_there() -> None:
     original = track(points(12))
     rows = keypoint_rows(original, dict.fromkeys(CONTROLS, original), "video 1")
-    names = {name for name in METRICS if name.startswith("keypoints.")}
+    names = set(OKS_METRICS)
     for of in CONTROLS:
         assert {row.metric for row in rows if row.of == of} == names
     assert {row.value for row in rows} == {1.0}
@@ -175,7 +182,7 @@ def test_a_frame_without_a_person_mask_scores_zero_when_anything_moved() -> None
 def test_nobody_in_the_original_is_a_gap() -> None:
     nobody = track(np.full((5, 17, 3), np.nan, np.float32), np.nan)
     rows = keypoint_rows(nobody, {"swapped": track(points(5))}, "video 1")
-    assert {row.metric for row in rows} == {name for name in METRICS if name.startswith("keypoints.")}
+    assert {row.metric for row in rows} == set(OKS_METRICS)
     assert all(row.value is None and not row.absent and row.not_measured_because for row in rows)
 
 
@@ -199,6 +206,97 @@ def test_single_keypoint_similarity_and_unequal_lengths() -> None:
     assert np.isnan(similarity[0, 4])
     with pytest.raises(ValueError, match="same number"):
         keypoint_similarity(track(truth), track(points(2)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_official_files_evaluated_by_pycocotools_alone_give_the_same_numbers(tmp_path: Path, seed: int) -> None:
+    """Files as COCO has them, read by pycocotools itself; only the area range is ours."""
+    rng = np.random.default_rng(seed)
+    truth, area = points(40, seed), rng.uniform(900, 90_000, 40).astype(np.float32)
+    seen = moved(truth, 9, seed + 1)
+    truth[rng.choice(40, 4, replace=False)] = np.nan
+    seen[rng.choice(40, 4, replace=False)] = np.nan
+    known, found = (np.flatnonzero(np.isfinite(one).all(axis=(1, 2))) for one in (truth, seen))
+    ground = {
+        "images": [{"id": 1000 + at, "width": 640, "height": 640, "file_name": f"{at:012d}.jpg"} for at in range(40)],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES), "skeleton": []}],
+        "annotations": [coco_annotation(truth[at], int(at), float(area[at])) for at in known],
+        "info": {"description": "made by code"},
+        "licenses": [],
+    }
+    results = [
+        {
+            "image_id": 1000 + int(at),
+            "category_id": 1,
+            "keypoints": seen[at].astype(float).ravel().tolist(),
+            "score": float(seen[at, :, 2].astype(float).mean()),
+        }
+        for at in found
+    ]
+    (tmp_path / "person_keypoints_val.json").write_text(json.dumps(ground))
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(tmp_path / "person_keypoints_val.json"))
+        evaluator = COCOeval(coco, coco.loadRes(str(tmp_path / "results.json")), "keypoints")
+        evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluator.evaluate()
+        evaluator.accumulate()
+    original, other = PoseTrack(keypoints=truth, area=area), PoseTrack(keypoints=seen, area=area)
+    ours = oks_per_frame(original, other)
+    both = [at for at in known if at in set(found)]
+    theirs = [evaluator.ious[1000 + int(at), 1][0, 0] for at in both]
+    np.testing.assert_allclose(ours[both], theirs, rtol=0, atol=1e-9)
+    rows = keypoint_rows(original, {"swapped": other}, "video 1")
+    precision, recall = evaluator.eval["precision"][:, :, 0, 0, 0], evaluator.eval["recall"][:, 0, 0, 0]
+    for suffix, cut in (("", slice(None)), ("50", 0), ("75", 5), ("95", 9)):
+        assert value(rows, f"ap{suffix}") == pytest.approx(precision[cut].mean(), abs=1e-9)
+        assert value(rows, f"ar{suffix}") == pytest.approx(recall[cut].mean(), abs=1e-9)
+    assert 0 < value(rows, "ap") < 1  # not a comparison of ones
+
+
+def coco_annotation(keypoints: NDArray[np.float32], at: int, area: float) -> dict[str, Any]:
+    flags = np.where(keypoints[:, 2] >= 0.5, 2, 0)
+    low, high = keypoints[:, :2].min(axis=0).astype(float), keypoints[:, :2].max(axis=0).astype(float)
+    return {
+        "id": 500 + at,
+        "image_id": 1000 + at,
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": area,
+        "bbox": [*low, *(high - low)],
+        "num_keypoints": int((flags > 0).sum()),
+        "keypoints": np.column_stack((keypoints[:, :2].astype(float), flags)).ravel().tolist(),
+        "segmentation": [],
+    }
+
+
+def test_a_single_keypoint_that_is_not_found_scores_zero_and_the_rest_counts() -> None:
+    truth = points(6, visibility=1.0)
+    truth[:, 4, :2] = 0.5  # in the corner, where a point "0, 0" would pass for found
+    seen = truth.copy()
+    seen[:, 4] = (np.nan, np.nan, 0)
+    np.testing.assert_allclose(oks_per_frame(track(truth), track(seen)), 16 / 17)
+    rows = keypoint_rows(track(truth), {"swapped": track(seen)}, "video 1")
+    assert value(rows, "ar75") == 1.0 and value(rows, "ar95") == 0.0
+    assert value(rows, "oks_ge_95") == 0.0 and rows[0].detail["frames_lost"] == 0
+
+
+def test_the_detectors_cut_and_its_way_to_the_area_stand_in_the_method() -> None:
+    dim = track(points(4, visibility=0.4))
+    rows = keypoint_rows(dim, {"swapped": dim}, "video 1")
+    assert all(row.value is None for row in rows)
+    traits = replace(MEDIAPIPE, visible_cut=0.3, method="another; area: 0.53 times a box")
+    seen = pool([replace(dim, traits=traits)] * 2)
+    rows = keypoint_rows(seen, {"swapped": seen}, "video 1")
+    assert {row.value for row in rows} == {1.0} and rows[0].sample_size == 8
+    assert rows[0].detail["visibility_cut"] == 0.3
+    assert "0.53 times a box" in rows[0].method and "score: mean visibility" in rows[0].method
+
+
+def test_the_stage_says_kappa_area_score_and_what_is_lost() -> None:
+    for said in ("kappa = 2 sigma", "original's area", "mean visibility of the 17 keypoints as the score", "counts 0"):
+        assert said in METHOD_TEXT
+    assert "person mask is the area" in MEDIAPIPE.text and "visibility 0.5" in MEDIAPIPE.text
 
 
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from deid_audit.errors import SettingsError
-from deid_audit.settings import make_conceal_settings, make_settings
+from deid_audit.settings import KeypointChoice, make_audit_settings, make_conceal_settings, make_settings
 
 GOOD: dict[str, Any] = {
     "subjects": (Path("s.mp4"),),
@@ -93,3 +93,51 @@ def test_answers_without_a_certificate_have_nowhere_to_stand() -> None:
         make_conceal_settings(**asked)
     assert caught.value.exit_code == 2 and caught.value.next_step
     assert make_conceal_settings(**asked, certificate=Path("c")).context == Path("c.toml")
+
+
+AUDIT: dict[str, Any] = {
+    "originals": (Path("o.mp4"), Path("p.mp4")),
+    "released": (Path("r.mp4"), Path("s.mp4")),
+    "policy": "external",
+    "out": Path("out"),
+    "case_id": "case-1",
+}
+
+
+def test_keypoints_of_each_backend() -> None:
+    assert make_settings(**GOOD).keypoints == KeypointChoice()
+    assert make_settings(**GOOD, keypoints=("mediapipe",)).keypoints.backend == "mediapipe"
+    program = make_settings(**GOOD, keypoints=("openpose:/opt/openpose.bin",)).keypoints
+    assert (program.backend, program.path) == ("openpose", Path("/opt/openpose.bin"))
+    model = make_audit_settings(**AUDIT, keypoints=("rtmpose:m.onnx",)).keypoints
+    assert (model.backend, model.path) == ("rtmpose", Path("m.onnx"))
+    files = make_audit_settings(**AUDIT, keypoints=("openpose-json:a:b", "openpose-json:c/d:e")).keypoints
+    assert files.folders == ((Path("a"), Path("b")), (Path("c/d"), Path("e")))
+    assert make_audit_settings(**AUDIT, keypoints=()).keypoints == KeypointChoice()
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("openpose",), "must be"),
+        (("openpose:",), "must be"),
+        (("rtmpose",), "must be"),
+        (("mediapipe:x",), "must be"),
+        (("alphapose:x",), "must be"),
+        (("openpose:a", "openpose:b"), "given once"),
+        (("openpose:a", "openpose-json:a:b"), "openpose and openpose-json"),
+        (("openpose-json:a:b",), "2 originals and 1"),
+        (("openpose-json:a", "openpose-json:a:b"), "two folders"),
+        (("openpose-json:a:b:c", "openpose-json:a:b"), "two folders"),
+        (("openpose-json::b", "openpose-json:a:b"), "two folders"),
+    ],
+)
+def test_keypoints_that_cannot_be_used(texts: tuple[str, ...], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        make_audit_settings(**AUDIT, keypoints=texts)
+    assert caught.value.exit_code == 2 and caught.value.next_step
+
+
+def test_a_run_cannot_have_files_about_a_video_it_has_yet_to_make() -> None:
+    with pytest.raises(SettingsError, match="for audit"):
+        make_settings(**GOOD, keypoints=("openpose-json:a:b",))
