@@ -187,6 +187,7 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
         why="why\n",
         why_pictures={"frame.png": b"picture"},
         learning_curve="step\n",
+        measurements=(),
         log=["line"],
         digest_key=bytes(32),
     )
