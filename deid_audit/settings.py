@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from deid_audit.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["auto", "micro64", "lite64", "original64", "hq128", "hq256"]
+AttackerKind = Literal["arcface", "sface"]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]  # one line, printable
 _Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,6 +54,7 @@ class _CaseAsked(_Asked):
     context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
+    attacker: tuple[AttackerKind, Path] | None = None
     keypoints: KeypointChoice = KeypointChoice()
 
 
@@ -217,6 +219,17 @@ def _keypoints(texts: Sequence[str]) -> KeypointChoice:
     return KeypointChoice.model_validate({"backend": backend, "path": path})
 
 
+def _attacker(text: str) -> tuple[str, Path]:
+    """`arcface:model.onnx` is that kind of model in that file."""
+    kind, _, file = text.partition(":")
+    if kind not in get_args(AttackerKind) or not file:
+        raise SettingsError(
+            "--attacker must be arcface:MODEL.onnx or sface:MODEL.onnx",
+            next_step="name the kind of recogniser, a colon, and the file of its model",
+        )
+    return kind, Path(file)
+
+
 def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
     case_id = values.get("case_id")
     named = isinstance(case_id, str) and CASE_ID_PATTERN.fullmatch(case_id) and not case_id.startswith(".")
@@ -232,6 +245,8 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
         values = {**values, "subject_tracks": tuple(_track(str(text)) for text in tracks)}
     if "keypoints" in values:
         values = {**values, "keypoints": _keypoints(cast(Sequence[str], values["keypoints"]))}
+    if values.get("attacker") is not None:
+        values = {**values, "attacker": _attacker(str(values["attacker"]))}
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -122,6 +122,7 @@ _ATTACKS = {
     "attack.descriptor.auc": "A0 dlib's recogniser, every frame",
     "attack.templates.auc": "A2 the same on averages of frames, the worst size",
     "attack.texture.auc": "A1 texture of the face alone (LBPH)",
+    "attack.model.auc": "A1 the recogniser that was named (--attacker)",
     "identity.outside.auc": "A5 what is left outside the mask",
     "attack.strongest.auc": "The strongest of them",
 }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deid_audit.cli.options import (
+    Attacker,
     CaseId,
     ContextFile,
     Device,
@@ -64,6 +65,7 @@ def audit(
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
     strangers: Strangers = None,
+    attacker: Attacker = None,
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
     force: Force = False,
@@ -81,7 +83,7 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        context=context, device=device, align=align, strangers=strangers, thorough=thorough,
+        context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
         keypoints=tuple(keypoints or ()), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

@@ -48,6 +48,14 @@ SubjectTrack = Annotated[
         help="A track of the subject, as `inspect` prints them (1:0): says who it is. May be repeated.",
     ),
 ]
+Attacker = Annotated[
+    str | None,
+    typer.Option(
+        "--attacker",
+        metavar="KIND:MODEL.onnx",
+        help="One more recogniser for the attacks, of yours: arcface:FILE or sface:FILE.",
+    ),
+]
 Strangers = Annotated[
     Path | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deid_audit.cli.options import (
+    Attacker,
     CaseId,
     ContextFile,
     Device,
@@ -76,6 +77,7 @@ def run(
     iterations: Iterations = None,
     seed: Seed = 0,
     strangers: Strangers = None,
+    attacker: Attacker = None,
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
     force: Force = False,
@@ -95,6 +97,6 @@ def run(
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        strangers=strangers, thorough=thorough, keypoints=(keypoints,), force=force,
+        strangers=strangers, attacker=attacker, thorough=thorough, keypoints=(keypoints,), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

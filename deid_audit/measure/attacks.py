@@ -53,9 +53,17 @@ _HOW = {
 
 
 def measure_attacks(
-    videos: Sequence[VideoDescriptors], sampled: Sequence[SampledFaces], donor: Float, strangers: Strangers
+    videos: Sequence[VideoDescriptors],
+    sampled: Sequence[SampledFaces],
+    donor: Float,
+    strangers: Strangers,
+    *,
+    attacker: str = "",
 ) -> list[Measurement]:
-    """Every attack on every video, and on all together; `donor` float32 (m, 128) for the control."""
+    """Every attack on every video, and on all together; `donor` float32 (m, 128) for the control.
+
+    `attacker` says what the recogniser is that the user named; empty without one.
+    """
     out: list[Measurement] = []
     scopes = [(video_scope(at), [at - 1]) for at in range(1, len(videos) + 1)]
     if len(videos) > 1:
@@ -68,6 +76,7 @@ def measure_attacks(
             *_descriptor(scope, those, samples, own, donor, strangers),
             _templates(scope, those, own, strangers),
             _texture(scope, samples, strangers),
+            _model(scope, samples, strangers, attacker),
         ]
         out += [*found, *_insider(scope, samples)]
     return out
@@ -99,7 +108,13 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
     return out
 
 
-_COMPETING = ("attack.descriptor.auc", "attack.templates.auc", "attack.texture.auc", "identity.outside.auc")
+_COMPETING = (
+    "attack.descriptor.auc",
+    "attack.templates.auc",
+    "attack.texture.auc",
+    "attack.model.auc",
+    "identity.outside.auc",
+)
 
 
 def _lacking(strangers: Strangers) -> str:
@@ -260,6 +275,33 @@ def _texture(scope: str, samples: Sequence[SampledFaces], strangers: Strangers) 
         detail={"people": float(found.people), "null_edit": nearer(searches["reencoded"])},
         interval=bounds_over_people(found).of("auc"),
     )  # fmt: skip
+
+
+def _model(scope: str, samples: Sequence[SampledFaces], strangers: Strangers, attacker: str) -> Measurement:
+    """The recogniser that the user named."""
+    name, shown = "attack.model.auc", strangers.with_chips()
+    because = "no recogniser was named (--attacker)" if not attacker else _lacking(shown)
+    if because:
+        return not_measured(name, "swapped", scope, because, method=attacker)
+    rows = {of: _finite([one.attacker[of] for one in samples]) for of in ("original", "swapped", "reencoded")}
+    people = [_finite([one]) for one in shown.attacker]
+    people = [one for one in people if len(one)]
+    if min(len(one) for one in rows.values()) < _LEAST_PROBES or len(people) < LEAST_STRANGERS:
+        return not_measured(
+            name, "swapped", scope, "too few faces that this recogniser could describe", method=attacker
+        )
+    entry, others = rows["original"].mean(axis=0), np.stack([one.mean(axis=0) for one in people])
+    found = search(rows["swapped"], entry, others)
+    return measured(
+        name, "swapped", scope, nearer(found), sample_size=len(found.own), method=attacker,
+        detail={"people": float(found.people), "null_edit": nearer(search(rows["reencoded"], entry, others))},
+        interval=bounds_over_people(found).of("auc"),
+    )  # fmt: skip
+
+
+def _finite(rows: Sequence[Float]) -> Float:
+    together = np.concatenate(rows)
+    return np.asarray(together[np.isfinite(together).all(axis=1)])
 
 
 def _insider(scope: str, samples: Sequence[SampledFaces]) -> list[Measurement]:

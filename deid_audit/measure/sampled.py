@@ -21,6 +21,7 @@ class SampledFaces:
     `described` are descriptors float32 (n, 128) of original, reencoded, blurred and pixelated face; `inside` are grey
     chips uint8 (S, S) of original, swapped and reencoded face with everything outside the face filled in; `rebuilt`
     float32 (n, 128) is what the subject's decoder makes of the released face, `unaided` the same crop without it.
+    `attacker` has what the recogniser that the user named makes of original, swapped and reencoded face, (n, d).
     """
 
     times_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -28,16 +29,17 @@ class SampledFaces:
     inside: Mapping[Of, list[Image]] = field(default_factory=dict)
     rebuilt: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
     unaided: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
+    attacker: Mapping[Of, Float] = field(default_factory=dict)
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
         chips = [chip for rows in self.inside.values() for chip in rows]
-        return [*self.described.values(), *chips, self.rebuilt, self.unaided]
+        return [*self.described.values(), *self.attacker.values(), *chips, self.rebuilt, self.unaided]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Strangers:
-    """Other people, one entry a person: their descriptors float32 (k, 128) and grey face chips as in `SampledFaces`.
+    """Other people, one entry a person: descriptors float32 (k, 128), chips and `attacker` rows as in `SampledFaces`.
 
     `sources` says in words where each was seen, never a file name. `left_out` counts those who are so like subject or
     donor that they may be them.
@@ -46,11 +48,12 @@ class Strangers:
     rows: tuple[Float, ...] = ()
     inside: tuple[tuple[Image, ...], ...] = ()
     sources: tuple[str, ...] = ()
+    attacker: tuple[Float, ...] = ()
     left_out: int = 0
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
-        return [*self.rows, *(chip for chips in self.inside for chip in chips)]
+        return [*self.rows, *self.attacker, *(chip for chips in self.inside for chip in chips)]
 
     def with_chips(self) -> "Strangers":
         """Those of whom there are chips."""
@@ -59,6 +62,7 @@ class Strangers:
             rows=tuple(self.rows[at] for at in kept),
             inside=tuple(self.inside[at] for at in kept),
             sources=tuple(self.sources[at] for at in kept),
+            attacker=tuple(self.attacker[at] for at in kept) if self.attacker else (),
             left_out=self.left_out,
         )
 

@@ -76,7 +76,7 @@ def audit(
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
             keypoints = backends_for(settings.keypoints, paired, released)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
-        engines = load_engines(job.device, thorough=job.thorough)
+        engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
@@ -107,7 +107,7 @@ def audit(
             wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
                 watched, donor_descriptors, others, canaries.seen,
-                around_donor=around_donor, gallery=gallery, audit=engines.audit,
+                around_donor=around_donor, gallery=gallery, attacker=engines.attacker_words, audit=engines.audit,
             )  # fmt: skip
             drawings = plots(watched, donor_descriptors)
             distances = distances_of(watched, donor_descriptors, others)

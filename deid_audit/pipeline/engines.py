@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from deid_audit.errors import StageError
 from deid_audit.findings import Policy
+from deid_audit.settings import AttackerKind
 from deid_audit.vision.detectors import HogDetector, MediaPipeDetector
 from deid_audit.vision.looks import AuditSearch
 from deid_audit.vision.models import FACE_MESH, FACE_SHORT_RANGE, POSE_DETECTION, PinnedModel, shared_files
+from deid_audit.vision.onnx_recognizer import OnnxRecognizer
 from deid_audit.vision.recognizer import Recognizer
 
 # what places the swap inside a face that was found, and what finds heads without a face
@@ -23,16 +26,28 @@ class Engines:
     second: HogDetector
     audit: AuditSearch
     recognizer: Recognizer
+    attacker: OnnxRecognizer | None = None
+
+    @property
+    def attacker_words(self) -> str:
+        """What the recogniser is that the user named; empty without one."""
+        return "" if self.attacker is None else self.attacker.method
 
 
-def load_engines(device: str, *, thorough: bool = False) -> Engines:
-    """Loads all; StageError when a model file is not the pinned one or two roles share a family or a file."""
+def load_engines(device: str, *, thorough: bool = False, attacker: tuple[AttackerKind, Path] | None = None) -> Engines:
+    """Loads all, with the recogniser that the user names for attacks, if any.
+
+    Raises:
+        StageError: a model file is not the pinned one, or two roles share a family or a file.
+        SettingsError: the named recogniser cannot be run.
+    """
     leading, second, audit = MediaPipeDetector, HogDetector, AuditSearch(thorough=thorough)
     used = {leading.family, second.family}
     if len(used) != 2 or used & audit.families:
         raise StageError("swap, second opinion and audit must be detectors of three families")
     refuse_shared_files((*leading.models, *second.models, *_PLACING), audit.models)
-    return Engines(leading=leading(), second=second(), audit=audit, recognizer=Recognizer(device))
+    named = None if attacker is None else OnnxRecognizer(*attacker)
+    return Engines(leading=leading(), second=second(), audit=audit, recognizer=Recognizer(device), attacker=named)
 
 
 def asks_for_thorough(policy: Policy) -> bool:

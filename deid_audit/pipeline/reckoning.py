@@ -77,6 +77,7 @@ def reckon(
     *,
     around_donor: Float,
     gallery: Strangers,
+    attacker: str,
     audit: AuditSearch,
 ) -> list[Measurement]:
     """All measurements of the release except the erasure's; `around_donor` (k, 128) has the donor's face in grey.
@@ -89,7 +90,7 @@ def reckon(
     sampled = [video.observed.sampled for video in videos]
     found += measure_controls(descriptors, sampled)
     found += measure_outside([video.observed.outside for video in videos], around_donor)
-    found += measure_attacks(descriptors, sampled, donor, gallery)
+    found += measure_attacks(descriptors, sampled, donor, gallery, attacker=attacker)
     found += strongest(found)
     found += measure_breadth(
         [look.name for look in audit.looks], sorted(audit.families), sum(len(v.observed.detections) for v in videos)

@@ -64,7 +64,7 @@ def run(
             packs = read_packs(settings)
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
-        engines = load_engines(job.device, thorough=job.thorough)
+        engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
@@ -130,7 +130,7 @@ def run(
             wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
                 watched, pair.donor_descriptors, others, canaries.seen,
-                around_donor=around_donor, gallery=gallery, audit=engines.audit,
+                around_donor=around_donor, gallery=gallery, attacker=engines.attacker_words, audit=engines.audit,
             )  # fmt: skip
             drawings = plots(watched, pair.donor_descriptors)
             distances = distances_of(watched, pair.donor_descriptors, others)

@@ -3,7 +3,8 @@
 Who looks like the subject or the donor may be them and is left out. File names go nowhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,34 +49,38 @@ def gather_strangers(
     A file in the folder is a person, a folder in it is one person with several files. A picture or frame counts where
     one face is seen in it. Files that cannot be used are counted in a message.
     """
-    found = [([portrait], _SHIPPED) for portrait in (subject_portrait(), donor_portrait())]
-    people = [(_described(pictures, engines), source) for pictures, source in found]
+    people = [_described([portrait], engines, _SHIPPED) for portrait in (subject_portrait(), donor_portrait())]
     unusable = 0
     groups = list(_people_in(folder)) if folder is not None else []
     with progress.step("strangers", len(groups)) as step:
         for files in groups:
-            person = _described(_pictures_of(files), engines)
-            unusable += not person[1]
-            people.append((person, _GIVEN))
+            person = _described(_pictures_of(files), engines, _GIVEN)
+            unusable += not len(person.rows)
+            people.append(person)
             step.advance()
     if unusable:
         progress.say(f"{unusable} of {len(groups)} given strangers show no single face that could be described")
-    people += [((other.average[None], ()), _SEEN) for other in subject.others]
+    people += [_Person(rows=other.average[None], source=_SEEN) for other in subject.others]
     near = [subject.average] if donor is None else [subject.average, donor]
-    kept, left_out = [], 0
-    for (rows, chips), source in people:
-        if not len(rows):
-            continue
-        if any(np.linalg.norm(rows.mean(axis=0) - one) < MATCH_DISTANCE for one in near):
-            left_out += 1
-            continue
-        kept.append((rows, chips, source))
+    known = [one for one in people if len(one.rows)]
+    kept = [one for one in known if all(np.linalg.norm(one.rows.mean(axis=0) - of) >= MATCH_DISTANCE for of in near)]
     return Strangers(
-        rows=tuple(rows for rows, _, _ in kept),
-        inside=tuple(chips for _, chips, _ in kept),
-        sources=tuple(source for _, _, source in kept),
-        left_out=left_out,
+        rows=tuple(one.rows for one in kept),
+        inside=tuple(one.inside for one in kept),
+        sources=tuple(one.source for one in kept),
+        attacker=() if engines.attacker is None else tuple(one.attacker for one in kept),
+        left_out=len(known) - len(kept),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Person:
+    """One stranger: descriptors (k, 128), grey chips, and the named recogniser's rows (k, d) of the same pictures."""
+
+    rows: Float
+    source: str
+    inside: tuple[Image, ...] = ()
+    attacker: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
 
 def _people_in(folder: Path) -> Iterator[list[Path]]:
@@ -104,15 +109,18 @@ def _pictures_of(files: Sequence[Path]) -> Iterator[Image]:
             continue
 
 
-def _described(pictures: Sequence[Image] | Iterator[Image], engines: Engines) -> tuple[Float, tuple[Image, ...]]:
-    """Descriptors (k, 128) and grey chips of the pictures in which one face is seen."""
+def _described(pictures: Iterable[Image], engines: Engines, source: str) -> _Person:
+    """What the pictures in which one face is seen show of it."""
     mesh = FaceMesh(video=False)
-    whole, inside = [], []
+    whole, inside, attacked = [], [], []
     for image in pictures:
         boxes = engines.leading.detect(image).boxes_xyxy
         points = mesh.landmarks(image, boxes[0]) if len(boxes) == 1 else None
         if points is not None:
             whole.append(engines.recognizer.chip_from_mesh(image, points[:, :2]))
             inside.append(inner_chip(image, points[:, :2]))
+            if engines.attacker is not None:
+                attacked.append(engines.attacker.describe(image, points[:, :2]))
     mesh.close()
-    return engines.recognizer.describe(whole), tuple(inside)
+    rows = np.stack(attacked) if attacked else np.empty((0, 0), np.float32)
+    return _Person(rows=engines.recognizer.describe(whole), source=source, inside=tuple(inside), attacker=rows)

@@ -44,6 +44,8 @@ class SampledFrames:
         self._cast, self._recognizer, self._rebuild = cast, engines.recognizer, rebuild
         self._whole: dict[Of, list[Image]] = {}
         self._inside: dict[Of, list[Image]] = {}
+        self._attacker = engines.attacker
+        self._attacked: dict[Of, list[Float]] = {}
         self._rebuilt: list[Image] = []
         self._unaided: list[Image] = []
         self._released: list[Image] = []
@@ -61,6 +63,7 @@ class SampledFrames:
         self._released.append(_chip(self._recognizer, after.image_rgb, points))
         self.see_edited("original", before)
         self._inside.setdefault("swapped", []).append(inner_chip(after.image_rgb, points))
+        self._attack("swapped", after, points)
         if self._rebuild is not None:
             rebuild, size = self._rebuild
             face = align(after.index, after.image_rgb, points, size)
@@ -78,6 +81,11 @@ class SampledFrames:
             self._whole.setdefault(of, []).append(self._recognizer.chip_from_mesh(frame.image_rgb, points))
             if of in _INSIDE:
                 self._inside.setdefault(of, []).append(inner_chip(frame.image_rgb, points))
+                self._attack(of, frame, points)
+
+    def _attack(self, of: Of, frame: Frame, points: Float) -> None:
+        if self._attacker is not None:
+            self._attacked.setdefault(of, []).append(self._attacker.describe(frame.image_rgb, points))
 
     def _points(self, index: int) -> Float:
         mine = self._cast.person_face(index)
@@ -93,6 +101,7 @@ class SampledFrames:
             inside=self._inside,
             rebuilt=describe(self._rebuilt),
             unaided=describe(self._unaided),
+            attacker={of: np.stack(rows) for of, rows in self._attacked.items()},
         )
 
     def around(self) -> Surroundings:

@@ -1,4 +1,4 @@
-"""A SimCC model as an ONNX file, written by code: it puts every keypoint at the brightest column and row.
+"""Small ONNX files written by code: a SimCC model that finds the brightest column and row, and an embedding.
 
 ONNX is protobuf; the few messages that a model of five operators needs are encoded here (onnx.proto3), so that no
 library is needed to make a model that a test can foresee.
@@ -38,6 +38,22 @@ def write_simcc_model(path: Path, *, width: int = 192, height: int = 256, points
     graph += b"".join(_field(5, tensor) for tensor in tensors)
     graph += _field(11, _value("input", (1, 3, height, width)))
     graph += b"".join(_field(12, _value(name, shape)) for name, shape in shapes.items())
+    path.write_bytes(_number(1, 8) + _field(7, graph) + _field(8, _number(2, 11)))
+    return path
+
+
+def write_embedding_model(path: Path, rows: NDArray[np.float32], *, side: int = 112) -> Path:
+    """Input (1, 3, side, side); output (1, k): its pixels, averaged over 16 x 16 tiles, times `rows` (3 * tiles, k)."""
+    tiles = side // 16
+    nodes = [
+        _node("AveragePool", ["input"], "tiles", kernel_shape=(16, 16), strides=(16, 16)),
+        _node("Reshape", ["tiles", "flat"], "row"),
+        _node("MatMul", ["row", "rows"], "output"),
+    ]
+    tensors = [_ints("flat", [1, 3 * tiles * tiles]), _floats("rows", rows)]
+    graph = b"".join(_field(1, node) for node in nodes) + _field(2, b"embedding")
+    graph += b"".join(_field(5, tensor) for tensor in tensors)
+    graph += _field(11, _value("input", (1, 3, side, side))) + _field(12, _value("output", (1, rows.shape[1])))
     path.write_bytes(_number(1, 8) + _field(7, graph) + _field(8, _number(2, 11)))
     return path
 

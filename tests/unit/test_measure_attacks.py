@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from deid_audit.findings import Measurement, Outcome
+from deid_audit.findings import Measurement, Of, Outcome
 from deid_audit.frames import Image
 from deid_audit.measure.attacks import averages, measure_attacks, strongest
 from deid_audit.measure.controls import measure_controls
@@ -212,6 +212,20 @@ def test_search_is_scipys_distance() -> None:
     found = search(probes, own, people)
     assert found.own == pytest.approx(cdist(probes, own[None])[:, 0], abs=1e-6)
     assert found.others == pytest.approx(cdist(probes, people), abs=1e-6)
+
+
+def test_a_recogniser_that_the_user_names_is_searched_with_and_is_missing_without_one() -> None:
+    own, donor, strangers, plain = person(1, N), person(2, N), crowd(12), sample()
+    rows = tuple(person(700 + at, 2) for at in range(12))
+    named = Strangers(rows=strangers.rows, inside=strangers.inside, sources=strangers.sources, attacker=rows)
+    seen: dict[Of, Rows] = {"original": person(9, 12), "reencoded": person(9, 12), "swapped": person(9, 12)}
+    told = SampledFaces(times_s=plain.times_s, described=plain.described, inside=plain.inside, attacker=seen)
+    found = measure_attacks([video(donor, own)], [told], donor, named, attacker="arcface ONNX model")
+    row = rows_by_name(found)["attack.model.auc"]
+    assert row.value == 1.0 == row.detail["null_edit"] and row.method == "arcface ONNX model"
+    assert rows_by_name(strongest(found))["attack.strongest.auc"].value == 1.0
+    nobody = rows_by_name(measure_attacks([video(donor, own)], [plain], donor, strangers))["attack.model.auc"]
+    assert nobody.not_measured_because == "no recogniser was named (--attacker)"
 
 
 # -- the controls ---------------------------------------------------------------------------------------------------
