@@ -93,7 +93,7 @@ def add_rows(add: Add) -> None:
         ("templates", "dlib's recogniser on averages of 1 to all frames, the worst", "NISTIR 8173 (faces in video)"),
         ("texture", "local binary patterns of the face alone", "Ahonen et al. 2006 (doi 10.1109/TPAMI.2006.244)"),
         ("model", "the recogniser that the user named (--attacker)", "arXiv 1801.07698 for its alignment"),
-        ("strongest", "the strongest of all attacks tried", gallery),
+        ("strongest", "the strongest of these attacks on the face", gallery),
     ):
         title = f"chance that the subject is nearer than a stranger: {words}"
         add(f"attack.{attack}.auc", title, "", 0, 1, False, reference, few_people)

@@ -123,8 +123,8 @@ _ATTACKS = {
     "attack.templates.auc": "A2 the same on averages of frames, the worst size",
     "attack.texture.auc": "A1 texture of the face alone (LBPH)",
     "attack.model.auc": "A1 the recogniser that was named (--attacker)",
-    "identity.outside.auc": "A5 what is left outside the mask",
     "attack.strongest.auc": "The strongest of them",
+    "identity.outside.auc": "A5 what is left outside the mask, against the people of these videos",
 }
 
 

@@ -36,10 +36,11 @@ METHOD_TEXT = (
     "what was released; the number is the chance that the subject's entry is nearer than a stranger's (0.5 tells "
     "nothing, 1 gives the subject away). A0: dlib's descriptor of every swapped frame, each entry a person's average. "
     f"A2: averages over {', '.join(map(str, TEMPLATE_FRAMES))} and all consecutive frames, the worst of them. A1: "
-    "local binary patterns (LBPH) of the face alone, everything outside filled in, own entries of other moments. A5: "
-    "outside the mask. The subject's own pictures were taken by the same camera in the same light, which makes every "
-    "attack look stronger than one with other pictures would be. Beside each number stands its control: the same "
-    "search with the re-encoded original (the attack works), and with the donor's own face before the swap (likeness "
+    "local binary patterns (LBPH) of the face alone, everything outside filled in, own entries of other moments, and "
+    "the recogniser that the user named, if any. A5, outside the mask, is measured beside them against the people of "
+    "these videos and does not compete. The subject's own pictures were taken by the same camera in the same light, "
+    "which makes every attack look stronger than one with other pictures would be. Beside each number stands its "
+    "control: the same search with the re-encoded original (the attack works), and with the donor's own face before the swap (likeness "
     "that the swap did not bring). The strongest attack counts. Insider: the subject's decoder, before it was "
     "destroyed, applied to the released face: what destroying it takes away. Not tried: an intruder who trains an "
     "inversion of the swap on other people."
@@ -83,7 +84,10 @@ def measure_attacks(
 
 
 def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The largest chance of all attacks in each scope, A5 (`identity.outside.auc`) among them, with its interval."""
+    """The largest chance of all attacks on the face in each scope, with its interval.
+
+    A5 (`identity.outside.auc`) is not among them: its strangers are the people of these videos, often the donor alone.
+    """
     out = []
     for scope in dict.fromkeys(row.scope for row in measurements if row.metric == "attack.descriptor.auc"):
         rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
@@ -108,13 +112,7 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
     return out
 
 
-_COMPETING = (
-    "attack.descriptor.auc",
-    "attack.templates.auc",
-    "attack.texture.auc",
-    "attack.model.auc",
-    "identity.outside.auc",
-)
+_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model"))
 
 
 def _lacking(strangers: Strangers) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deid_audit.catalog import METRICS
 from deid_audit.errors import PolicyFileError
 from deid_audit.findings import Measurement, Outcome, Verdict
 from deid_audit.policy import judge, list_policies, load_policy
@@ -168,6 +169,7 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("residue.gallery_matches", "at_most", 0),
     ("residue.audio_streams", "at_most", 0),
     ("residue.metadata_keys", "at_most", 0),
+    ("control.same_person", "at_least", 0.95),
     ("erasure.complete", "at_least", 1),
 }
 COVERED = {
@@ -189,7 +191,7 @@ SHIPPED = {
     "expert-determination": RELEASE_FACE | KEYPOINTS,
     "strict": RELEASE_FACE
     | KEYPOINTS
-    | {("quality.seam", "at_most", 1)}
+    | {("quality.seam", "at_most", 1), ("attack.strongest.auc", "at_most", 0.8)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
     | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)},
     "aies2020": PAPER_IDENTITY
@@ -211,7 +213,11 @@ def test_shipped_policies_have_exactly_the_agreed_numbers(name: str) -> None:
     may_rest = MAY_REST | ({"residue.gallery_matches"} if name == "external" else set())
     assert {rule.metric for rule in policy.rules if rule.if_absent == "skip"} <= may_rest
     for rule in policy.rules:
-        assert rule.of == ("run" if rule.metric.startswith(("erasure.", "audit.")) else "swapped")
+        family = rule.metric.split(".", maxsplit=1)[0]
+        assert rule.of == {"erasure": "run", "audit": "run", "control": "original"}.get(family, "swapped")
+        assert (rule.if_missed == "indeterminate") is (family == "control")
+        bounded = name == "strict" and not METRICS[rule.metric].no_interval
+        assert (rule.bound != "value") is bounded, rule.metric
         assert rule.min_sample_size == 100 or not rule.metric.startswith("identity.")
         assert (rule.if_absent == "skip") == (rule.metric in may_rest)
     data = (resource_dir("policies") / f"{name}.toml").read_bytes()
