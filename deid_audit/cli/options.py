@@ -49,7 +49,7 @@ Preset = Annotated[
 TrainSeconds = Annotated[
     float | None,
     typer.Option(
-        "--train-seconds", help="Training budget; turned into steps at the start. Default 150, with a pack 75."
+        "--train-seconds", help="Training budget; turned into steps at the start. Default 90, with a pack 60."
     ),
 ]
 Iterations = Annotated[
