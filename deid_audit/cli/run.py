@@ -15,6 +15,7 @@ from deid_audit.cli.options import (
     OutFolder,
     PassphraseFile,
     Preset,
+    ResumeKey,
     Seed,
     SignerFile,
     SubjectPhoto,
@@ -71,6 +72,7 @@ def run(
     train_seconds: TrainSeconds = None,
     iterations: Iterations = None,
     seed: Seed = 0,
+    resume_key: ResumeKey = None,
     thorough: Thorough = False,
     force: Force = False,
     as_json: Json = False,
@@ -88,6 +90,6 @@ def run(
         policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        thorough=thorough, force=force,
+        resume_key=resume_key, thorough=thorough, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

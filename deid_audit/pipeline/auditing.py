@@ -106,7 +106,8 @@ def audit(
             with timer.of("destroying"):
                 erasure = vault.destroy()
         why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
-        measurements.append(not_measured("erasure.complete", "run", "run", why_not))
+        names = ("erasure.complete", "erasure.key_on_disk")
+        measurements += [not_measured(name, "run", "run", why_not) for name in names]
         return conclude(
             partial,
             job,

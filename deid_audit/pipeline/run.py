@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
-from deid_audit.findings import Measurement, measured
+from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
@@ -27,6 +27,7 @@ from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
+from deid_audit.pipeline.resuming import destroyed, resumable
 from deid_audit.pipeline.staging import interruptible, staged
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
@@ -51,7 +52,11 @@ def run(
     """
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
-    with interruptible(), staged(settings.out, force=settings.force) as partial:
+    with (
+        interruptible(),
+        staged(settings.out, force=settings.force) as partial,
+        resumable(settings, job) as resuming,
+    ):
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
             packs = read_packs(settings)
@@ -59,6 +64,8 @@ def run(
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+            if resuming is not None:
+                resuming.find(vault)
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
@@ -89,6 +96,7 @@ def run(
                     engines=engines,
                     vault=vault,
                     progress=progress,
+                    resuming=resuming,
                 )
                 companions = train_companions(
                     subject,
@@ -119,8 +127,8 @@ def run(
             distances = distances_of(watched, pair.donor_descriptors, others)
             watched = with_gallery(watched, distances)
             with timer.of("destroying"):
-                erasure = vault.destroy()
-        measurements.append(_erasure_measurement(erasure.complete))
+                erasure = destroyed(vault, resuming)
+        measurements += _erasure_measurements(erasure)
         return conclude(
             partial,
             job,
@@ -199,8 +207,13 @@ def _render_and_watch(
     return watched
 
 
-def _erasure_measurement(complete: bool) -> Measurement:
-    return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
+def _erasure_measurements(erasure: ErasureRecord) -> list[Measurement]:
+    values = {"complete": erasure.complete, "key_on_disk": erasure.key_on_disk}
+    method = "the vault's own checks"
+    return [
+        measured(f"erasure.{name}", "run", "run", float(value), sample_size=1, method=method)
+        for name, value in values.items()
+    ]
 
 
 def _stages(

@@ -27,7 +27,7 @@ NAMES = {
     *(f"identity.outside.{name}" for name in ("to_original.mean", "to_original.p01", "auc")),
     *("audit.looks", "audit.families"),
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
-    "erasure.complete",
+    *("erasure.complete", "erasure.key_on_disk"),
 }
 
 
