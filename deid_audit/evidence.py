@@ -158,9 +158,11 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
     names = [output.name for output in case.outputs]
     for output in case.outputs:
         _check_output(output)
-    erased = {
-        bool(row.value) for row in case.measurements if row.metric == "erasure.complete" and row.value is not None
-    }
+
+    def measured(name: str) -> set[bool]:
+        rows = [row for row in case.measurements if row.metric == f"erasure.{name}"]
+        return {bool(row.value) for row in rows if row.value is not None}
+
     pinned = (verdict.policy_id, verdict.policy_version, verdict.policy_sha256)
     faults = {
         "it names no file": not names,
@@ -175,7 +177,10 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         != asked(policy.answers, case.context),
         "outputs_folder does not go with the verdict": passed != (case.outputs_folder == "release"),
         "the ledger's counts do not add up to the frames decoded": not ledger_adds_up(case),
-        "erasure.complete differs from the erasure record": bool(erased - {case.erasure.complete}),
+        "erasure.complete differs from the erasure record": bool(measured("complete") - {case.erasure.complete}),
+        "erasure.key_on_disk differs from the erasure record": bool(
+            measured("key_on_disk") - {case.erasure.key_on_disk}
+        ),
     }
     for fault, present in faults.items():
         if present:

@@ -264,7 +264,7 @@ class ErasedArtefact(Strict):
     """One artefact the vault registered: where it lived, its size, the sha256 of its *ciphertext* if on disk."""
 
     kind: str = Field(description="What it was: weights, face crops and so on.")
-    storage: Literal["encrypted file", "memory"] = Field(description="Where it lived.")
+    storage: Literal["encrypted file", "memory", "key file"] = Field(description="Where it lived.")
     size_bytes: int = Field(description="Size, in bytes.")
     ciphertext_sha256: str | None = Field(default=None, description="SHA-256 of the ciphertext, hex; null in memory.")
     header_hex: str | None = Field(default=None, description="First bytes of the ciphertext, hex; null in memory.")
@@ -294,6 +294,11 @@ class ErasureRecord(Strict):
     @property
     def complete(self) -> bool:
         return bool(self.checks) and all(check.holds for check in self.checks)
+
+    @property
+    def key_on_disk(self) -> bool:
+        """Whether a key stood in a file."""
+        return any(artefact.storage == "key file" for artefact in self.artefacts)
 
 
 class SignerInfo(Strict):

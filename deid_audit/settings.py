@@ -67,6 +67,7 @@ class RunSettings(_CaseAsked):
     train_seconds: float | None = Field(default=None, gt=0)
     iterations: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
+    resume_key: Path | None = None
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()
 

@@ -115,7 +115,11 @@ def make_measurement(
 
 
 def make_measurements(
-    *, videos: int = 1, swapped: Mapping[str, float | None] | None = None, erased: bool = True
+    *,
+    videos: int = 1,
+    swapped: Mapping[str, float | None] | None = None,
+    erased: bool = True,
+    key_on_disk: bool = False,
 ) -> tuple[Measurement, ...]:
     """Every catalogue metric of a good case for `videos` videos; `swapped` overrides values (None = not measured)."""
     overrides = dict(swapped or {})
@@ -138,7 +142,8 @@ def make_measurements(
     rows.append(make_measurement("audit.families", 2, of="run", scope="run"))
     rows.append(make_measurement("audit.canary_recall", 0.92, of="run", scope="run", sample_size=80))
     rows.append(make_measurement("audit.smallest_face_px", 24, of="run", scope="run", sample_size=80))
-    rows.append(make_measurement("erasure.complete", float(erased), of="run", scope="run", sample_size=1))
+    for name, value in {"complete": erased, "key_on_disk": key_on_disk}.items():
+        rows.append(make_measurement(f"erasure.{name}", float(value), of="run", scope="run", sample_size=1))
     return tuple(_with_interval(row) for row in rows)
 
 

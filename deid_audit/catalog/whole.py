@@ -134,3 +134,13 @@ def add_rows(add: Add) -> None:
         "the vault's record",
         "never",
     )
+    add(
+        "erasure.key_on_disk",
+        "erasure: 1 when a key that opens the model stood in a file while the run lasted (--resume-key)",
+        "",
+        0,
+        1,
+        False,
+        "the vault's record",
+        "another tool made the videos",
+    )

@@ -90,7 +90,7 @@ Preset = Annotated[
 TrainSeconds = Annotated[
     float | None,
     typer.Option(
-        "--train-seconds", help="Training budget; turned into steps at the start. Default 150, with a pack 75."
+        "--train-seconds", help="Training budget; turned into steps at the start. Default 90, with a pack 60."
     ),
 ]
 Iterations = Annotated[
@@ -98,6 +98,16 @@ Iterations = Annotated[
     typer.Option("--iterations", help="Training steps, instead of a time; repeats a run exactly on a CPU."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random in training.")]
+ResumeKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume-key",
+        metavar="FILE",
+        readable=False,
+        help="Keep training in an encrypted checkpoint, OUT.checkpoint, its key in FILE (made if it is not there): "
+        "the same command goes on after an interruption. Both are destroyed at the end; the certificate tells of them.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[

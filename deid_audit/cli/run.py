@@ -18,6 +18,7 @@ from deid_audit.cli.options import (
     OutFolder,
     PassphraseFile,
     Preset,
+    ResumeKey,
     Seed,
     SignerFile,
     Strangers,
@@ -78,6 +79,7 @@ def run(
     seed: Seed = 0,
     strangers: Strangers = None,
     attacker: Attacker = None,
+    resume_key: ResumeKey = None,
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
     force: Force = False,
@@ -97,6 +99,7 @@ def run(
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        strangers=strangers, attacker=attacker, thorough=thorough, keypoints=(keypoints,), force=force,
+        strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
+        keypoints=(keypoints,), force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

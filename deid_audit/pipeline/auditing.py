@@ -36,7 +36,7 @@ from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.staging import interruptible, staged
-from deid_audit.pipeline.strangers import gather_strangers, refuse_bad_folder
+from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
 from deid_audit.progress import Progress
@@ -70,7 +70,6 @@ def audit(
     """
     timer = Timer()
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
-    refuse_bad_folder(settings.strangers)
     with interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
@@ -115,7 +114,8 @@ def audit(
             with timer.of("destroying"):
                 erasure = vault.destroy()
         why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
-        measurements.append(not_measured("erasure.complete", "run", "run", why_not))
+        names = ("erasure.complete", "erasure.key_on_disk")
+        measurements += [not_measured(name, "run", "run", why_not) for name in names]
         return conclude(
             partial,
             job,

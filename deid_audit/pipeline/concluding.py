@@ -50,6 +50,7 @@ from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
+from deid_audit.vault.resume import METHOD_TEXT as RESUME_METHOD
 from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
 from deid_audit.vision.detectors import MmodDetector
@@ -140,7 +141,7 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched),
+        stages=_stages(timer, making, examined.watched, key_on_disk=examined.erasure.key_on_disk),
         erasure=examined.erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
@@ -208,7 +209,9 @@ def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
     return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
 
 
-def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]) -> tuple[StageRecord, ...]:
+def _stages(
+    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], *, key_on_disk: bool
+) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
     search = {"independent_search_s": round(sum(video.observed.search_seconds for video in watched), 1)}
@@ -236,7 +239,7 @@ def _stages(timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched]
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
-        ("erasure", VAULT_METHOD, seconds["destroying"], {}),
+        ("erasure", f"{VAULT_METHOD} {RESUME_METHOD}" if key_on_disk else VAULT_METHOD, seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
     )

@@ -75,7 +75,7 @@ def _explanation(case: CaseRecord, finding: Finding, videos: Sequence[SeenVideo]
 
 def _placeless(finding: Finding, fault: Fault, *, located: bool) -> str:
     metric = finding.rule.metric
-    if metric == "erasure.complete":
+    if metric.startswith("erasure."):
         return "not in the videos: it is about what this run left behind"
     if metric in _ABOUT_THE_FILE:
         return "not in the picture: it is about the file"

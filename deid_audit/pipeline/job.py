@@ -14,6 +14,7 @@ from deid_audit.findings import JobKind, Policy
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
 from deid_audit.pipeline.staging import refuse_existing
+from deid_audit.pipeline.strangers import refuse_bad_folder
 from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings, RunSettings
@@ -68,6 +69,7 @@ def prepare(
     policy = load_policy(settings.policy)
     context = _answers(settings.context, policy, clock(), progress)
     refuse_existing(settings.out, force=settings.force)
+    refuse_bad_folder(settings.strangers)
     device = pick_device(settings.device)
     sample_page(b"{}", issued_at=clock())
     signer = signer or ephemeral_signer(clock())

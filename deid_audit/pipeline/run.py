@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deid_audit.certificate.keys import Signer
 from deid_audit.faces import align, track
-from deid_audit.findings import Measurement, measured
+from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
@@ -20,6 +20,7 @@ from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, covered_words, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
+from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
@@ -29,8 +30,9 @@ from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
+from deid_audit.pipeline.resuming import destroyed, resumable
 from deid_audit.pipeline.staging import interruptible, staged
-from deid_audit.pipeline.strangers import gather_strangers, refuse_bad_folder
+from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
 from deid_audit.render import blend
@@ -56,9 +58,12 @@ def run(
     """
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
-    refuse_bad_folder(settings.strangers)
     keypoints = backend_for(settings.keypoints)
-    with interruptible(), staged(settings.out, force=settings.force) as partial:
+    with (
+        interruptible(),
+        staged(settings.out, force=settings.force) as partial,
+        resumable(settings, job) as resuming,
+    ):
         with timer.of("reading"):
             subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
             packs = read_packs(settings)
@@ -66,6 +71,8 @@ def run(
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
         with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+            if resuming is not None:
+                resuming.find(vault)
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
@@ -75,11 +82,7 @@ def run(
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
-                donor: Donor
-                if packs:
-                    donor = packed_donor(subject, packs, progress=progress)
-                else:
-                    donor = FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
+                donor = _donor(subject, packs, filmed, engines, progress)
                 wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
                 refuse_same_person(subject.average, donor.average)
                 other_donors = _other_donors(others_given, engines, vault, progress)
@@ -93,6 +96,7 @@ def run(
                     engines=engines,
                     vault=vault,
                     progress=progress,
+                    resuming=resuming,
                 )
                 companions = train_companions(
                     subject,
@@ -136,8 +140,8 @@ def run(
             distances = distances_of(watched, pair.donor_descriptors, others)
             watched = with_gallery(watched, distances)
             with timer.of("destroying"):
-                erasure = vault.destroy()
-        measurements.append(_erasure_measurement(erasure.complete))
+                erasure = destroyed(vault, resuming)
+        measurements += _erasure_measurements(erasure)
         return conclude(
             partial,
             job,
@@ -155,6 +159,15 @@ def run(
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
         )
+
+
+def _donor(
+    subject: Role, packs: Sequence[DonorPack], filmed: Sequence[SourceVideo], engines: Engines, progress: Progress
+) -> Donor:
+    """The pack that fits, where packs were given; else whom the videos show."""
+    if packs:
+        return packed_donor(subject, packs, progress=progress)
+    return FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
 
 
 def _other_donors(given: Sequence[SourceVideo], engines: Engines, vault: Vault, progress: Progress) -> list[Role]:
@@ -229,8 +242,13 @@ def _render_and_watch(
     return watched
 
 
-def _erasure_measurement(complete: bool) -> Measurement:
-    return measured("erasure.complete", "run", "run", float(complete), sample_size=1, method="the vault's own checks")
+def _erasure_measurements(erasure: ErasureRecord) -> list[Measurement]:
+    values = {"complete": erasure.complete, "key_on_disk": erasure.key_on_disk}
+    method = "the vault's own checks"
+    return [
+        measured(f"erasure.{name}", "run", "run", float(value), sample_size=1, method=method)
+        for name, value in values.items()
+    ]
 
 
 def _stages(

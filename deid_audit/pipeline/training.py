@@ -20,6 +20,7 @@ from deid_audit.pipeline.donors import Donor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.foreseeing import foreseen
 from deid_audit.pipeline.probe import make_probe
+from deid_audit.pipeline.resuming import Resuming
 from deid_audit.progress import Progress
 from deid_audit.settings import PresetName, RunSettings
 from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
@@ -80,10 +81,12 @@ def train_pair(
     vault: Vault,
     progress: Progress,
     who: tuple[str, str] = ("subject", "donor"),
+    resuming: Resuming | None = None,
 ) -> TrainedPair:
     """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little.
 
-    `who` names the two, in messages and in the vault's record.
+    `who` names the two, in messages and in the vault's record. `resuming` keeps training in a checkpoint, and has the
+    one to go on from; its number of steps counts then, no new timing.
     """
     person, giver = who
     budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
@@ -105,12 +108,15 @@ def train_pair(
         wipe_arrays_with(vault, f"mean face of the {name_of}", priors[side].arrays())
     donor_rows = given.descriptors
     probe = make_probe(own.probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
-    steps = settings.iterations or steps_for(budget, preset, faces, device)
+    kept = None if resuming is None else resuming.take_up(name, faces, priors, progress)
+    after_step = None if kept is None else kept.step
+    steps = kept.planned_steps if kept else settings.iterations or steps_for(budget, preset, faces, device)
     with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
         trained = train(
             preset, faces, priors,
             steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
             start=None if donor.pack is None else donor.pack.weights,
+            checkpoint=None if resuming is None else resuming.save, resume=kept,
         )  # fmt: skip
     lacks = "; ".join(trained.readings[-1].lacking)
     if lacks:
@@ -143,6 +149,7 @@ def train_pair(
             "probe_faces": len(probe.frames),
             "swap_px": swapped_px(priors["donor"]),
             "training_seconds": round(trained.seconds, 1),
+            "resumed_after_step": after_step,
         },
     )
 

@@ -7,7 +7,7 @@ Never sees the auditing recogniser in a loss. Nothing is written here; the calle
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,39 @@ class Trained:
     probe_every: int
     seconds: float
     readings: tuple[ProbeReading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainState:
+    """All that decides how training goes on after `step` of `planned_steps`, beside faces, priors and preset.
+
+    `model` and `average` are weights by name, `optimiser` is what torch's optimiser keeps, `generator` the state of
+    the random numbers, uint8 (n,). As handed to a checkpoint these are training's own tensors, not copies.
+    """
+
+    model: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    generator: Tensor
+    step: int
+    planned_steps: int
+    seconds: float
+    readings: tuple[ProbeReading, ...]
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor in it."""
+        kept = [value for each in self.optimiser["state"].values() for value in each.values()]
+        return [
+            *self.model.values(),
+            *self.average.values(),
+            *(value for value in kept if isinstance(value, Tensor)),
+            self.generator,
+        ]
+
+    def wipe(self) -> None:
+        """Overwrites every tensor with zeros."""
+        for tensor in self.tensors():
+            tensor.zero_()
 
 
 def _build(preset: Preset, priors: Priors, seed: int, device: str, start: Weights | None) -> SwapModel:
@@ -196,6 +229,28 @@ class Trainer:
         """How much of the averaged weights stays."""
         return min(0.999, (1 + number) / (10 + number))
 
+    def state(self, step: int, planned_steps: int, seconds: float, readings: Sequence[ProbeReading]) -> TrainState:
+        """After `step` steps; good until the next one."""
+        return TrainState(
+            model=self.model.state_dict(),
+            average=self.average.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            generator=self.generator.get_state(),
+            step=step,
+            planned_steps=planned_steps,
+            seconds=seconds,
+            readings=tuple(readings),
+        )
+
+    def restore(self, state: TrainState) -> None:
+        """Takes over weights, average, optimiser and random numbers, and wipes what it took them from."""
+        self.model.load_state_dict(state.model)
+        self.average.load_state_dict(state.average)
+        # torch keeps the tensors that it is given here: a copy, which `wipe` reaches
+        self.optimiser.load_state_dict(copy.deepcopy(state.optimiser))
+        self.generator.set_state(state.generator)
+        state.wipe()
+
     def wipe(self) -> None:
         """Overwrites the running weights and the optimiser's state; the averaged model is the caller's."""
         wipe_model(self.model)
@@ -221,6 +276,12 @@ def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
     return max(20, round(seconds / per_step))
 
 
+def _good_enough(readings: Sequence[ProbeReading], done: int, steps: int) -> bool:
+    """Whether the probe has just held for the second time in a row, in the second half."""
+    just_held = len(readings) > 1 and readings[-1].step == done and readings[-1].holds and readings[-2].holds
+    return just_held and done >= _STOP_NOT_BEFORE * steps
+
+
 def train(
     preset: Preset,
     faces: Faces,
@@ -232,10 +293,14 @@ def train(
     probe: Callable[[SwapModel, int], ProbeReading],
     step: Step,
     start: Weights | None = None,
+    checkpoint: Callable[[TrainState], None] | None = None,
+    resume: TrainState | None = None,
 ) -> Trained:
     """At most `steps` steps; stops when the probe holds twice in a row in the second half.
 
-    `start` are the weights of a donor's pack, which then learn at a fifth of the rate.
+    `start` are the weights of a donor's pack, which then learn at a fifth of the rate. `checkpoint` is called after
+    each probe. `resume` is what it was once given with all else alike: training goes on from there, bit for bit as if
+    it had never stopped on a CPU, and the state is wiped.
     """
     torch.set_flush_denormal(True)
     trainer = Trainer(preset, faces, priors, seed, device, start)
@@ -244,16 +309,19 @@ def train(
     started = time.perf_counter()
     done = 0
     try:
-        for number in range(steps):
-            trainer.step(number, steps)
-            done = number + 1
+        if resume is not None:
+            done, readings, started = resume.step, list(resume.readings), started - resume.seconds
+            trainer.restore(resume)
+            step.advance(done)
+        while done < steps and not _good_enough(readings, done, steps):
+            trainer.step(done, steps)
+            done += 1
             step.advance()
             if done % probe_every == 0 or done == steps:
                 readings.append(probe(trainer.average, done))
                 step.note(readings[-1].text)
-                held = len(readings) > 1 and readings[-1].holds and readings[-2].holds
-                if held and done >= _STOP_NOT_BEFORE * steps:
-                    break
+                if checkpoint is not None:
+                    checkpoint(trainer.state(done, steps, time.perf_counter() - started, readings))
     except BaseException:
         wipe_model(trainer.average)
         raise

@@ -2,6 +2,7 @@
 
 from deid_audit.vault.checks import Check
 from deid_audit.vault.process import protect_process
+from deid_audit.vault.resume import Checkpoint
 from deid_audit.vault.vault import METHOD_TEXT, Vault
 
-__all__ = ["METHOD_TEXT", "Check", "Vault", "protect_process"]
+__all__ = ["METHOD_TEXT", "Check", "Checkpoint", "Vault", "protect_process"]

@@ -86,13 +86,18 @@ def heads_refused(heads: Heads, opened_before: int, key: SecretKey) -> ErasureCh
 
 def no_descriptors(folder: Path) -> ErasureCheck:
     """Also sees files that are unlinked but still open, and files mapped into memory and then closed."""
-    inside = f"{folder.resolve()}{os.sep}"
+    return none_held(f"{folder.resolve()}{os.sep}")
+
+
+def none_held(*places: str) -> ErasureCheck:
+    """The same for every path that begins with one of `places`."""
     try:
         targets = [_target(link) for link in Path("/proc/self/fd").iterdir()]
-        mapped = sum(inside in line for line in Path("/proc/self/maps").read_text().splitlines())
+        lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:
         return _result(Check.NO_DESCRIPTOR, False, "this process's descriptors could not be listed on this system")
-    held = sum(target.startswith(inside) for target in targets)
+    held = sum(target.startswith(places) for target in targets)
+    mapped = sum(any(place in line for place in places) for line in lines)
     return _result(Check.NO_DESCRIPTOR, held + mapped == 0, f"{held} descriptors and {mapped} memory maps")
 
 
@@ -102,7 +107,7 @@ def no_unknown_files(folder: Path, known: set[Path]) -> ErasureCheck:
         path for path in folder.rglob("*") if path not in known and not (path.is_dir() and not path.is_symlink())
     ]
     for path in unknown:
-        _overwrite_and_unlink(path)
+        overwrite_and_unlink(path)
     left = sum(os.path.lexists(path) for path in unknown)
     words = f"{len(unknown)} unknown files"
     return _result(
@@ -139,11 +144,14 @@ def _target(link: Path) -> str:
         return ""
 
 
-def _overwrite_and_unlink(path: Path) -> None:
-    """One pass of zeros over a regular file; links and special files are only unlinked, never followed."""
+def overwrite_and_unlink(path: Path) -> bool:
+    """One pass of zeros over a regular file; links and special files are only unlinked, never followed.
+
+    True when there was a regular file, and both were done.
+    """
     try:
         status = path.lstat()
-        if stat.S_ISREG(status.st_mode):
+        if regular := stat.S_ISREG(status.st_mode):
             descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
             try:
                 for start in range(0, status.st_size, len(_BLOCK)):
@@ -153,4 +161,5 @@ def _overwrite_and_unlink(path: Path) -> None:
                 os.close(descriptor)
         path.unlink()
     except OSError:
-        return
+        return False
+    return regular

@@ -25,13 +25,17 @@ class SecretKey:
         storage: Where the key lives, in words for the record.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        """A fresh random key, or the one that the file behind `descriptor` holds; VaultError when it holds no key."""
         self.key_id = secrets.token_hex(8)
         self._pid = os.getpid()
         self._page, self.storage = _secret_page()
         self._anchor = (ctypes.c_char * mmap.PAGESIZE).from_buffer(self._page)
         self.address = ctypes.addressof(self._anchor)
-        self._fill()
+        if descriptor is None:
+            self._fill()
+        else:
+            self._fill_from(descriptor)
 
     @property
     def view(self) -> memoryview:
@@ -62,6 +66,11 @@ class SecretKey:
         filled = _libc.getrandom(ctypes.c_void_p(self.address), ctypes.c_size_t(KEY_BYTES), 0)
         if filled != KEY_BYTES or not any(self.view):
             raise VaultError("the system gave no random key", next_step="check that getrandom works on this machine")
+
+    def _fill_from(self, descriptor: int) -> None:
+        """The system reads straight into the page; a file with more or fewer bytes holds no key."""
+        if os.fstat(descriptor).st_size != KEY_BYTES or os.readv(descriptor, [self.view]) != KEY_BYTES:
+            raise VaultError(f"the key file does not hold {KEY_BYTES} bytes", next_step="give the right key file")
 
 
 def _secret_page() -> tuple[mmap.mmap, str]:

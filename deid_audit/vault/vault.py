@@ -105,19 +105,19 @@ class Vault:
         try:
             stream = EncryptingFile(path, self._key.view, self._context(artefact))
         except OSError as error:
-            raise _not_written(error) from None
+            raise not_written(error) from None
         self._files.append(artefact)
         self._open.append(stream)
         try:
             yield stream
             artefact.sha256 = stream.finish()
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
-            raise _not_written(error) from None
+            raise not_written(error) from None
         except RuntimeError:  # what torch makes of a full disk
             if stream.failure is None:
                 raise
-            raise _not_written(stream.failure) from None
+            raise not_written(stream.failure) from None
         else:
             self._replace_older(artefact)
         finally:
@@ -148,7 +148,7 @@ class Vault:
         """Wipes, overwrites the key, unlinks, then checks; never raises for what it finds. Again: the same record."""
         if self._record is None:
             self._key.require_own_process()
-            with _signals_held_back():
+            with signals_held_back():
                 self._record = self._destroyed()
         return self._record
 
@@ -223,7 +223,7 @@ class Vault:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """A second Ctrl-C must not stop the destruction half way; it is raised again when the destruction is done.
 
     Handlers are exchanged, not masked: in a process with threads a masked signal reaches another thread.
@@ -242,7 +242,8 @@ def _signals_held_back() -> Iterator[None]:
         signal.raise_signal(got)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Forces to disk which files the folder has."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -250,7 +251,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _not_written(error: OSError) -> VaultError:
+def not_written(error: OSError) -> VaultError:
+    """What to say of storage that takes no more."""
     return VaultError(
         f"an artefact could not be encrypted to storage: {error.strerror}",
         next_step="check the free space and the permissions of the output folder",

@@ -222,6 +222,9 @@ def _constant(module: str, name: str) -> Any:
         ("faces/subject.py", "SMALLEST_FACE_PX", "README.md", "{:g} px high"),
         ("pipeline/cast.py", "_TRAINING_FACES", "README.md", "up to {:g} face crops"),
         ("pipeline/training.py", "DEFAULT_SECONDS", "README.md", "{:g} seconds by default"),
+        ("pipeline/training.py", "PACKED_SECONDS", "README.md", "{:g} with a donor's pack"),
+        ("pipeline/training.py", "DEFAULT_SECONDS", "docs/commands.md", "start. Default {:g}, with a pack"),
+        ("pipeline/training.py", "PACKED_SECONDS", "docs/commands.md", "with a pack {:g}. |"),
         ("pipeline/ladder.py", "_LEAST_DISTANCE", "ARCHITECTURE.md", "not above {:g}"),
     ],
 )

@@ -16,7 +16,7 @@ import rfc8785
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement, compare_files, manifest_text, parse_statement
 from deid_audit.findings import CaseRecord, LedgerRecord, measured
-from tests.fakes import make_case, make_erasure, make_ledger_record, make_measurement, make_outputs
+from tests.fakes import make_case, make_erasure, make_ledger_record, make_measurement, make_measurements, make_outputs
 
 Table = dict[str, Any]
 
@@ -223,6 +223,7 @@ def a_ledger(**changes: Any) -> LedgerRecord:
         {"outputs": make_outputs({"sub/a.mp4": b"1"})},
         {"outputs_folder": "withheld"},
         {"erasure": make_erasure(complete=False)},
+        {"measurements": make_measurements(key_on_disk=True)},
         {"ledger": a_ledger(frames=199)},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 3})},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 2})},  # adds up, but coverage says otherwise

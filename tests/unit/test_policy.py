@@ -193,7 +193,8 @@ SHIPPED = {
     | KEYPOINTS
     | {("quality.seam", "at_most", 1), ("attack.strongest.auc", "at_most", 0.8)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
-    | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)},
+    | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)}
+    | {("erasure.key_on_disk", "at_most", 0)},
     "aies2020": PAPER_IDENTITY
     | {("identity.to_average_original.mean", "above", 0.6), ("keypoints.ap95", "at_least", 0.95)},
 }
@@ -372,6 +373,14 @@ def test_a_mean_that_hides_two_percent_of_bad_frames_fails_release_by_its_percen
 def test_an_incomplete_erasure_fails_release() -> None:
     verdict = judge(make_measurements(erased=False), load_policy("release"))
     assert [finding.rule.metric for finding in verdict.findings if finding.outcome is F] == ["erasure.complete"]
+
+
+def test_a_key_in_a_file_fails_strict_alone() -> None:
+    rows = make_measurements(key_on_disk=True)
+    verdict = judge(rows, load_policy("strict"))
+    assert [finding.rule.metric for finding in verdict.findings if finding.outcome is F] == ["erasure.key_on_disk"]
+    assert judge(make_measurements(), load_policy("strict")).outcome is P
+    assert judge(rows, load_policy("release")).outcome is P
 
 
 def test_the_fake_case_carries_what_judging_gives() -> None:
