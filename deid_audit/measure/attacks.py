@@ -41,8 +41,8 @@ METHOD_TEXT = (
     "these videos and does not compete. The subject's own pictures were taken by the same camera in the same light, "
     "which makes every attack look stronger than one with other pictures would be. Beside each number stands its "
     "control: the same search with the re-encoded original (the attack works), and with the donor's own face before "
-    "the swap (likeness that the swap did not bring). The strongest attack counts. Insider: the subject's decoder, before it was "
-    "destroyed, applied to the released face: what destroying it takes away. Not tried: an intruder who trains an "
+    "the swap (likeness that the swap did not bring). The strongest attack counts. Insider: the subject's decoder, "
+    "before it was destroyed, applied to the released face: what destroying it takes away. Not tried: an intruder who trains an "
     "inversion of the swap on other people."
 )
 _METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
