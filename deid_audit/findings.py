@@ -92,7 +92,8 @@ def measured(
         value=float(value),
         sample_size=sample_size,
         interval=interval[0],
-        no_interval_because=interval[1] or ("" if metric not in METRICS else METRICS[metric].no_interval),
+        no_interval_because=interval[1]
+        or ("" if interval[0] or metric not in METRICS else METRICS[metric].no_interval),
         noise_floor=floor,
         method=method,
         detail=detail or {},
@@ -154,6 +155,7 @@ class Finding(Strict):
         default=None, description="What was held against the limit at worst, in the metric's unit."
     )
     sample_size: int = Field(default=0, description="Count of what it was computed from.")
+    interval: Interval | None = Field(default=None, description="95 % interval of the value; null without one.")
     noise_floor: float | None = Field(default=None, description="The same metric of the null edit.")
     reason: str = Field(description="The outcome in words, for people.")
 

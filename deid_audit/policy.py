@@ -288,6 +288,7 @@ def _judge_row(rule: Rule, row: Measurement) -> Finding:
         scope=row.scope,
         observed=held if row.value is not None and held is not None else row.value,
         sample_size=row.sample_size,
+        interval=row.interval,
         noise_floor=row.noise_floor,
         reason=f"{row.scope}: {reason}",
     )

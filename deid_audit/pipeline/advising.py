@@ -9,6 +9,7 @@ import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, keypoint_similarity
+from deid_audit.pipeline.advising_attacks import attack, control, no_interval
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
@@ -28,6 +29,8 @@ def advise(case: Case) -> Words:
         return _nothing_swapped(case)
     if case.fault is Fault.SMALL:
         return _too_few(case)
+    if case.fault is Fault.NO_INTERVAL:
+        return no_interval(case)
     if case.fault is Fault.NOISE:
         return _too_noisy(case, family)
     return _FAMILIES[family](case)
@@ -354,7 +357,7 @@ def _erasure(case: Case) -> Words:
 
 
 _FAMILIES: dict[str, Callable[[Case], Words]] = {
-    "identity": lambda case: ([], [_AROUND]) if case.name.startswith("outside") else _identity(case),
+    "identity": lambda case: ([], [_AROUND]) if case.name.startswith(("outside", "to_strangers")) else _identity(case),
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,
@@ -363,4 +366,6 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "residue": lambda case: (_gallery if case.name == "gallery_matches" else _residue)(case),
     "audit": _audit,
     "erasure": _erasure,
+    "control": control,
+    "attack": attack,
 }

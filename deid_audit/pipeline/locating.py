@@ -37,6 +37,8 @@ class Fault(StrEnum):
     MISSING = "there is no value"
     SMALL = "the sample is too small"
     NOISE = "the null edit misses the limit too"
+    NO_INTERVAL = "the rule asks for an interval, and there is none"
+    CONTROL = "a control does not hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +68,11 @@ def fault_of(finding: Finding) -> Fault:
         return Fault.MISSING
     if finding.sample_size < finding.rule.min_sample_size:
         return Fault.SMALL
-    return Fault.NOISE if finding.outcome is Outcome.INDETERMINATE else Fault.LIMIT
+    if finding.outcome is not Outcome.INDETERMINATE:
+        return Fault.LIMIT
+    if finding.rule.bound != "value" and finding.interval is None:
+        return Fault.NO_INTERVAL
+    return Fault.CONTROL if finding.rule.if_missed == "indeterminate" else Fault.NOISE
 
 
 def locate(finding: Finding, videos: Sequence[SeenVideo]) -> tuple[tuple[Stretch, ...], int, Moment | None]:
@@ -120,7 +126,7 @@ def stretches_of(
 def _wrong(finding: Finding, seen: SeenVideo) -> _Wrong | None:
     family, _, name = finding.rule.metric.partition(".")
     fault = fault_of(finding)
-    if fault is Fault.SMALL or family not in _FAMILIES:
+    if fault in (Fault.SMALL, Fault.NO_INTERVAL) or family not in _FAMILIES:
         return None
     return _FAMILIES[family](name, finding.rule, seen, fault)
 
@@ -139,7 +145,7 @@ def _beyond(values: Signal, limit: float, rule: Rule) -> _Wrong:
 
 def _identity(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     distances = seen.distances
-    if rule.of != "swapped" or name.startswith("outside"):
+    if rule.of != "swapped" or name.startswith(("outside", "to_strangers")):
         return None
     if fault is Fault.MISSING:
         return _marked(np.isnan(distances.to_original))

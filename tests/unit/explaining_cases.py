@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid_audit.findings import CaseRecord, Explanation, Measurement, Of, Rule, measured, not_measured
+from deid_audit.findings import CaseRecord, Explanation, Interval, Measurement, Of, Rule, measured, not_measured
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.measure.appearance import POINTS, REACH, SECTORS, Appearance
 from deid_audit.measure.expression import FaceSignals
@@ -145,8 +145,11 @@ def unmet(rule: Rule, fault: Fault = Fault.LIMIT, scope: str = "video 1") -> Mea
         return not_measured(rule.metric, rule.of, scope, "nothing to measure it on")
     step = -0.01 if rule.op in ("above", "at_least") else 0.01
     size = rule.min_sample_size - (fault is Fault.SMALL)
-    floor = rule.limit + step if fault is Fault.NOISE else None
-    return measured(rule.metric, rule.of, scope, rule.limit + step, sample_size=size, noise_floor=floor)
+    value = rule.limit + step
+    floor = value if fault is Fault.NOISE else None
+    known = (Interval(low=value, high=value, clusters=12, unit="seconds"), "")
+    between = known if rule.bound != "value" and fault is not Fault.NO_INTERVAL else (None, "")
+    return measured(rule.metric, rule.of, scope, value, sample_size=size, noise_floor=floor, interval=between)
 
 
 def case_of(rules: Sequence[Rule], rows: Sequence[Measurement], **changes: Any) -> CaseRecord:
