@@ -144,7 +144,8 @@ def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers)
     probes = _probes(videos)
     if because or not len(probes):
         return [not_measured(name, "swapped", scope, because or "no swapped frame could be described")]
-    people = np.linalg.norm(probes[:, None].astype(np.float64) - strangers.templates, axis=2).mean(axis=0)
+    templates = strangers.templates
+    people = search(probes, templates[0], templates).others.mean(axis=0)
     detail = {"nearest_stranger": float(people.min()), "people": float(len(people))}
     return [
         measured(
