@@ -25,7 +25,6 @@ from deid_audit.vault import Checkpoint, Vault
 from deid_audit.vault.resume import refuse_leftover
 
 _DIGEST_KEY = "key of the digests"
-_TOGETHER = "together with its key file it can rebuild the subject's face"
 
 
 class Resuming:
@@ -53,7 +52,7 @@ class Resuming:
         if self.kept.found:
             self._found, before = load_state(self.kept.read())
             tensors = self._found.tensors()
-            vault.register_memory("checkpoint in memory", sum(each.nbytes for each in tensors), self._found.wipe)
+            vault.register_memory("plaintext of the checkpoint", sum(each.nbytes for each in tensors), self._found.wipe)
         self._binding = bound_to(self._settings, self._job.environment, before[_DIGEST_KEY])
         if self.kept.found:
             self._refuse_other(before)
@@ -73,7 +72,7 @@ class Resuming:
         if self._found is not None:
             self._refuse_other(before)
             progress.say(f"training goes on after step {self._found.step} of {self._found.planned_steps}")
-        progress.say(f"training is kept in {self.kept.path}: {_TOGETHER}")
+        progress.say(f"training is kept in {self.kept.path}; with its key file it can rebuild the face")
         self.taken_up = True
         return self._found
 
@@ -133,8 +132,8 @@ def resumable(settings: RunSettings, job: Job) -> Iterator[Resuming | None]:
         kept.leave()
         if kept.exists:
             stop.next_step = (
-                f"the same command goes on with training from {kept.path}; {_TOGETHER}, {kept.key_file}: "
-                "so go on, or delete both"
+                f"the same command goes on from {kept.path}, or delete it and its key file {kept.key_file}: "
+                "together they can rebuild the subject's face"
             )
         raise
     except BaseException:

@@ -23,14 +23,16 @@ from deid_audit.vault.key import KEY_BYTES, SecretKey
 from deid_audit.vault.vault import not_written, signals_held_back, sync_folder
 
 METHOD_TEXT = (
-    "So that training could go on after an interruption, its state was also kept in an encrypted checkpoint "
-    "(Cobblestone-256) under a second key, which stood in a file on disk until both were overwritten once and unlinked."
+    "One exception was asked for: so that training could go on after an interruption, its state was kept in an "
+    "encrypted checkpoint (Cobblestone-256) whose own key stood in a file on disk; at the end both were overwritten "
+    "once and unlinked, and that was checked as listed."
 )
 NOT_SHOWN = (
     "The checkpoint's key was in a file on disk: it may have been copied or backed up while it stood there, and flash "
     "media and journaling file systems keep old blocks that overwriting does not reach. Whoever has that key and any "
     "copy of a checkpoint can rebuild the subject's face.",
-    "Each checkpoint replaced the one before, whose blocks were freed and not overwritten; they hold ciphertext only.",
+    "Each checkpoint replaced the one before, whose blocks were freed and not overwritten; they hold ciphertext only. "
+    "Of those that an interrupted process wrote, the last one is listed.",
 )
 _CONTEXT = b"deid-audit checkpoint v1"
 _KIND = "checkpoint of training"

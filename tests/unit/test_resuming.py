@@ -88,7 +88,13 @@ def test_an_interruption_leaves_both_files_and_says_so(pair: Faces, priors: Prio
         resuming.save(a_state())
         raise Interrupted("stopped", exit_code=143)
     assert left(tmp_path) == {"out.checkpoint", "its.key"}
-    for words in (str(tmp_path / "out.checkpoint"), str(tmp_path / "its.key"), "rebuild", "delete both", "goes on"):
+    for words in (
+        str(tmp_path / "out.checkpoint"),
+        str(tmp_path / "its.key"),
+        "rebuild the subject's face",
+        "delete it and its key file",
+        "goes on",
+    ):
         assert words in caught.value.next_step
 
 
@@ -114,7 +120,7 @@ def test_the_state_comes_back_whole_and_is_the_vaults_to_wipe(pair: Faces, prior
         assert not any(tensor.any() for tensor in found.tensors())
         record = destroyed(vault, resuming)
     assert record.key_on_disk and record.complete
-    assert ("checkpoint in memory", "memory") in [(a.kind, a.storage) for a in record.artefacts]
+    assert ("plaintext of the checkpoint", "memory") in [(a.kind, a.storage) for a in record.artefacts]
     assert left(tmp_path) == set()
 
 
