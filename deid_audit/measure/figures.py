@@ -253,7 +253,8 @@ def keypoint_frames(released_rgb: Sequence[Image], keypoints: Sequence[tuple[Flo
     for frame, (before, after) in list(zip(released_rgb, keypoints, strict=True))[:SAMPLE_COUNT]:
         small = _small(frame)
         scale = small.shape[0] / frame.shape[0]
-        for points, radius, colour, thickness in ((before, 6, _RING_RGB, 2), (after, 3, _DOT_RGB, -1)):
+        dot = max(2, small.shape[0] // 120)
+        for points, radius, colour, thickness in ((before, 2 * dot, _RING_RGB, 1), (after, dot, _DOT_RGB, -1)):
             for x, y in np.asarray(points, np.float64):
                 if np.isfinite(x + y):
                     cv2.circle(small, (round(x * scale), round(y * scale)), radius, colour, thickness, cv2.LINE_AA)
