@@ -64,6 +64,7 @@ _SWAPPED_VALUES: dict[str, float] = {
     "expression.yaw_mae": 1.1,
     "expression.yaw_offset": 0.4,
     "expression.yaw_range_ratio": 0.97,
+    "identity.to_original.seconds_below": 0.0,
     "attack.descriptor.auc": 0.52,
     "attack.strongest.auc": 0.55,
     "motion.head_tremor_ratio": 0.99,

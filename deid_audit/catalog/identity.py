@@ -6,6 +6,7 @@ _DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/337
 _NO_FACE = "no frame pair in which both faces could be described"
 _NO_DRAW = {
     "sd": "the spread is printed beside its mean, which has an interval",
+    "p01": "drawing again cannot show a tail worse than the one seen; see the share of seconds below the cut",
     "min": "a smallest value has no interval by resampling",
     "longest_run_below_frames": "a run has no interval by resampling, which breaks it up",
 }
@@ -19,9 +20,11 @@ def add_rows(add: Add) -> None:
         ("p01", "1st percentile of the distance to the same frame's original", "distance"),
         ("min", "smallest distance to the same frame's original", "distance"),
         ("longest_run_below_frames", "longest run of frames nearer than 0.6 to their original", "frames"),
+        ("seconds_below", "share of seconds with a frame nearer than 0.6 to its original", ""),
     ):
-        better = None if stat == "sd" else stat != "longest_run_below_frames"
-        add(f"identity.to_original.{stat}", title, unit, 0, None, better, _DLIB, _NO_FACE, _NO_DRAW.get(stat, ""))
+        better = None if stat == "sd" else stat not in ("longest_run_below_frames", "seconds_below")
+        high = 1 if stat == "seconds_below" else None
+        add(f"identity.to_original.{stat}", title, unit, 0, high, better, _DLIB, _NO_FACE, _NO_DRAW.get(stat, ""))
     add(
         "identity.to_gallery.p01",
         "1st percentile of the distance to the nearest of all the subject's original frames",
@@ -31,6 +34,7 @@ def add_rows(add: Add) -> None:
         True,
         _DLIB,
         _NO_FACE,
+        _NO_DRAW["p01"],
     )
     around = "dlib 128-D descriptor of chips whose face is filled in grey; compare arXiv 1902.06967 on masks"
     for stat, title, unit, high in (
@@ -44,7 +48,17 @@ def add_rows(add: Add) -> None:
         ("auc", "around the face: chance that the subject is nearer than other people", "", 1),
     ):
         nothing = "fewer than 5 swapped frames or, for the chance, fewer than 5 frames of other people"
-        add(f"identity.outside.{stat}", title, unit, 0, high, stat != "auc", around, nothing)
+        add(
+            f"identity.outside.{stat}",
+            title,
+            unit,
+            0,
+            high,
+            stat != "auc",
+            around,
+            nothing,
+            _NO_DRAW["p01"] if "p01" in stat else "",
+        )
     for column, words, better in (
         ("to_average_original", "distance to the subject's average original", True),
         ("to_donor", "distance to the donor's average", False),
@@ -72,7 +86,7 @@ def add_rows(add: Add) -> None:
         1,
         True,
         _DLIB,
-        "fewer than 5 originals that could be described",
+        "fewer than 20 originals that could be described",
         "the subject's own pictures, a control of the recogniser",
     )
     gallery = "identification in a gallery with one entry a person; attackers as in arXiv 2304.01635"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deid_audit.findings import SUBJECT_SCOPE, Measurement, measured, not_measured, video_scope
+from deid_audit.findings import SUBJECT_SCOPE, Measurement, Of, measured, not_measured, video_scope
 from deid_audit.frames import Float
 from deid_audit.measure import gallery_attack
 from deid_audit.measure.controls import rows_of
@@ -31,26 +31,31 @@ _MOST_PROBES = 2000
 _APART_S = 1.0
 _VIDEO_APART_S = 1e6
 _LEAST_PROBES = 5
+LEAST_OF_THE_UNPROTECTED = 0.9
+NOT_NAMED = "no recogniser was named (--attacker)"
+NO_TEST = "does not find the unprotected face, so it is no test"
+_SEEN_BY_THE_NAMED: tuple[Of, ...] = ("original", "swapped", "reencoded")
+_SIZES = ", ".join(map(str, TEMPLATE_FRAMES))
 METHOD_TEXT = (
-    "Attacks: an intruder has a gallery with one entry for the subject and one for each stranger, and searches it "
-    "with what was released; the number is the chance that the subject's entry is nearer than a stranger's (0.5 "
-    "tells nothing, 1 gives the subject away). A0: dlib's descriptor of every swapped frame, each entry a "
-    f"person's average. A2: averages over {', '.join(map(str, TEMPLATE_FRAMES))} and all "
-    "consecutive frames, the worst of them. A1: local binary "
-    "patterns (LBPH) of the face alone, everything outside filled in, own entries of other moments, and the "
-    "recogniser that the user named, if any. A5, outside the mask, is measured beside them against the people of "
-    "these videos and does not compete. The subject's own pictures were taken by the same camera in the same "
-    "light, which makes every attack look stronger than one with other pictures would be. Beside each number "
-    "stands its control: the same search with the re-encoded original (the attack works), and with the donor's "
-    "own face before the swap (likeness that the swap did not bring). The strongest attack counts. Insider: the "
-    "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. Not "
-    "tried: an intruder who trains an inversion of the swap on other people."
+    "Attacks: an intruder has a gallery of the subject and of strangers and searches it with what was released; "
+    "the number is the chance that the subject is nearer than a stranger (0.5 tells nothing, 1 gives the "
+    "subject away), a person's distance being the mean over their pictures. A0: dlib's descriptor of the "
+    f"swapped frames (at most 2000, spread evenly). A2: averages over {_SIZES} and all consecutive frames, the worst "
+    "of them. A1: local binary patterns (LBPH) of the face alone, everything outside filled in, own pictures of "
+    "other moments; and the recogniser that the user named, if any. A5, outside the mask, is measured beside "
+    "them against the people of these videos and does not compete. The subject's own pictures are of the same "
+    "videos, camera and light, which makes every attack look stronger than one with other pictures would be. "
+    "Each attack is tried on the re-encoded original first: one that finds the subject there with a chance "
+    "below 0.9 is no test and takes no part. For A0 the donor's own face before the swap stands beside it "
+    "(likeness that the swap did not bring). The attack whose interval reaches highest counts. Insider: the "
+    "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. "
+    "Not tried: an intruder who trains an inversion of the swap on other people."
 )
 _METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
 _HOW = {
-    "descriptor": "dlib 128-D average per person, L2; every swapped frame",
-    "templates": "dlib 128-D average per person, L2; averages of consecutive swapped frames, the worst size",
-    "texture": f"LBPH of the face alone, chi-square, the nearest of at most {MOST_ENTRIES} entries a person",
+    "descriptor": "dlib 128-D, mean L2 to a person's pictures; swapped frames, at most 2000",
+    "templates": "dlib 128-D, mean L2 to a person's pictures; averages of consecutive swapped frames, the worst size",
+    "texture": f"LBPH of the face alone, mean chi-square to at most {MOST_ENTRIES} pictures a person",
 }
 
 
@@ -76,7 +81,7 @@ def measure_attacks(
         out += _floor(scope, those, strangers)
         found = [
             *_descriptor(scope, those, samples, own, donor, strangers),
-            _templates(scope, those, own, strangers),
+            _templates(scope, those, samples, own, strangers),
             _texture(scope, samples, strangers),
             _model(scope, samples, strangers, attacker),
         ]
@@ -85,19 +90,24 @@ def measure_attacks(
 
 
 def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The largest chance of all attacks on the face in each scope, with its interval.
+    """The attack on the face that may be the best in each scope: by the upper end of its interval.
 
-    A5 (`identity.outside.auc`) is not among them: its strangers are the people of these videos, often the donor alone.
+    Without an interval if one of the attacks has none, and not measured if one of them should have been made and was
+    not. What does not find the unprotected face is no test and takes no part. A5 (`identity.outside.auc`) is not among
+    them: its strangers are the people of these videos, often the donor alone.
     """
     out = []
     for scope in dict.fromkeys(row.scope for row in measurements if row.metric == "attack.descriptor.auc"):
         rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
         known = [row for row in rows if row.value is not None]
-        if not known:
-            because = next(row.not_measured_because or "" for row in rows)
+        reasons = [(row.metric, row.not_measured_because) for row in rows if row.not_measured_because is not None]
+        gaps = [f"{metric}: {because}" for metric, because in reasons if not because.startswith((NOT_NAMED, NO_TEST))]
+        if gaps or not known:
+            because = gaps[0] if gaps else f"{reasons[0][0]}: {reasons[0][1]}"
             out.append(not_measured("attack.strongest.auc", "swapped", scope, because))
             continue
-        worst = max(known, key=lambda row: row.value or 0.0)
+        without = [row for row in known if row.interval is None]
+        worst = max(without or known, key=_reach)
         out.append(
             measured(
                 "attack.strongest.auc",
@@ -111,6 +121,19 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
             )
         )
     return out
+
+
+def _reach(row: Measurement) -> float:
+    """How far up an attack may reach: the upper end of its interval, without one its value."""
+    return row.interval.high if row.interval is not None else row.value or 0.0
+
+
+def no_test(detail: Mapping[str, float]) -> str:
+    """Why an attack says nothing: it does not find the original that was only encoded again; empty when it does."""
+    found = detail.get("null_edit")
+    if found is None:
+        return f"{NO_TEST}: no re-encoded face could be described"
+    return "" if found >= LEAST_OF_THE_UNPROTECTED else f"{NO_TEST}: the chance there is {found:.2f}"
 
 
 _COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model"))
@@ -144,8 +167,7 @@ def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers)
     probes = _probes(videos)
     if because or not len(probes):
         return [not_measured(name, "swapped", scope, because or "no swapped frame could be described")]
-    templates = strangers.templates
-    people = search(probes, templates[0], templates).others.mean(axis=0)
+    people = search(probes, strangers.rows[0], strangers.rows).others.mean(axis=0)
     detail = {"nearest_stranger": float(people.min()), "people": float(len(people))}
     return [
         measured(
@@ -169,13 +191,15 @@ def _descriptor(
         because = f"{len(probes)} swapped frames and {len(own)} originals could be described"
     if because:
         return [not_measured(f"attack.descriptor.{name}", "swapped", scope, because) for name in names]
-    entry, people = own.mean(axis=0), strangers.templates
-    found = search(probes, entry, people)
+    people = strangers.rows
+    found = search(probes, own, people)
     detail = {"people": float(found.people), "to_own_mean": float(found.own.mean())}
     controls = {"null_edit": rows_of(samples, "reencoded"), "donor_before_swap": described(donor)}
     controls |= {"blurred": rows_of(samples, "blurred"), "pixelated": rows_of(samples, "pixelated")}
-    detail |= {name: nearer(search(rows, entry, people)) for name, rows in controls.items() if len(rows)}
+    detail |= {name: nearer(search(rows, own, people)) for name, rows in controls.items() if len(rows)}
     method = _method("descriptor", strangers)
+    if because := no_test(detail):
+        return [not_measured(f"attack.descriptor.{name}", "swapped", scope, because, method=method) for name in names]
     first = gallery_attack.rank_rate(found, 1)
     values: Mapping[str, float] = {
         "auc": nearer(found),
@@ -200,14 +224,14 @@ def _descriptor(
     return [*out, _fnir(scope, found, people, method)]
 
 
-def _fnir(scope: str, found: Search, people: Float, method: str) -> Measurement:
+def _fnir(scope: str, found: Search, people: Sequence[Float], method: str) -> Measurement:
     name = "attack.descriptor.fnir"
     if found.people < LEAST_FOR_FPIR:
         because = (
             f"{found.people} strangers; a false alarm rate of {gallery_attack.FPIR} needs at least {LEAST_FOR_FPIR}"
         )
         return not_measured(name, "swapped", scope, because, method=method)
-    between = np.stack([np.linalg.norm(people - person, axis=1) for person in people]).astype(np.float64)
+    between = np.stack([search(rows, rows, people).others.mean(axis=0) for rows in people])
     np.fill_diagonal(between, np.inf)
     rate = gallery_attack.false_negative_rate(found, between)
     return measured(
@@ -215,19 +239,25 @@ def _fnir(scope: str, found: Search, people: Float, method: str) -> Measurement:
     )
 
 
-def _templates(scope: str, videos: Sequence[VideoDescriptors], own: Float, strangers: Strangers) -> Measurement:
+def _templates(
+    scope: str, videos: Sequence[VideoDescriptors], samples: Sequence[SampledFaces], own: Float, strangers: Strangers
+) -> Measurement:
     name, because = "attack.templates.auc", _lacking(strangers)
     rows = [described(video.swapped[video.subject_swapped]) for video in videos]
     if not because and (not any(len(one) for one in rows) or not len(own)):
         because = "no swapped frame, or no original, could be described"
     if because:
         return not_measured(name, "swapped", scope, because)
-    entry, people = own.mean(axis=0), strangers.templates
+    people = strangers.rows
     detail: dict[str, float] = {}
+    if len(edited := rows_of(samples, "reencoded")):
+        detail["null_edit"] = nearer(search(averages(edited, None), own, people))
+    if because := no_test(detail):
+        return not_measured(name, "swapped", scope, because, method=_method("templates", strangers))
     worst: tuple[float, Search] | None = None
     for size in (*TEMPLATE_FRAMES, None):
         templates = np.concatenate([averages(one, size) for one in rows if len(one)])
-        found = search(templates[:: max(1, len(templates) // _MOST_PROBES)], entry, people)
+        found = search(templates[:: max(1, -(-len(templates) // _MOST_PROBES))], own, people)
         value, label = nearer(found), "all frames" if size is None else f"{size} frames"
         detail |= {f"{label}: chance": value, f"{label}: nearest to the subject": float(found.own.min())}
         detail[f"{label}: share within {MATCH_CUT}"] = float((found.own < MATCH_CUT).mean())
@@ -270,9 +300,12 @@ def _texture(scope: str, samples: Sequence[SampledFaces], strangers: Strangers) 
         because = f"fewer than {_LEAST_PROBES} sampled frames with an original of another moment"
         return not_measured(name, "swapped", scope, because)
     found = searches["swapped"]
+    detail = {"people": float(found.people), "null_edit": nearer(searches["reencoded"])}
+    if because := no_test(detail):
+        return not_measured(name, "swapped", scope, because, method=_method("texture", shown))
     return measured(
         name, "swapped", scope, nearer(found), sample_size=len(found.own), method=_method("texture", shown),
-        detail={"people": float(found.people), "null_edit": nearer(searches["reencoded"])},
+        detail=detail,
         interval=bounds_over_people(found).of("auc"),
     )  # fmt: skip
 
@@ -280,26 +313,28 @@ def _texture(scope: str, samples: Sequence[SampledFaces], strangers: Strangers) 
 def _model(scope: str, samples: Sequence[SampledFaces], strangers: Strangers, attacker: str) -> Measurement:
     """The recogniser that the user named."""
     name, shown = "attack.model.auc", strangers.with_chips()
-    because = "no recogniser was named (--attacker)" if not attacker else _lacking(shown)
+    because = NOT_NAMED if not attacker else _lacking(shown)
     if because:
         return not_measured(name, "swapped", scope, because, method=attacker)
-    rows = {of: _finite([one.attacker[of] for one in samples]) for of in ("original", "swapped", "reencoded")}
-    people = [_finite([one]) for one in shown.attacker]
-    people = [one for one in people if len(one)]
+    rows = {of: _finite([one.attacker[of] for one in samples if of in one.attacker]) for of in _SEEN_BY_THE_NAMED}
+    people = [one for one in (_finite([one]) for one in shown.attacker) if len(one)]
     if min(len(one) for one in rows.values()) < _LEAST_PROBES or len(people) < LEAST_STRANGERS:
-        return not_measured(
-            name, "swapped", scope, "too few faces that this recogniser could describe", method=attacker
-        )
-    entry, others = rows["original"].mean(axis=0), np.stack([one.mean(axis=0) for one in people])
-    found = search(rows["swapped"], entry, others)
+        because = "too few faces that this recogniser could describe"
+        return not_measured(name, "swapped", scope, because, method=attacker)
+    found = search(rows["swapped"], rows["original"], people)
+    null_edit = nearer(search(rows["reencoded"], rows["original"], people))
+    detail = {"people": float(found.people), "null_edit": null_edit}
+    if because := no_test(detail):
+        return not_measured(name, "swapped", scope, because, method=attacker)
     return measured(
         name, "swapped", scope, nearer(found), sample_size=len(found.own), method=attacker,
-        detail={"people": float(found.people), "null_edit": nearer(search(rows["reencoded"], entry, others))},
-        interval=bounds_over_people(found).of("auc"),
+        detail=detail, interval=bounds_over_people(found).of("auc"),
     )  # fmt: skip
 
 
 def _finite(rows: Sequence[Float]) -> Float:
+    if not rows:
+        return np.empty((0, 0), np.float32)
     together = np.concatenate(rows)
     return np.asarray(together[np.isfinite(together).all(axis=1)])
 

@@ -11,41 +11,57 @@ from numpy.typing import NDArray
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, Of, measured, not_measured, video_scope
 from deid_audit.frames import Float
 from deid_audit.measure.gallery import distances_apart
-from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors
+from deid_audit.measure.identity import (
+    MATCH_CUT,
+    VideoDescriptors,
+    described,
+    nearest_distance,
+    original_rows,
+)
 from deid_audit.measure.intervals import bootstrap, clusters_of
 from deid_audit.measure.sampled import SampledFaces
 
 METHOD_TEXT = (
-    "Controls: the subject's originals must find each other (nearest original of another video, or of a moment more "
-    f"than a second away, within {MATCH_CUT}), or the recogniser cannot see this person and its silence says nothing. "
+    "Controls: the subject's originals must find each other (nearest original of another video; where there is one "
+    f"only, of a moment more than a second away, which shows less; within {MATCH_CUT}), or the recogniser cannot see "
+    "this person and its silence says nothing. "
     "In up to 40 frames of each video the re-encoded, the blurred and the pixelated face are described, too, under "
     "the original's landmarks, as an intruder would who knows where the face is: re-encoding alone must leave it "
     "recognisable. A black mask shows no face to describe."
 )
 _METHOD = "dlib 128-D descriptor under the original's FaceMesh landmarks, L2, sampled frames"
-_OWN = "dlib 128-D descriptor, nearest original of another video or over a second away, L2"
+_OWN = "dlib 128-D descriptor, nearest original of another video, or over a second away, L2"
 _LEAST = 5
+_LEAST_ORIGINALS = 20
 _NAME = "control.same_person"
 COMPARED: tuple[Of, ...] = ("reencoded", "blurred", "pixelated")
 
 
 def measure_controls(videos: Sequence[VideoDescriptors], sampled: Sequence[SampledFaces]) -> list[Measurement]:
     """The positive control of the subject and of every video, and Table 1's first column for the lesser edits."""
-    out = [_same_person(video_scope(number), [video]) for number, video in enumerate(videos, start=1)]
-    if len(videos) > 1:
-        out.append(_same_person(SUBJECT_SCOPE, videos))
-    for number, video in enumerate(sampled, start=1):
+    out = []
+    for number, video in enumerate(videos, start=1):
+        others = [each for each in videos if each is not video]
+        out.append(_same_person(video_scope(number), _to_others(video, others) if others else distances_apart([video])))
+        if not others:
+            out[-1] = out[-1].model_copy(update={"method": f"{_OWN}; one video, so within it"})
+    for number, one in enumerate(sampled, start=1):
         for of in COMPARED:
-            out += _to_original(of, video_scope(number), [video])
+            out += _to_original(of, video_scope(number), [one])
     for of in COMPARED:
         out += _to_original(of, SUBJECT_SCOPE, sampled)
     return out
 
 
-def _same_person(scope: str, videos: Sequence[VideoDescriptors]) -> Measurement:
-    distances = distances_apart(videos) if any(np.isfinite(video.original).any() for video in videos) else np.empty(0)
-    if len(distances) < _LEAST:
-        because = f"{len(distances)} originals with another one to compare with; at least {_LEAST} are needed"
+def _to_others(video: VideoDescriptors, others: Sequence[VideoDescriptors]) -> NDArray[np.float64]:
+    """Distance of each of a video's originals to the nearest original of another video."""
+    gallery, rows = original_rows(others), described(video.original)
+    return nearest_distance(rows, gallery) if len(gallery) and len(rows) else np.empty(0)
+
+
+def _same_person(scope: str, distances: NDArray[np.float64]) -> Measurement:
+    if len(distances) < _LEAST_ORIGINALS:
+        because = f"{len(distances)} originals with another one to compare with; {_LEAST_ORIGINALS} are needed"
         return not_measured(_NAME, "original", scope, because, method=_OWN)
     rate = float((distances < MATCH_CUT).mean())
     detail = {"cut": MATCH_CUT, "median_distance": float(np.median(distances))}

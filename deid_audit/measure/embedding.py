@@ -1,6 +1,7 @@
 """The paper's Figure 4: where the subject's, the donor's and the released faces lie, in two dimensions (t-SNE).
 
-A picture for the eye: t-SNE keeps neighbours together and invents distances, so no number is taken from it.
+A picture for the eye: t-SNE keeps neighbours together and invents distances. No measurement is taken from it; the
+alternative text says who is whose neighbour.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, Of, measured, not_measured, video_scope
 from deid_audit.frames import Float
-from deid_audit.measure.intervals import Bounds, Clusters, bootstrap, clusters_of
+from deid_audit.measure.intervals import Bounds, Clusters, bootstrap, clusters_of, share_interval
 
 MATCH_CUT = 0.6
 METHOD_TEXT = (
@@ -193,7 +193,7 @@ def measure_identity(videos: Sequence[VideoDescriptors], donor: Float, strangers
         clusters = clusters_of([video.times_s for video in members])
         out += _to_original(scope, members, people, clusters)
         shown = np.concatenate([video.subject_swapped & _is_described(video.swapped) for video in members])
-        out += _to_gallery(scope, _swapped_rows(members), people, clusters.where(shown))
+        out += _to_gallery(scope, _swapped_rows(members), people)
         out += _averages(scope, members, people, clusters.where(shown))
     donor_spread = _to_average(people.donor, people.donor)
     out += _mean_sd("identity.intra_subset", "donor", SUBJECT_SCOPE, donor_spread, _NO_DONOR)
@@ -255,10 +255,8 @@ def _mean_sd(
 
 
 def _bounds(distances: _Distances, clusters: Clusters) -> Bounds:
-    """Intervals of the mean and of the 1st percentile."""
-    return bootstrap(
-        lambda at: {"mean": float(distances[at].mean()), "p01": float(np.percentile(distances[at], 1))}, clusters
-    )
+    """The interval of the mean."""
+    return bootstrap(lambda at: {"mean": float(distances[at].mean())}, clusters)
 
 
 def _to_original(
@@ -282,10 +280,10 @@ def _to_original(
         detail["to_average_stranger_mean"] = float(_to_average(shown, people.strangers).mean())
     out = _mean_sd(column, "swapped", scope, pairs, _NO_PAIR, detail, bounds)
     tails = (
-        ("p01", lambda d: np.percentile(d, 1), bounds.of("p01")),
-        ("min", np.min, (None, "")),
+        ("p01", lambda d: np.percentile(d, 1)),
+        ("min", np.min),
     )
-    for name, statistic, interval in tails:
+    for name, statistic in tails:
         if not len(pairs):
             out.append(not_measured(f"{column}.{name}", "swapped", scope, _NO_PAIR, method=_METHOD))
             continue
@@ -293,17 +291,33 @@ def _to_original(
         out.append(
             measured(
                 f"{column}.{name}", "swapped", scope, value, sample_size=len(pairs), method=_METHOD, detail=detail,
-                interval=interval,
             )
         )  # fmt: skip
-    name = f"{column}.longest_run_below_frames"
+    names = (f"{column}.longest_run_below_frames", f"{column}.seconds_below")
     if not swapped_frames:
-        return [*out, not_measured(name, "swapped", scope, "no frame in which the subject is swapped", method=_METHOD)]
+        because = "no frame in which the subject is swapped"
+        return [*out, *(not_measured(name, "swapped", scope, because, method=_METHOD) for name in names)]
     run = max(longest_run(flags) for flags in below)
-    return [*out, measured(name, "swapped", scope, run, sample_size=swapped_frames, method=_METHOD, detail=detail)]
+    out.append(measured(names[0], "swapped", scope, run, sample_size=swapped_frames, method=_METHOD, detail=detail))
+    seconds = [flagged for video, flags in zip(videos, below, strict=True) for flagged in _by_second(video, flags)]
+    share, interval = sum(seconds) / len(seconds), share_interval(sum(seconds), len(seconds), "seconds")
+    return [
+        *out,
+        measured(
+            names[1], "swapped", scope, share, sample_size=swapped_frames, method=_METHOD, detail=detail,
+            interval=interval,
+        ),
+    ]  # fmt: skip
 
 
-def _to_gallery(scope: str, shown: Float, people: _People, clusters: Clusters) -> list[Measurement]:
+def _by_second(video: VideoDescriptors, below: NDArray[np.bool_]) -> list[bool]:
+    """Of every second with a swapped frame: whether a frame in it is `below` (n,)."""
+    shown = np.flatnonzero(video.subject_swapped)
+    second = clusters_of([video.times_s]).labels[shown]
+    return [bool(below[shown[second == one]].any()) for one in np.unique(second)]
+
+
+def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
     name = "identity.to_gallery.p01"
     others = np.concatenate((people.donor, people.strangers))
     because = _NO_SWAPPED if not len(shown) else _NO_ORIGINAL if not len(people.gallery) else ""
@@ -320,12 +334,8 @@ def _to_gallery(scope: str, shown: Float, people: _People, clusters: Clusters) -
         "gallery_frames": float(len(people.gallery)),
         "share_below": float((nearest < MATCH_CUT).mean()),
     }
-    value, interval = float(np.percentile(nearest, 1)), _bounds(nearest, clusters).of("p01")
-    return [
-        measured(
-            name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail, interval=interval
-        )
-    ]
+    value = float(np.percentile(nearest, 1))
+    return [measured(name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail)]
 
 
 def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People, clusters: Clusters) -> list[Measurement]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from deid_audit.findings import Interval
 
@@ -21,7 +22,9 @@ METHOD_TEXT = (
     "clusters (a cluster drawn twice counts twice): second-long blocks within one video, videos where several are "
     f"taken together, people where strangers are compared. With fewer than {MIN_CLUSTERS} clusters, or where more than "
     f"{MAX_UNDEFINED_SHARE:.1%} of the draws have no value, no interval is given. An interval says how much the number "
-    "would vary with other moments of the same videos, not with other subjects."
+    "would vary with other moments of the same videos, not with other subjects. The 1st percentile has none: drawing "
+    "again cannot show a tail worse than the one that was seen. In its place stands the share of seconds with a frame "
+    "below the cut, with an exact interval (Clopper-Pearson, one-sided 95 %: 1 - 0.05^(1/n) beside a zero)."
 )
 _SEED = 20200207
 
@@ -51,6 +54,20 @@ def clusters_of(times_s: Sequence[NDArray[np.float64]]) -> Clusters:
         return Clusters(labels=np.floor((times - start) / BLOCK_S + 1e-9).astype(np.intp), unit="seconds")
     lengths = [len(times) for times in times_s]
     return Clusters(labels=np.repeat(np.arange(len(lengths)), lengths).astype(np.intp), unit="videos")
+
+
+def share_interval(hits: int, count: int, unit: str) -> tuple[Interval | None, str]:
+    """Exact interval of a share (Clopper and Pearson 1934), each end one-sided 95 %: 1 - 0.05^(1/n) beside a zero.
+
+    >>> interval, _ = share_interval(0, 59, "seconds")
+    >>> round(interval.high, 3)
+    0.05
+    """
+    if count < MIN_CLUSTERS:
+        return None, f"{count} {unit}; an interval needs at least {MIN_CLUSTERS} clusters"
+    low = float(beta.ppf(0.05, hits, count - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(0.95, hits + 1, count - hits)) if hits < count else 1.0
+    return Interval(low=low, high=high, clusters=count, unit=unit), ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

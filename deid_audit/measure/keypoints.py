@@ -157,7 +157,9 @@ def measure_keypoints(
 
 
 def _bounds(original: PoseTrack, other: PoseTrack, values: Mapping[str, float], clusters: Clusters) -> Bounds:
-    scores = np.where(other.found, other.keypoints[:, :, 2].astype(np.float64).mean(axis=1), np.nan)
+    # COCO leaves a frame out in which the original's person has no visible keypoint: neither hit nor false alarm
+    left_out = original.found & ~original.visible.any(axis=1)
+    scores = np.where(other.found & ~left_out, other.keypoints[:, :, 2].astype(np.float64).mean(axis=1), np.nan)
     return keypoint_bounds(oks_per_frame(original, other), scores, clusters, oks_cut=OKS_CUT, values=values)
 
 

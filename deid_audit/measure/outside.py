@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid_audit.catalog import METRICS
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, measured, not_measured, video_scope
 from deid_audit.frames import Float, Image
 from deid_audit.measure.identity import auc_nearer
@@ -119,7 +120,7 @@ def _of_scope(
     rows = [
         measured(
             name, "swapped", scope, values[name], sample_size=count, method=_METHOD, detail=detail,
-            interval=bounds.of(name),
+            interval=bounds.of(name) if not METRICS[name].no_interval else (None, ""),
         )
         for name in _NAMES
         if known or name != _NAMES[2]

@@ -16,6 +16,7 @@ from deid_audit.measure.gallery_attack import Search
 SIDE_PX = 96
 MOST_ENTRIES = 4
 _OUTER_CORNERS, _CHIN = (33, 263), 152  # of FaceMesh's points
+_WIDE, _HIGH, _EYES_AT = 0.6, 0.63, 0.35  # of the chip: between the eyes' corners, from there to the chin, the eyes
 _RADIUS, _NEIGHBOURS, _GRID = 1, 8, 8
 
 
@@ -23,10 +24,12 @@ def inner_chip(image_rgb: Image, landmarks_xy: Float) -> Image:
     """The face as grey uint8 (96, 96), eyes level, contrast evened, black outside the landmarks' hull (478, 2)."""
     points = landmarks_xy[:, :2].astype(np.float64)
     (left, right), chin = points[list(_OUTER_CORNERS)], points[_CHIN]
-    across, down = right - left, chin - (left + right) / 2
-    level = np.array([left, right, left + across / 2 + down], np.float32)
-    target = np.array([(0.2, 0.35), (0.8, 0.35), (0.5, 0.98)], np.float32) * SIDE_PX
-    to_chip = cv2.estimateAffinePartial2D(level, target)[0]
+    middle = (left + right) / 2
+    angle = np.arctan2(*(right - left)[::-1])
+    # by the larger of width and height, so that a turned face is not blown up to one eye
+    size = max(float(np.linalg.norm(right - left)) / _WIDE, float(np.linalg.norm(chin - middle)) / _HIGH, 1e-3)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * SIDE_PX / size
+    to_chip = np.column_stack((turn, np.array([0.5, _EYES_AT]) * SIDE_PX - turn @ middle))
     grey = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)
     chip = cv2.warpAffine(grey, to_chip, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
     hull = cv2.convexHull((points @ to_chip[:, :2].T + to_chip[:, 2]).astype(np.float32))[:, 0]
@@ -61,7 +64,7 @@ def texture_search(
     *,
     apart_s: float,
 ) -> Search:
-    """Each probe's distance to the nearest own entry of another moment and to each stranger's nearest entry.
+    """Each probe's mean distance to own entries of other moments and to each stranger's entries.
 
     Everybody has at most `MOST_ENTRIES`, spread evenly; own ones are more than `apart_s` from the probe, and a probe
     without any is left out. Times of other videos must lie far apart.
@@ -69,14 +72,15 @@ def texture_search(
     shown = [[chips[at] for at in _spread(len(chips))] for chips in strangers]
     distances = texture_distances(probes, [*own, *(chip for chips in shown for chip in chips)])
     mine, theirs = distances[:, : len(own)], distances[:, len(own) :]
-    starts = np.cumsum([0, *(len(chips) for chips in shown[:-1])])
-    kept, nearest = [], []
+    counts = np.array([len(chips) for chips in shown])
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    kept, means = [], []
     for row, (time_s, to_own) in enumerate(zip(times_s, mine, strict=True)):
         apart = np.flatnonzero(np.abs(own_times_s - time_s) > apart_s)
         if len(apart):
             kept.append(row)
-            nearest.append(float(to_own[apart[_spread(len(apart))]].min()))
-    return Search(own=np.array(nearest, np.float64), others=np.minimum.reduceat(theirs[kept], starts, axis=1))
+            means.append(float(to_own[apart[_spread(len(apart))]].mean()))
+    return Search(own=np.array(means, np.float64), others=np.add.reduceat(theirs[kept], starts, axis=1) / counts)
 
 
 def _spread(count: int) -> NDArray[np.intp]:

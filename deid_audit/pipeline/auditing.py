@@ -94,16 +94,14 @@ def audit(
                     around_donor = around_the_donor(role, engines=engines, progress=progress)
                     found = [*role.arrays(), donor_descriptors, around_donor]
                     wipe_arrays_with(vault, "tracked faces of the donor", found)
+                average = donor[0].average if donor else None
+                gallery = gather_strangers(settings.strangers, subject, average, engines=engines, progress=progress)
+                wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
-                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, progress)
-                for number, video in enumerate(watched, start=1):
-                    wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
+                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, vault, progress)
             others = strangers(subject, *donor)
             wipe_arrays_with(vault, "descriptors of other people", [others])
-            average = donor[0].average if donor else None
-            gallery = gather_strangers(settings.strangers, subject, average, engines=engines, progress=progress)
-            wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
                 watched, donor_descriptors, others, canaries.seen,
                 around_donor=around_donor, gallery=gallery, attacker=engines.attacker_words, audit=engines.audit,
@@ -171,13 +169,15 @@ def _compare_and_watch(
     engines: Engines,
     canaries: Flock,
     keypoints: Sequence[KeypointBackend],
+    vault: Vault,
     progress: Progress,
 ) -> list[Watched]:
     watched: list[Watched] = []
-    for cast, shown, backend in zip(subject.videos, released, keypoints, strict=True):
+    for number, (cast, shown, backend) in enumerate(zip(subject.videos, released, keypoints, strict=True), start=1):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
             done = compare_videos(cast, shown, engines=engines, step=step)
         observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress, keypoints=backend)
+        wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
         watched.append(Watched(released=shown, ledger=finished_ledger(done.ledger, observed), observed=observed))
     return watched
 

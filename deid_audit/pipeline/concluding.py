@@ -215,7 +215,13 @@ def _stages(
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
     search = {"independent_search_s": round(sum(video.observed.search_seconds for video in watched), 1)}
-    traits = watched[0].observed.poses["original"].traits
+    traits = [video.observed.poses["original"].traits for video in watched]
+    detectors = " ".join(dict.fromkeys(one.text for one in traits))
+    of_detectors = {
+        key if len(traits) == 1 else f"video {number}: {key}": value
+        for number, one in enumerate(traits, start=1)
+        for key, value in one.settings.items()
+    }
     known = {"known_faces_s": round(sum(video.observed.canary_seconds for video in watched), 1)}
     rows: tuple[StageRow, ...] = (
         *making,
@@ -228,9 +234,9 @@ def _stages(
         ("controls and attacks", f"{controls.METHOD_TEXT} {attacks.METHOD_TEXT}", 0.0, {}),
         (
             "keypoints",
-            f"{traits.text} {keypoints.METHOD_TEXT} {keypoint_errors.METHOD_TEXT}",
+            f"{detectors} {keypoints.METHOD_TEXT} {keypoint_errors.METHOD_TEXT}",
             0.0,
-            dict(traits.settings),
+            of_detectors,
         ),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),

@@ -70,6 +70,8 @@ def prepare(
     context = _answers(settings.context, policy, clock(), progress)
     refuse_existing(settings.out, force=settings.force)
     refuse_bad_folder(settings.strangers)
+    if settings.strangers is None and any(rule.metric.startswith("attack.") for rule in policy.rules):
+        progress.say(f"the policy {policy.id} asks for attacks, which need pictures of other people: --strangers")
     device = pick_device(settings.device)
     sample_page(b"{}", issued_at=clock())
     signer = signer or ephemeral_signer(clock())

@@ -149,7 +149,7 @@ def _identity(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | 
         return None
     if fault is Fault.MISSING:
         return _marked(np.isnan(distances.to_original))
-    if name == "to_original.longest_run_below_frames":
+    if name in ("to_original.longest_run_below_frames", "to_original.seconds_below"):
         # A swapped frame that could not be described counts as below the cut.
         undescribed = seen.watched.observed.compared & np.isnan(distances.to_original)
         score = np.where(undescribed, 1e-3, MATCH_CUT - distances.to_original)

@@ -129,7 +129,8 @@ def reckon(
             leftover_streams=inventory.audio_streams + inventory.subtitle_streams + inventory.data_streams,
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )
-    if len(videos) > 1:
+    one_detector = len({video.observed.poses["original"].traits.method for video in videos}) == 1
+    if len(videos) > 1 and one_detector:  # numbers of two detectors are not of one kind
         names = list(videos[0].observed.poses)
         pooled = {name: pool([video.observed.poses[name] for video in videos]) for name in names}
         together = clusters_of([np.array(video.released.times_s) for video in videos])

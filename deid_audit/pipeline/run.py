@@ -87,6 +87,10 @@ def run(
                 refuse_same_person(subject.average, donor.average)
                 other_donors = _other_donors(others_given, engines, vault, progress)
                 refuse_unfit(subject, donor, other_donors)
+                gallery = gather_strangers(
+                    settings.strangers, subject, donor.average, engines=engines, progress=progress
+                )
+                wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("training"):
                 pair = train_pair(
                     subject,
@@ -124,14 +128,10 @@ def run(
                 progress,
                 timer,
             )
-            for number, video in enumerate(watched, start=1):
-                wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", video.observed.arrays())
             others = strangers(subject, *donor.roles)
             wipe_arrays_with(vault, "descriptors of other people", [others])
             around_donor = donor.around(engines=engines, progress=progress)
             wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
-            gallery = gather_strangers(settings.strangers, subject, donor.average, engines=engines, progress=progress)
-            wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
                 watched, pair.donor_descriptors, others, canaries.seen,
                 around_donor=around_donor, gallery=gallery, attacker=engines.attacker_words, audit=engines.audit,
@@ -225,6 +225,7 @@ def _render_and_watch(
             cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
             rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
         )  # fmt: skip
+        wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
         return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)
 
     numbers = range(1, len(subject.videos) + 1)

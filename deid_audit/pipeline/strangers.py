@@ -1,6 +1,6 @@
 """Gathers other people for the gallery of the attacks: those the steward names, two portraits, and the videos' own.
 
-Who looks like the subject or the donor may be them and is left out. File names go nowhere.
+Who looks like the subject or the donor may be them and is left out, and nobody counts twice. File names go nowhere.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +62,9 @@ def gather_strangers(
         progress.say(f"{unusable} of {len(groups)} given strangers show no single face that could be described")
     people += [_Person(rows=other.average[None], source=_SEEN) for other in subject.others]
     near = [subject.average] if donor is None else [subject.average, donor]
-    known = [one for one in people if len(one.rows)]
+    known, twice = _told_apart([one for one in people if len(one.rows)])
+    if twice:
+        progress.say(f"{twice} given strangers look like another one and count as the same person")
     kept = [one for one in known if all(np.linalg.norm(one.rows.mean(axis=0) - of) >= MATCH_DISTANCE for of in near)]
     return Strangers(
         rows=tuple(one.rows for one in kept),
@@ -83,12 +85,34 @@ class _Person:
     attacker: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
 
+def _told_apart(people: Sequence[_Person]) -> tuple[list[_Person], int]:
+    """Everybody once: who is as near to an earlier one as two pictures of one person are is left out and counted."""
+    kept: list[_Person] = []
+    for one in people:
+        average = one.rows.mean(axis=0)
+        if all(np.linalg.norm(average - other.rows.mean(axis=0)) >= MATCH_DISTANCE for other in kept):
+            kept.append(one)
+    return kept, len(people) - len(kept)
+
+
 def _people_in(folder: Path) -> Iterator[list[Path]]:
-    """The files of each person, in the order of their names."""
+    """The files of each person, in the order of their names; a folder that cannot be opened holds nobody.
+
+    Raises:
+        SettingsError: the folder itself cannot be opened.
+    """
     known = PICTURES | VIDEOS
-    for entry in sorted(folder.iterdir()):
-        files = sorted(entry.iterdir()) if entry.is_dir() else [entry]
-        kept = [path for path in files if path.is_file() and path.suffix.lower() in known]
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        why = error.strerror or "it cannot be read"
+        raise SettingsError(f"--strangers cannot be opened: {why}", next_step="check the folder") from None
+    for entry in entries:
+        try:
+            files = sorted(entry.iterdir()) if entry.is_dir() else [entry]
+            kept = [path for path in files if path.is_file() and path.suffix.lower() in known]
+        except OSError:
+            continue
         if kept:
             yield kept
 
@@ -105,7 +129,7 @@ def _pictures_of(files: Sequence[Path]) -> Iterator[Image]:
             for frame in read_frames(source):
                 if frame.index in wanted:
                     yield frame.image_rgb
-        except DeidAuditError:
+        except (DeidAuditError, OSError):
             continue
 
 

@@ -94,25 +94,30 @@ class SampledFrames:
 
     def sampled(self) -> SampledFaces:
         """The faces themselves, described; the chips are kept as grey pictures of the face alone."""
-        describe = self._recognizer.describe
         return SampledFaces(
             times_s=np.array(self._times, np.float64),
-            described={of: describe(chips) for of, chips in self._whole.items()},
+            described={of: self._described(chips) for of, chips in self._whole.items()},
             inside=self._inside,
-            rebuilt=describe(self._rebuilt),
-            unaided=describe(self._unaided),
+            rebuilt=self._described(self._rebuilt),
+            unaided=self._described(self._unaided),
             attacker={of: np.stack(rows) for of, rows in self._attacked.items()},
         )
 
     def around(self) -> Surroundings:
         """What stands around the face, described."""
-        describe = self._recognizer.describe
         return Surroundings(
-            released=describe(self._released),
-            original=describe(self._original),
+            released=self._described(self._released),
+            original=self._described(self._original),
             times_s=np.array(self._times, np.float64),
-            others=describe(self._others),
+            others=self._described(self._others),
         )
+
+    def _described(self, chips: Sequence[Image]) -> Float:
+        """Descriptors (n, 128); the pictures are overwritten, nobody needs them any more."""
+        rows = self._recognizer.describe(chips)
+        for chip in chips:
+            chip.fill(0)
+        return rows
 
 
 def around_the_donor(donor: Role, *, engines: Engines, progress: Progress) -> Float:

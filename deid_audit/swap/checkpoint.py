@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from deid_audit.errors import SettingsError
 from deid_audit.swap.augment import FaceSet
 from deid_audit.swap.networks import Side
 from deid_audit.swap.prior import FacePrior
@@ -29,10 +30,19 @@ def save_state(state: TrainState, binding: Binding, stream: BinaryIO) -> None:
 
 
 def load_state(stream: BytesIO) -> tuple[TrainState, Binding]:
-    """What `save_state` wrote, in memory of the host; the plaintext of the stream is overwritten."""
+    """What `save_state` wrote, in memory of the host; the plaintext of the stream is overwritten.
+
+    Raises:
+        SettingsError: another version wrote it.
+    """
     content = torch.load(stream, map_location="cpu", weights_only=True)
     stream.getbuffer()[:] = bytes(stream.getbuffer().nbytes)
     state: dict[str, Any] = content["state"]
+    if set(state) != {one.name for one in fields(TrainState)}:
+        raise SettingsError(
+            "the checkpoint was made by another version of deid-audit",
+            next_step="go on with the version that began it, or delete checkpoint and key file and begin anew",
+        )
     state["readings"] = tuple(
         ProbeReading(**(reading | {"lacking": tuple(reading["lacking"])})) for reading in state["readings"]
     )

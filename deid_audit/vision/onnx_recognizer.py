@@ -51,7 +51,8 @@ class OnnxRecognizer:
     @property
     def method(self) -> str:
         """What was run, for the statement."""
-        return f"{self._kind} ONNX model, sha256 {self.sha256}, {self.length} numbers a face, average per person, L2"
+        numbers = f"{self.length} numbers a face, mean L2 to a person's pictures"
+        return f"{self._kind} ONNX model, sha256 {self.sha256}, {numbers}"
 
     def describe(self, image_rgb: Image, landmarks_xy: Float) -> Float:
         """The face of FaceMesh's landmarks (478, 2) as a vector float32 (d,) of length 1; NaN where there is none."""

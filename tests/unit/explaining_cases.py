@@ -170,6 +170,10 @@ FAMILIES: dict[str, tuple[Rule, SeenVideo]] = {
         make_rule("identity.to_original.longest_run_below_frames", "at_most", 1),
         seen(to_original=bumped(0.8, np.nan)),
     ),
+    "seconds below the cut": (
+        make_rule("identity.to_original.seconds_below", "at_most", 0.1),
+        seen(to_original=bumped(0.8, np.nan)),
+    ),
     "distance to the gallery": (make_rule("identity.to_gallery.p01"), seen(to_gallery=bumped(0.8, 0.5))),
     "distance to the donor": (make_rule("identity.to_donor.mean", "below", 0.5), seen(to_donor=bumped(0.3, 0.7))),
     "nearer to the original": (make_rule("identity.roc_auc", "at_least", 0.9), seen(to_donor=bumped(0.3, 0.9))),

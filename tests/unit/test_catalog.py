@@ -6,7 +6,10 @@ from deid_audit.catalog import METRICS
 
 # As agreed in the specification; once shipped, a name is stable.
 NAMES = {
-    *(f"identity.to_original.{stat}" for stat in ("mean", "sd", "p01", "min", "longest_run_below_frames")),
+    *(
+        f"identity.to_original.{stat}"
+        for stat in ("mean", "sd", "p01", "min", "longest_run_below_frames", "seconds_below")
+    ),
     *("identity.to_gallery.p01", "identity.roc_auc"),
     *(
         f"identity.{column}.{stat}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
+from scipy.stats import binomtest, mannwhitneyu
 
 from deid_audit.catalog import METRICS
 from deid_audit.findings import SUBJECT_SCOPE, Measurement, video_scope
@@ -62,7 +62,8 @@ def test_hand_computed_table() -> None:
 
 
 def test_every_identity_metric_in_every_scope_even_without_any_descriptor() -> None:
-    names = {name for name in METRICS if name.startswith("identity.") and ".outside." not in name}
+    elsewhere = (".outside.", ".to_strangers.")  # measured by others
+    names = {name for name in METRICS if name.startswith("identity.") and not any(part in name for part in elsewhere)}
     blind = np.full((5, 128), np.nan, np.float32)
     for videos, donor in (
         ([video(random_rows(5, 1), random_rows(5, 2)), video(blind, blind)], random_rows(4, 3)),
@@ -73,7 +74,9 @@ def test_every_identity_metric_in_every_scope_even_without_any_descriptor() -> N
             assert {row.metric for row in rows if row.scope == scope and row.of == "swapped"} == names
         assert all(row.not_measured_because is None or row.value is None for row in rows)
     assert all(
-        row.value is None for row in rows if row.of == "swapped" and not row.metric.endswith("longest_run_below_frames")
+        row.value is None
+        for row in rows
+        if row.of == "swapped" and not row.metric.endswith(("longest_run_below_frames", "seconds_below"))
     )
 
 
@@ -166,3 +169,22 @@ def test_the_distances_of_single_frames_are_those_behind_the_table() -> None:
     [alone] = frame_distances([video(at(0.7), missing)], NO_ROWS, [np.zeros(1)])
     for column in (alone.to_original, alone.to_gallery, alone.to_average_original, alone.to_donor):
         assert np.isnan(column).all()
+
+
+def test_seconds_with_a_frame_below_are_counted_and_bounded_exactly() -> None:
+    """Of 12 seconds one holds a frame below the cut and one a frame that could not be described."""
+    distances = np.full(12 * 25, 0.8)
+    distances[30] = 0.5
+    swapped = at(*distances)
+    swapped[60] = np.nan
+    row = find(measure_identity([video(swapped, at(*np.zeros(300)))], NO_ROWS, NO_ROWS), "to_original.seconds_below")
+    assert row.value == pytest.approx(2 / 12)
+    assert row.interval is not None and (row.interval.clusters, row.interval.unit) == (12, "seconds")
+    exact = binomtest(2, 12).proportion_ci(confidence_level=0.9, method="exact")
+    assert (row.interval.low, row.interval.high) == pytest.approx((exact.low, exact.high))
+    clean = find(
+        measure_identity([video(at(*np.full(250, 0.8)), at(*np.zeros(250)))], NO_ROWS, NO_ROWS),
+        "to_original.seconds_below",
+    )
+    assert clean.value == 0 and clean.interval is not None
+    assert clean.interval.high == pytest.approx(1 - 0.05 ** (1 / 10))

@@ -191,6 +191,7 @@ SHIPPED = {
     "expert-determination": RELEASE_FACE | KEYPOINTS,
     "strict": RELEASE_FACE
     | KEYPOINTS
+    | {("identity.to_original.seconds_below", "at_most", 0.26)}
     | {("quality.seam", "at_most", 1), ("attack.strongest.auc", "at_most", 0.8)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
     | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)}
