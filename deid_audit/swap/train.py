@@ -39,6 +39,7 @@ _WARP_FULL_UNTIL, _WARP_OFF_FROM = 0.7, 0.85
 _STOP_NOT_BEFORE = 0.5
 _WARM_UP_STEPS = 60
 _PROBES = 6
+_TRIAL_STEPS, _TRIAL_WARM_UP, _TRIAL_SHARE = 13, 3, 0.1
 _REUSED_RATE = 0.2  # of the full rate: what is reused is adapted, not learned again
 
 
@@ -261,19 +262,24 @@ class Trainer:
 
 
 def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
-    """How many steps fit into `seconds`, by timing ten steps of a throw-away model after three to warm up."""
+    """How many steps fit into `seconds`, at least one: by timing up to ten steps of a throw-away model.
+
+    Three steps warm up, fewer where a step takes more than a tenth of the budget: then the first one is the measure.
+    """
     trial = Trainer(preset, faces, {}, 0, device)
-    for number in range(3):
-        trial.step(number, 13)
-    started = time.perf_counter()
-    for number in range(3, 13):
-        trial.step(number, 13)
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    per_step = (time.perf_counter() - started) / 10
+    taken: list[float] = []
+    for number in range(_TRIAL_STEPS):
+        started = time.perf_counter()
+        trial.step(number, _TRIAL_STEPS)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - started)
+        if sum(taken) > _TRIAL_SHARE * seconds:
+            break
     trial.wipe()
     wipe_model(trial.average)
-    return max(20, round(seconds / per_step))
+    warm = taken[_TRIAL_WARM_UP:] or taken[-1:]
+    return max(1, round(seconds * len(warm) / sum(warm)))
 
 
 def _good_enough(readings: Sequence[ProbeReading], done: int, steps: int) -> bool:

@@ -183,10 +183,20 @@ def test_the_rate_is_sound_for_the_shortest_runs() -> None:
 
 
 def test_a_budget_becomes_steps_by_the_clock(pair: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter((100.0, 105.0) * 2)  # ten steps in five seconds
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
+    asked: list[float] = []
+
+    def half_a_second_a_step() -> float:
+        asked.append(0.0)
+        return len(asked) // 2 * 0.5
+
+    monkeypatch.setattr(training.time, "perf_counter", half_a_second_a_step)
     assert steps_for(100.0, TINY, pair, "cpu") == 200
-    assert steps_for(0.001, TINY, pair, "cpu") == 20
+    assert len(asked) == 2 * 13
+    asked.clear()
+    assert steps_for(3.0, TINY, pair, "cpu") == 6
+    assert len(asked) == 2  # one step told it: the trial must not cost more than the training
+    asked.clear()
+    assert steps_for(0.001, TINY, pair, "cpu") == 1
 
 
 @pytest.fixture
@@ -246,7 +256,7 @@ def test_training_that_is_stopped_leaves_nothing(
 
 
 def test_the_trial_that_times_a_step_leaves_nothing(pair: Faces, trainers: list[training.Trainer]) -> None:
-    assert steps_for(0.001, TINY, pair, "cpu") == 20
+    assert steps_for(0.001, TINY, pair, "cpu") == 1
     assert not _left_behind(trainers[0])
     assert not any(value.any() for value in trainers[0].average.state_dict().values())
 
