@@ -23,6 +23,8 @@ from deid_audit.measure.gallery_attack import (
     search,
 )
 from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
+from deid_audit.measure.inversion import METHOD_TEXT as INVERSION_METHOD
+from deid_audit.measure.inversion import measure_inversion
 from deid_audit.measure.sampled import SampledFaces, Strangers
 from deid_audit.measure.texture import MOST_ENTRIES, texture_search
 
@@ -35,15 +37,15 @@ METHOD_TEXT = (
     "Attacks: an intruder has a gallery with one entry for the subject and one for each stranger, and searches it "
     "with what was released; the number is the chance that the subject's entry is nearer than a stranger's (0.5 "
     "tells nothing, 1 gives the subject away). A0: dlib's descriptor of every swapped frame, each entry a "
-    f"person's average. A2: averages over {', '.join(map(str, TEMPLATE_FRAMES))} and all consecutive frames, the worst of them. A1: local binary "
-    "patterns (LBPH) of the face alone, everything outside filled in, own entries of other moments, and the "
-    "recogniser that the user named, if any. A5, outside the mask, is measured beside them against the people of "
-    "these videos and does not compete. The subject's own pictures were taken by the same camera in the same "
-    "light, which makes every attack look stronger than one with other pictures would be. Beside each number "
-    "stands its control: the same search with the re-encoded original (the attack works), and with the donor's "
-    "own face before the swap (likeness that the swap did not bring). The strongest attack counts. Insider: the "
-    "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. Not "
-    "tried: an intruder who trains an inversion of the swap on other people."
+    f"person's average. A2: averages over {', '.join(map(str, TEMPLATE_FRAMES))} and all consecutive frames, the "
+    "worst of them. A1: local binary patterns (LBPH) of the face alone, everything outside filled in, own entries "
+    "of other moments, and the recogniser that the user named, if any. A5, outside the mask, is measured beside "
+    "them against the people of these videos and does not compete. The subject's own pictures were taken by the "
+    "same camera in the same light, which makes every attack look stronger than one with other pictures would be. "
+    "Beside each number stands its control: the same search with the re-encoded original (the attack works), and "
+    "with the donor's own face before the swap (likeness that the swap did not bring). The strongest attack "
+    "counts. Insider: the subject's decoder, before it was destroyed, applied to the released face: what "
+    f"destroying it takes away. {INVERSION_METHOD}"
 )
 _METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
 _HOW = {
@@ -78,6 +80,7 @@ def measure_attacks(
             _templates(scope, those, own, strangers),
             _texture(scope, samples, strangers),
             _model(scope, samples, strangers, attacker),
+            measure_inversion(scope, samples, own, strangers),
         ]
         out += [*found, *_insider(scope, samples)]
     return out
@@ -112,7 +115,7 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
     return out
 
 
-_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model"))
+_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion"))
 
 
 def _lacking(strangers: Strangers) -> str:

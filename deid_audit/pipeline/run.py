@@ -27,6 +27,7 @@ from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keypoint_backends import backend_for
 from deid_audit.pipeline.measuring import observe
+from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
@@ -130,7 +131,10 @@ def run(
             wipe_arrays_with(vault, "descriptors of other people", [others])
             around_donor = donor.around(engines=engines, progress=progress)
             wipe_arrays_with(vault, "descriptors around the donor's face", [around_donor])
-            gallery = gather_strangers(settings.strangers, subject, donor.average, engines=engines, progress=progress)
+            gallery = gather_strangers(
+                settings.strangers, subject, donor.average, engines=engines, progress=progress,
+                outsider=outsider_of(pair.model) or NO_PRIOR,
+            )  # fmt: skip
             wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             measurements = reckon(
                 watched, pair.donor_descriptors, others, canaries.seen,
