@@ -107,6 +107,11 @@ def add_rows(add: Add) -> None:
         ("templates", "dlib's recogniser on averages of 1 to all frames, the worst", "NISTIR 8173 (faces in video)"),
         ("texture", "local binary patterns of the face alone", "Ahonen et al. 2006 (doi 10.1109/TPAMI.2006.244)"),
         ("model", "the recogniser that the user named (--attacker)", "arXiv 1801.07698 for its alignment"),
+        (
+            "inversion",
+            "an outsider's inversion of the swap, learnt on strangers",
+            "arXiv 2210.10651, 2412.07260 and 2207.03666, in small",
+        ),
         ("strongest", "the strongest of these attacks on the face", gallery),
     ):
         title = f"chance that the subject is nearer than a stranger: {words}"

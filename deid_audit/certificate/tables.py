@@ -123,6 +123,7 @@ _ATTACKS = {
     "attack.templates.auc": "A2 the same on averages of frames, the worst size",
     "attack.texture.auc": "A1 texture of the face alone (LBPH)",
     "attack.model.auc": "A1 the recogniser that was named (--attacker)",
+    "attack.inversion.auc": "A4 an outsider's inversion of the swap, learnt on strangers",
     "attack.strongest.auc": "The strongest of them",
     "identity.outside.auc": "A5 what is left outside the mask, against the people of these videos",
 }
@@ -137,7 +138,9 @@ def attack_table(values: Values, scope: str) -> Table:
         controls = (
             number(metric, detail[name]) if name in detail else "–" for name in ("null_edit", "donor_before_swap")
         )
-        table.rows.append((title, values.cell(table, metric, "swapped", scope), interval(row), *controls))
+        found = detail.get("strangers_found")  # the inversion's own control: how well it works at all
+        works = "" if found is None else f" (finds left-out strangers with a chance of {number(metric, found)})"
+        table.rows.append((title + works, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table
 
 

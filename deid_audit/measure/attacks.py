@@ -23,6 +23,8 @@ from deid_audit.measure.gallery_attack import (
     search,
 )
 from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
+from deid_audit.measure.inversion import METHOD_TEXT as INVERSION_METHOD
+from deid_audit.measure.inversion import NOT_HERE, measure_inversion
 from deid_audit.measure.sampled import SampledFaces, Strangers
 from deid_audit.measure.texture import MOST_ENTRIES, texture_search
 
@@ -49,7 +51,7 @@ METHOD_TEXT = (
     "below 0.9 is no test and takes no part. For A0 the donor's own face before the swap stands beside it "
     "(likeness that the swap did not bring). The attack whose interval reaches highest counts. Insider: the "
     "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. "
-    "Not tried: an intruder who trains an inversion of the swap on other people."
+    f"{INVERSION_METHOD}"
 )
 _METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
 _HOW = {
@@ -84,6 +86,7 @@ def measure_attacks(
             _templates(scope, those, samples, own, strangers),
             _texture(scope, samples, strangers),
             _model(scope, samples, strangers, attacker),
+            measure_inversion(scope, samples, own, strangers),
         ]
         out += [*found, *_insider(scope, samples)]
     return out
@@ -101,7 +104,8 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
         rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
         known = [row for row in rows if row.value is not None]
         reasons = [(row.metric, row.not_measured_because) for row in rows if row.not_measured_because is not None]
-        gaps = [f"{metric}: {because}" for metric, because in reasons if not because.startswith((NOT_NAMED, NO_TEST))]
+        rest = (NOT_NAMED, NO_TEST, NOT_HERE)
+        gaps = [f"{metric}: {because}" for metric, because in reasons if not because.startswith(rest)]
         if gaps or not known:
             because = gaps[0] if gaps else f"{reasons[0][0]}: {reasons[0][1]}"
             out.append(not_measured("attack.strongest.auc", "swapped", scope, because))
@@ -136,7 +140,7 @@ def no_test(detail: Mapping[str, float]) -> str:
     return "" if found >= LEAST_OF_THE_UNPROTECTED else f"{NO_TEST}: the chance there is {found:.2f}"
 
 
-_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model"))
+_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion"))
 
 
 def _lacking(strangers: Strangers) -> str:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Image
 
+INVERSION_FEATURES = 128 + 2 * 478  # a descriptor, and FaceMesh's landmarks
+NO_FEATURES: Float = np.empty((0, INVERSION_FEATURES), np.float32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampledFaces:
@@ -22,6 +25,8 @@ class SampledFaces:
     chips uint8 (S, S) of original, swapped and reencoded face with everything outside the face filled in; `rebuilt`
     float32 (n, 128) is what the subject's decoder makes of the released face, `unaided` the same crop without it.
     `attacker` has what the recogniser that the user named makes of original, swapped and reencoded face, (n, d).
+    `released` float32 (n, 1084) is what an outsider's inversion is given: descriptor and landmarks in the canonical
+    layout of the released face, under landmarks found on it; NaN where none were.
     """
 
     times_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -30,11 +35,12 @@ class SampledFaces:
     rebuilt: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
     unaided: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
     attacker: Mapping[Of, Float] = field(default_factory=dict)
+    released: Float = field(default_factory=NO_FEATURES.copy)
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
         chips = [chip for rows in self.inside.values() for chip in rows]
-        return [*self.described.values(), *self.attacker.values(), *chips, self.rebuilt, self.unaided]
+        return [*self.described.values(), *self.attacker.values(), *chips, self.rebuilt, self.unaided, self.released]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +48,8 @@ class Strangers:
     """Other people, one entry a person: descriptors float32 (k, 128), chips and `attacker` rows as in `SampledFaces`.
 
     `sources` says in words where each was seen, never a file name. `left_out` counts those who are so like subject or
-    donor that they may be them.
+    donor that they may be them. `swapped` has, of each person's pictures with the donor's mean face on them, what
+    `SampledFaces.released` has, (k, 1084), or is empty, and `not_swapped_because` says why.
     """
 
     rows: tuple[Float, ...] = ()
@@ -50,10 +57,12 @@ class Strangers:
     sources: tuple[str, ...] = ()
     attacker: tuple[Float, ...] = ()
     left_out: int = 0
+    swapped: tuple[Float, ...] = ()
+    not_swapped_because: str = ""
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
-        return [*self.rows, *self.attacker, *(chip for chips in self.inside for chip in chips)]
+        return [*self.rows, *self.attacker, *self.swapped, *(chip for chips in self.inside for chip in chips)]
 
     def with_chips(self) -> "Strangers":
         """Those of whom there are chips."""
@@ -64,6 +73,8 @@ class Strangers:
             sources=tuple(self.sources[at] for at in kept),
             attacker=tuple(self.attacker[at] for at in kept) if self.attacker else (),
             left_out=self.left_out,
+            swapped=tuple(self.swapped[at] for at in kept) if self.swapped else (),
+            not_swapped_because=self.not_swapped_because,
         )
 
     @property

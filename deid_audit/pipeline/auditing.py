@@ -48,6 +48,8 @@ from deid_audit.video.pairing import align_frames, left_out, pair_frames
 from deid_audit.video.reader import SourceVideo, open_video
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
+_OTHER_SWAP = "another tool made the videos; how it puts the donor's face on strangers is not known"
+_NOTHING_SWAPPED = "faces were covered; there is no swap to invert"
 _KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"})
 
 
@@ -95,7 +97,10 @@ def audit(
                     found = [*role.arrays(), donor_descriptors, around_donor]
                     wipe_arrays_with(vault, "tracked faces of the donor", found)
                 average = donor[0].average if donor else None
-                gallery = gather_strangers(settings.strangers, subject, average, engines=engines, progress=progress)
+                gallery = gather_strangers(
+                    settings.strangers, subject, average, engines=engines, progress=progress,
+                    outsider=_NOTHING_SWAPPED if made_with else _OTHER_SWAP,
+                )  # fmt: skip
                 wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))

@@ -39,8 +39,8 @@ _NOT_ASSESSED = (
     "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
     "Recognition by people who know the subject, and by recognisers other than those named here.",
-    "Attempts to reconstruct the original face from the released pixels by training on other people; published "
-    "methods partly do.",
+    "Attempts to reconstruct the original face from the released pixels by deep networks trained on many other people; "
+    "published methods partly do. What was tried is a linear inversion, where the attacks give its chance.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
     "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
     "Differences between groups of people: one subject was examined.",

@@ -166,7 +166,7 @@ def observe(
             for watch, frame in ((original_watch, before), (released_watch, after)):
                 watch.look(frame, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
-            around.see(before, after)
+            around.see(before, after, points)
             chip = None
             if swapped[after.index]:
                 found = points[:, :2] if np.isfinite(points).all() else None

@@ -27,6 +27,7 @@ from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keypoint_backends import backend_for
 from deid_audit.pipeline.measuring import observe
+from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
@@ -87,10 +88,6 @@ def run(
                 refuse_same_person(subject.average, donor.average)
                 other_donors = _other_donors(others_given, engines, vault, progress)
                 refuse_unfit(subject, donor, other_donors)
-                gallery = gather_strangers(
-                    settings.strangers, subject, donor.average, engines=engines, progress=progress
-                )
-                wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("training"):
                 pair = train_pair(
                     subject,
@@ -113,6 +110,11 @@ def run(
                 )
                 if settings.swap_everyone and len(companions) < len(subject.others):
                     progress.say(covered_words(len(companions), len(subject.others)))
+                gallery = gather_strangers(
+                    settings.strangers, subject, donor.average, engines=engines, progress=progress,
+                    outsider=outsider_of(pair.model) or NO_PRIOR,
+                )  # fmt: skip
+                wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(

@@ -12,11 +12,12 @@ import numpy as np
 from deid_audit.errors import DeidAuditError, SettingsError
 from deid_audit.faces.photo import read_picture
 from deid_audit.frames import Float, Image
-from deid_audit.measure.sampled import Strangers
+from deid_audit.measure.sampled import NO_FEATURES, Strangers
 from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import Role
 from deid_audit.pipeline.demo_clips import donor_portrait, subject_portrait
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.outsider import Outsider, swapped_features
 from deid_audit.progress import Progress
 from deid_audit.video.reader import open_video, read_frames
 from deid_audit.vision.mesh import FaceMesh
@@ -25,6 +26,7 @@ from deid_audit.vision.recognizer import MATCH_DISTANCE
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
 _FRAMES_A_VIDEO = 8
+_MOST_SWAPPED = 16
 _GIVEN, _SHIPPED, _SEEN = "given", "shipped portraits", "others in these videos"
 
 
@@ -42,19 +44,28 @@ def refuse_bad_folder(folder: Path | None) -> None:
 
 
 def gather_strangers(
-    folder: Path | None, subject: Role, donor: Float | None, *, engines: Engines, progress: Progress
+    folder: Path | None,
+    subject: Role,
+    donor: Float | None,
+    *,
+    engines: Engines,
+    progress: Progress,
+    outsider: Outsider | str,
 ) -> Strangers:
     """One entry a person; `donor` is the donor's average descriptor (128,), if there is a donor.
+
+    `outsider` swaps their pictures as an intruder could, or is the reason in words why nobody can.
 
     A file in the folder is a person, a folder in it is one person with several files. A picture or frame counts where
     one face is seen in it. Files that cannot be used are counted in a message.
     """
-    people = [_described([portrait], engines, _SHIPPED) for portrait in (subject_portrait(), donor_portrait())]
+    swaps = None if isinstance(outsider, str) else outsider
+    people = [_described([portrait], engines, _SHIPPED, swaps) for portrait in (subject_portrait(), donor_portrait())]
     unusable = 0
     groups = list(_people_in(folder)) if folder is not None else []
     with progress.step("strangers", len(groups)) as step:
         for files in groups:
-            person = _described(_pictures_of(files), engines, _GIVEN)
+            person = _described(_pictures_of(files), engines, _GIVEN, swaps)
             unusable += not len(person.rows)
             people.append(person)
             step.advance()
@@ -72,17 +83,23 @@ def gather_strangers(
         sources=tuple(one.source for one in kept),
         attacker=() if engines.attacker is None else tuple(one.attacker for one in kept),
         left_out=len(known) - len(kept),
+        swapped=() if swaps is None else tuple(one.swapped for one in kept),
+        not_swapped_because=outsider if isinstance(outsider, str) else "",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Person:
-    """One stranger: descriptors (k, 128), grey chips, and the named recogniser's rows (k, d) of the same pictures."""
+    """One stranger: descriptors (k, 128), grey chips, and the named recogniser's rows (k, d) of the same pictures.
+
+    `swapped` (j, 1084) is of at most 16 of them, swapped by the outsider.
+    """
 
     rows: Float
     source: str
     inside: tuple[Image, ...] = ()
     attacker: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    swapped: Float = field(default_factory=NO_FEATURES.copy)
 
 
 def _told_apart(people: Sequence[_Person]) -> tuple[list[_Person], int]:
@@ -133,9 +150,10 @@ def _pictures_of(files: Sequence[Path]) -> Iterator[Image]:
             continue
 
 
-def _described(pictures: Iterable[Image], engines: Engines, source: str) -> _Person:
-    """What the pictures in which one face is seen show of it."""
+def _described(pictures: Iterable[Image], engines: Engines, source: str, outsider: Outsider | None) -> _Person:
+    """What the pictures in which one face is seen show of it, and what is seen of them when the outsider swaps them."""
     mesh = FaceMesh(video=False)
+    kept: list[tuple[Image, Float]] = []  # whole pictures, until all are there: they give the neutral shape
     whole, inside, attacked = [], [], []
     for image in pictures:
         boxes = engines.leading.detect(image).boxes_xyxy
@@ -143,8 +161,12 @@ def _described(pictures: Iterable[Image], engines: Engines, source: str) -> _Per
         if points is not None:
             whole.append(engines.recognizer.chip_from_mesh(image, points[:, :2]))
             inside.append(inner_chip(image, points[:, :2]))
+            if outsider is not None and len(kept) < _MOST_SWAPPED:
+                kept.append((image, np.ascontiguousarray(points[:, :2])))
             if engines.attacker is not None:
                 attacked.append(engines.attacker.describe(image, points[:, :2]))
+    recognizer = engines.recognizer
+    swapped = swapped_features(outsider, kept, mesh, recognizer) if outsider is not None else NO_FEATURES.copy()
     mesh.close()
     rows = np.stack(attacked) if attacked else np.empty((0, 0), np.float32)
-    return _Person(rows=engines.recognizer.describe(whole), source=source, inside=tuple(inside), attacker=rows)
+    return _Person(rows=recognizer.describe(whole), source=source, inside=tuple(inside), attacker=rows, swapped=swapped)

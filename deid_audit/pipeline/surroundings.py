@@ -12,10 +12,11 @@ from deid_audit.faces.align import align, apply
 from deid_audit.findings import Of
 from deid_audit.frames import AlignedFace, Float, Frame, Image
 from deid_audit.measure.outside import FRAMES, Surroundings, face_in_grey
-from deid_audit.measure.sampled import SampledFaces
+from deid_audit.measure.sampled import NO_FEATURES, SampledFaces
 from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import CastVideo, Role, usable_frames
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.outsider import seen_by_outsider
 from deid_audit.progress import Progress
 from deid_audit.video.reader import read_frames
 from deid_audit.vision.recognizer import Recognizer
@@ -46,6 +47,7 @@ class SampledFrames:
         self._inside: dict[Of, list[Image]] = {}
         self._attacker = engines.attacker
         self._attacked: dict[Of, list[Float]] = {}
+        self._as_outsider: list[Float] = []
         self._rebuilt: list[Image] = []
         self._unaided: list[Image] = []
         self._released: list[Image] = []
@@ -53,8 +55,10 @@ class SampledFrames:
         self._others: list[Image] = []
         self._times: list[float] = []
 
-    def see(self, before: Frame, after: Frame) -> None:
-        """Takes the chips of this frame, when it is one of the sample."""
+    def see(self, before: Frame, after: Frame, found_xy: Float) -> None:
+        """Takes the chips of this frame, when it is one of the sample; `found_xy` (478, 2 or 3) are the landmarks found
+        on the released face, NaN where none were.
+        """
         if before.index not in self._wanted:
             return
         points = self._points(before.index)
@@ -64,6 +68,8 @@ class SampledFrames:
         self.see_edited("original", before)
         self._inside.setdefault("swapped", []).append(inner_chip(after.image_rgb, points))
         self._attack("swapped", after, points)
+        found = found_xy if np.isfinite(found_xy).all() else None
+        self._as_outsider.append(seen_by_outsider([after.image_rgb], [found], self._recognizer)[0])
         if self._rebuild is not None:
             rebuild, size = self._rebuild
             face = align(after.index, after.image_rgb, points, size)
@@ -101,6 +107,7 @@ class SampledFrames:
             rebuilt=self._described(self._rebuilt),
             unaided=self._described(self._unaided),
             attacker={of: np.stack(rows) for of, rows in self._attacked.items()},
+            released=np.stack(self._as_outsider) if self._as_outsider else NO_FEATURES.copy(),
         )
 
     def around(self) -> Surroundings:

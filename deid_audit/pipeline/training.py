@@ -24,9 +24,9 @@ from deid_audit.pipeline.resuming import Resuming
 from deid_audit.progress import Progress
 from deid_audit.settings import PresetName, RunSettings
 from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
-from deid_audit.swap.convert import load_model, save_model, swapped_px, wipe_model
+from deid_audit.swap.convert import load_model, save_model, wipe_model
 from deid_audit.swap.networks import PRESETS, SIDES, Preset, Side, SwapModel
-from deid_audit.swap.prior import FacePrior, make_prior, with_open_mouth
+from deid_audit.swap.prior import FacePrior, make_prior, swapped_px, with_open_mouth
 from deid_audit.swap.skin import skin_only, with_hair
 from deid_audit.swap.train import ProbeReading, steps_for, train
 from deid_audit.vault import Vault

@@ -9,7 +9,7 @@ import torch
 from deid_audit.errors import StageError
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
 from deid_audit.swap.networks import PRESETS, Side, SwapModel
-from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of
+from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of, swapped_px
 
 _SAME_HAIR, _HAIR_BLUR = 0.12, 1 / 64  # of full scale; of the crop's side
 _NO_PRIOR = np.zeros((1, 1, 4), np.float32)
@@ -54,11 +54,6 @@ def _where_it_is_now(seen: Float, face: AlignedFace) -> Float:
     difference = np.abs(face.crop_rgb.astype(np.float32) / 255 - seen[..., :3]).mean(2)
     alike = cv2.GaussianBlur(difference, (0, 0), _HAIR_BLUR * difference.shape[0]) < _SAME_HAIR
     return np.ascontiguousarray(seen[..., HAIR] * alike)
-
-
-def swapped_px(donor: FacePrior) -> int:
-    """The side in px of the crop that a swap with this donor's prior makes."""
-    return round(donor.texture.shape[0] / donor.margin)
 
 
 def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
-from deid_audit.frames import AlignedFace, Float
+from deid_audit.frames import AlignedFace, Float, SwappedFace
 from deid_audit.vision.mesh import (
     FACE_OVAL,
     INNER_LIPS,
@@ -166,6 +166,21 @@ def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
     moved[lower, 1] += lacking
     moved[upper, 1] -= lacking
     return np.asarray(moved)
+
+
+def posed_as(donor: FacePrior, neutral_xy: Points, face: AlignedFace) -> SwappedFace:
+    """The donor's mean face moved as a person of neutral shape (478, 2) moves in `face`: a swap without training."""
+    posed = donor.posed(moved_as(donor.neutral_xy, neutral_xy, shape_of(face)), swapped_px(donor))
+    return SwappedFace(
+        crop_rgb=np.ascontiguousarray((posed[..., :3] * 255 + 0.5).clip(0, 255).astype(np.uint8)),
+        mask=np.ascontiguousarray(posed[..., 3].clip(0, 1)),
+        hair=np.zeros_like(face.mask),
+    )
+
+
+def swapped_px(donor: FacePrior) -> int:
+    """The side in px of the crop that a swap with this donor's prior makes."""
+    return round(donor.texture.shape[0] / donor.margin)
 
 
 def _outwardness(shape_xy: Points) -> NDArray[np.float64]:

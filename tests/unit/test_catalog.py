@@ -33,7 +33,7 @@ NAMES = {
     *("audit.looks", "audit.families"),
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
     *("control.same_person", "identity.to_strangers.mean", "attack.insider.match_rate"),
-    *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "strongest")),
+    *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion", "strongest")),
     *(f"attack.descriptor.{name}" for name in ("rank1", "rank5", "excess", "fnir")),
     *("erasure.complete", "erasure.key_on_disk"),
 }

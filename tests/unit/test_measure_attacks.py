@@ -33,7 +33,7 @@ def person(seed: int, count: int = 1, spread: float = 0.02, length: float = 0.5)
 def crowd(count: int) -> Strangers:
     chips = tuple(tuple(chip(1000 + seed, shift) for shift in range(2)) for seed in range(count))
     rows = tuple(person(1000 + seed, 3) for seed in range(count))
-    return Strangers(rows=rows, inside=chips, sources=("given",) * count)
+    return Strangers(rows=rows, inside=chips, sources=("given",) * count, not_swapped_because="nobody is swapped here")
 
 
 def chip(seed: int, shift: int = 0) -> Image:
@@ -278,7 +278,10 @@ def test_an_attack_that_does_not_find_the_unprotected_face_is_no_test() -> None:
 def test_a_video_without_a_sampled_frame_does_not_stop_the_others() -> None:
     own, donor, strangers = person(1, N), person(2, N), crowd(12)
     rows = tuple(person(700 + at, 2) for at in range(12))
-    named = Strangers(rows=strangers.rows, inside=strangers.inside, sources=strangers.sources, attacker=rows)
+    named = Strangers(
+        rows=strangers.rows, inside=strangers.inside, sources=strangers.sources, attacker=rows,
+        not_swapped_because="nobody is swapped here",
+    )  # fmt: skip
     found = measure_attacks(
         [video(donor, own), video(donor, own)], [sample(), SampledFaces()], donor, named, attacker="arcface"
     )

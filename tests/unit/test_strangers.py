@@ -69,11 +69,15 @@ def test_portraits_are_described_and_what_cannot_be_used_is_counted(
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     progress = Saying()
-    found = gather_strangers(tmp_path, Nobody(), None, engines=engines, progress=progress)  # type: ignore[arg-type]
+    found = gather_strangers(  # type: ignore[arg-type]
+        tmp_path, Nobody(), None, engines=engines, progress=progress, outsider="nobody swaps here"
+    )
     assert found.sources == ("shipped portraits", "shipped portraits")  # the given one is one of the two
     assert all(chips for chips in found.inside) and found.left_out == 0
     said = " ".join(progress.said)
     assert "3 of 4 given strangers show no single face" in said and "1 given strangers look like another" in said
     like_hopper = Nobody(average=found.rows[0].mean(axis=0))
-    without = gather_strangers(None, like_hopper, None, engines=engines, progress=progress)  # type: ignore[arg-type]
+    without = gather_strangers(  # type: ignore[arg-type]
+        None, like_hopper, None, engines=engines, progress=progress, outsider="nobody swaps here"
+    )
     assert (len(without.rows), without.left_out) == (1, 1)
