@@ -47,7 +47,7 @@ METHOD_TEXT = (
     "other moments; and the recogniser that the user named, if any. A5, outside the mask, is measured beside "
     "them against the people of these videos and does not compete. The subject's own pictures are of the same "
     "videos, camera and light, which makes every attack look stronger than one with other pictures would be. "
-    "Each attack is tried on the re-encoded original first: one that finds the subject there with a chance "
+    "Each of A0 to A2 is tried on the re-encoded original first: one that finds the subject there with a chance "
     "below 0.9 is no test and takes no part. For A0 the donor's own face before the swap stands beside it "
     "(likeness that the swap did not bring). The attack whose interval reaches highest counts. Insider: the "
     "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. "
