@@ -83,7 +83,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def deid_audit(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=400)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=900)
 
 
 def run_arguments(clips: tuple[Path, Path], out: Path, *more: object) -> tuple[object, ...]:
