@@ -12,7 +12,7 @@ __all__ = ["METRICS", "Metric"]
 def _build() -> dict[str, Metric]:
     rows = Rows()
     for family in (identity, picture, whole):
-        family.add_rows(rows.add)
+        family.add_rows(rows)
     return rows.by_name
 
 

@@ -1,6 +1,6 @@
 """Metrics of who is recognised: Table 1 with its tails, controls and attacks."""
 
-from deid_audit.catalog.rows import Add
+from deid_audit.catalog.rows import Rows
 
 _DLIB = "dlib 128-D face descriptor, Euclidean; Zhu et al. 2020 (doi 10.1145/3375627.3375849) section 2.5"
 _NO_FACE = "no frame pair in which both faces could be described"
@@ -12,8 +12,9 @@ _NO_DRAW = {
 }
 
 
-def add_rows(add: Add) -> None:
+def add_rows(rows: Rows) -> None:
     """Adds these metrics to the catalogue."""
+    add = rows.add
     for stat, title, unit in (
         ("mean", "mean distance to the same frame's original", "distance"),
         ("sd", "standard deviation of the distance to the same frame's original", "distance"),

@@ -1,6 +1,6 @@
 """Metrics of what the picture keeps: posture, expression, fast movement, and how the swapped face looks."""
 
-from deid_audit.catalog.rows import Add
+from deid_audit.catalog.rows import Rows
 
 _COCO = "COCO keypoint evaluation (pycocotools); Zhu et al. 2020 section 2.6"
 _KEYPOINTS = "distance to the same frame's keypoint of the original (the detector stands in the method)"
@@ -9,8 +9,9 @@ _MESH = "MediaPipe FaceMesh geometry, original and released with the same crops"
 _LAB = "CIELAB, CIE 1976 differences, under the original's landmarks"
 
 
-def add_rows(add: Add) -> None:
+def add_rows(rows: Rows) -> None:
     """Adds these metrics to the catalogue."""
+    add = rows.add
     for name, title in (
         ("ap", "average precision, OKS 0.50:0.95"),
         ("ap50", "average precision at OKS 0.50"),

@@ -1,7 +1,6 @@
 """One row of the catalogue, and what gathers them."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 # Every frame, file or check is counted: there is nothing that was drawn from more of its kind.
 _COUNTED = {
@@ -31,23 +30,6 @@ class Metric:
     no_interval: str
 
 
-class Add(Protocol):
-    """Adds a row; the columns of a table, in order."""
-
-    def __call__(
-        self,
-        name: str,
-        title: str,
-        unit: str,
-        low: float,
-        high: float | None,
-        better: bool | None,
-        reference: str,
-        not_when: str,
-        no_interval: str = "",
-    ) -> None: ...
-
-
 @dataclass(slots=True)
 class Rows:
     """The catalogue while it is gathered."""
@@ -66,7 +48,7 @@ class Rows:
         not_when: str,
         no_interval: str = "",
     ) -> None:
-        """One more metric; what is counted whole has no interval."""
+        """One more metric, its columns in order; what is counted whole has no interval."""
         self.by_name[name] = Metric(
             name=name,
             title=title,

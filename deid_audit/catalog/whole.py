@@ -1,12 +1,13 @@
 """Metrics of the whole release: coverage, residue, the audit itself, erasure. Counted, never sampled."""
 
-from deid_audit.catalog.rows import Add
+from deid_audit.catalog.rows import Rows
 
 _LEDGER = "the ledger of frame states"
 
 
-def add_rows(add: Add) -> None:
+def add_rows(rows: Rows) -> None:
     """Adds these metrics to the catalogue."""
+    add = rows.add
     for state in ("swapped", "concealed", "clear", "reviewed", "undecided"):
         better = False if state in ("concealed", "undecided") else None
         add(f"coverage.{state}", f"frames whose state is {state}", "frames", 0, None, better, _LEDGER, "never")

@@ -19,13 +19,14 @@ from deid_audit.measure.gallery_attack import (
     LEAST_STRANGERS,
     Search,
     bounds_over_people,
+    mean_distance,
     nearer,
     search,
 )
 from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
 from deid_audit.measure.inversion import METHOD_TEXT as INVERSION_METHOD
 from deid_audit.measure.inversion import NOT_HERE, measure_inversion
-from deid_audit.measure.sampled import SampledFaces, Strangers
+from deid_audit.measure.sampled import SampledFaces, Strangers, evenly
 from deid_audit.measure.texture import MOST_ENTRIES, texture_search
 
 TEMPLATE_FRAMES = (1, 4, 16, 64)
@@ -161,8 +162,7 @@ def _method(kind: str, strangers: Strangers) -> str:
 def _probes(videos: Sequence[VideoDescriptors]) -> Float:
     """At most 2000 described swapped frames, spread evenly."""
     rows = np.concatenate([described(video.swapped[video.subject_swapped]) for video in videos])
-    places = np.linspace(0, len(rows) - 1, min(_MOST_PROBES, len(rows))).round().astype(int)
-    return np.asarray(rows[places])
+    return np.asarray(rows[evenly(len(rows), _MOST_PROBES)])
 
 
 def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers) -> list[Measurement]:
@@ -171,7 +171,7 @@ def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers)
     probes = _probes(videos)
     if because or not len(probes):
         return [not_measured(name, "swapped", scope, because or "no swapped frame could be described")]
-    people = search(probes, strangers.rows[0], strangers.rows).others.mean(axis=0)
+    people = np.array([mean_distance(probes, rows).mean() for rows in strangers.rows])
     detail = {"nearest_stranger": float(people.min()), "people": float(len(people))}
     return [
         measured(
@@ -235,7 +235,7 @@ def _fnir(scope: str, found: Search, people: Sequence[Float], method: str) -> Me
             f"{found.people} strangers; a false alarm rate of {gallery_attack.FPIR} needs at least {LEAST_FOR_FPIR}"
         )
         return not_measured(name, "swapped", scope, because, method=method)
-    between = np.stack([search(rows, rows, people).others.mean(axis=0) for rows in people])
+    between = np.array([[mean_distance(rows, other).mean() for other in people] for rows in people])
     np.fill_diagonal(between, np.inf)
     rate = gallery_attack.false_negative_rate(found, between)
     return measured(
@@ -337,10 +337,7 @@ def _model(scope: str, samples: Sequence[SampledFaces], strangers: Strangers, at
 
 
 def _finite(rows: Sequence[Float]) -> Float:
-    if not rows:
-        return np.empty((0, 0), np.float32)
-    together = np.concatenate(rows)
-    return np.asarray(together[np.isfinite(together).all(axis=1)])
+    return described(np.concatenate(rows)) if rows else np.empty((0, 0), np.float32)
 
 
 def _insider(scope: str, samples: Sequence[SampledFaces]) -> list[Measurement]:

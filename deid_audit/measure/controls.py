@@ -42,9 +42,9 @@ def measure_controls(videos: Sequence[VideoDescriptors], sampled: Sequence[Sampl
     out = []
     for number, video in enumerate(videos, start=1):
         others = [each for each in videos if each is not video]
-        out.append(_same_person(video_scope(number), _to_others(video, others) if others else distances_apart([video])))
-        if not others:
-            out[-1] = out[-1].model_copy(update={"method": f"{_OWN}; one video, so within it"})
+        distances = _to_others(video, others) if others else distances_apart([video])
+        method = _OWN if others else f"{_OWN}; one video, so within it"
+        out.append(_same_person(video_scope(number), distances, method))
     for number, one in enumerate(sampled, start=1):
         for of in COMPARED:
             out += _to_original(of, video_scope(number), [one])
@@ -59,13 +59,13 @@ def _to_others(video: VideoDescriptors, others: Sequence[VideoDescriptors]) -> N
     return nearest_distance(rows, gallery) if len(gallery) and len(rows) else np.empty(0)
 
 
-def _same_person(scope: str, distances: NDArray[np.float64]) -> Measurement:
+def _same_person(scope: str, distances: NDArray[np.float64], method: str) -> Measurement:
     if len(distances) < _LEAST_ORIGINALS:
         because = f"{len(distances)} originals with another one to compare with; {_LEAST_ORIGINALS} are needed"
-        return not_measured(_NAME, "original", scope, because, method=_OWN)
+        return not_measured(_NAME, "original", scope, because, method=method)
     rate = float((distances < MATCH_CUT).mean())
     detail = {"cut": MATCH_CUT, "median_distance": float(np.median(distances))}
-    return measured(_NAME, "original", scope, rate, sample_size=len(distances), method=_OWN, detail=detail)
+    return measured(_NAME, "original", scope, rate, sample_size=len(distances), method=method, detail=detail)
 
 
 def _to_original(of: Of, scope: str, videos: Sequence[SampledFaces]) -> list[Measurement]:
@@ -98,5 +98,4 @@ def _to_original(of: Of, scope: str, videos: Sequence[SampledFaces]) -> list[Mea
 def rows_of(videos: Sequence[SampledFaces], of: Of) -> Float:
     """All descriptors of one kind, float32 (n, 128), without those that could not be made."""
     rows = [np.empty((0, 128), np.float32), *(video.described[of] for video in videos if of in video.described)]
-    together = np.concatenate(rows)
-    return np.asarray(together[np.isfinite(together).all(axis=1)])
+    return described(np.concatenate(rows))

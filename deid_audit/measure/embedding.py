@@ -14,6 +14,7 @@ from deid_audit.findings import Figure
 from deid_audit.frames import Float
 from deid_audit.measure.identity import VideoDescriptors, described, original_rows
 from deid_audit.measure.plotting import METHOD_COLOURS, draw, plot, styled, to_csv, to_svg
+from deid_audit.measure.sampled import evenly
 
 MOST_EACH = 150
 _LEAST = 10
@@ -30,7 +31,10 @@ _GROUPS = (
 def embedding_figure(videos: Sequence[VideoDescriptors], donor: Float) -> Figure | None:
     """Up to 150 descriptors each of originals, donor (m, 128) and released frames; None where a group is too small."""
     released = [np.empty((0, 128), np.float32), *(described(video.swapped[video.subject_swapped]) for video in videos)]
-    groups = [_spread(rows) for rows in (original_rows(videos), described(donor), np.concatenate(released))]
+    groups = [
+        rows[evenly(len(rows), MOST_EACH)]
+        for rows in (original_rows(videos), described(donor), np.concatenate(released))
+    ]
     if min(len(rows) for rows in groups) < _LEAST:
         return None
     points = embed(np.concatenate(groups))
@@ -73,8 +77,3 @@ def neighbours(points: NDArray[np.float64], labels: NDArray[np.intp], group: int
     mine, rest = points[labels == group], points[labels != group]
     nearest = np.linalg.norm(mine[:, None] - rest, axis=2).argmin(axis=1)
     return float((labels[labels != group][nearest] == other).mean())
-
-
-def _spread(rows: Float) -> Float:
-    places = np.linspace(0, len(rows) - 1, min(MOST_EACH, len(rows))).round().astype(int)
-    return np.asarray(rows[places])

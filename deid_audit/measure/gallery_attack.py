@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.measure.intervals import Bounds, Clusters, Statistics, bootstrap
+from deid_audit.measure.sampled import evenly
 
 LEAST_STRANGERS = 5
 MOST_ENTRIES = 40
@@ -43,10 +44,9 @@ def search(probes: Rows, own: Rows, people: Sequence[Rows]) -> Search:
 
     Of the subject's pictures at most `MOST_ENTRIES` are used, spread evenly.
     """
-    places = np.linspace(0, len(own) - 1, min(MOST_ENTRIES, len(own))).round().astype(int)
     others = [mean_distance(probes, rows) for rows in people]
     return Search(
-        own=mean_distance(probes, own[places]),
+        own=mean_distance(probes, own[evenly(len(own), MOST_ENTRIES)]),
         others=np.stack(others, axis=1) if others else np.empty((len(probes), 0)),
     )
 
@@ -69,8 +69,13 @@ def nearer(found: Search) -> float:
     >>> nearer(Search(own=np.array([1.0, 1.0]), others=np.array([[2.0, 0.5], [1.0, 3.0]])))
     0.625
     """
+    return float(wins(found).mean())
+
+
+def wins(found: Search) -> Distances:
+    """(p, n): 1 where the own entry is nearer than the stranger's, 0.5 where they tie, else 0."""
     own = found.own[:, None]
-    return float(((own < found.others) + 0.5 * (own == found.others)).mean())
+    return np.asarray((own < found.others) + 0.5 * (own == found.others))
 
 
 def rank_rate(found: Search, rank: int) -> float:
@@ -107,8 +112,7 @@ def false_negative_rate(found: Search, between_strangers: Distances, fpir: float
 
 def bounds_over_people(found: Search) -> Bounds:
     """Interval of `nearer` by drawing strangers again: with other strangers the number would be another."""
-    own = found.own[:, None]
-    each = ((own < found.others) + 0.5 * (own == found.others)).mean(axis=0)
+    each = wins(found).mean(axis=0)
 
     def statistics(people: NDArray[np.intp]) -> Statistics:
         return {"auc": float(each[people].mean())}

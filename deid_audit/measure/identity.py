@@ -313,8 +313,8 @@ def _to_original(
 def _by_second(video: VideoDescriptors, below: NDArray[np.bool_]) -> list[bool]:
     """Of every second with a swapped frame: whether a frame in it is `below` (n,)."""
     shown = np.flatnonzero(video.subject_swapped)
-    second = clusters_of([video.times_s]).labels[shown]
-    return [bool(below[shown[second == one]].any()) for one in np.unique(second)]
+    _, second = np.unique(clusters_of([video.times_s]).labels[shown], return_inverse=True)
+    return [bool(count) for count in np.bincount(second, weights=below[shown])]
 
 
 def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:

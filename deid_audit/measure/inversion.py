@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.frames import Float
-from deid_audit.measure.gallery_attack import LEAST_STRANGERS, Search, nearer
+from deid_audit.measure.gallery_attack import LEAST_STRANGERS, Search, nearer, wins
+from deid_audit.measure.identity import described
 from deid_audit.measure.intervals import Clusters, Statistics, bootstrap
 from deid_audit.measure.sampled import SampledFaces, Strangers
 
@@ -100,7 +101,7 @@ def measure_inversion(scope: str, samples: Sequence[SampledFaces], own: Float, s
 
 
 def _finite(rows: Float) -> Rows:
-    return np.asarray(rows[np.isfinite(rows).all(axis=1)], np.float64)
+    return described(rows).astype(np.float64)
 
 
 def _trainable(strangers: Strangers) -> list[tuple[Rows, Rows]]:
@@ -129,17 +130,11 @@ def invert(probes: Rows, own: Rows, entries: Rows, swapped: Sequence[Rows]) -> I
             rows = inversion.of(probes)
             for at in group:
                 one = inversion.search(rows, own, entries[[at]])
-                chances[:, at] += _wins(one) / _SHUFFLES
+                chances[:, at] += wins(one)[:, 0] / _SHUFFLES
                 averaged[at] += nearer(inversion.search(rows.mean(axis=0, keepdims=True), own, entries[[at]]))
                 others = entries[group[group != at]]
                 found.append(nearer(inversion.search(inversion.of(swapped[at]), entries[at], others)))
     return Inverted(chances=chances, averaged=averaged / _SHUFFLES, found=float(np.mean(found)))
-
-
-def _wins(found: Search) -> Rows:
-    """For each probe (p,) 1 where the own entry is nearer than the one stranger's, 0.5 where they tie."""
-    other = found.others[:, 0]
-    return np.asarray((found.own < other) + 0.5 * (found.own == other))
 
 
 class _Inversion:

@@ -17,6 +17,15 @@ INVERSION_FEATURES = 128 + 2 * 478  # a descriptor, and FaceMesh's landmarks
 NO_FEATURES: Float = np.empty((0, INVERSION_FEATURES), np.float32)
 
 
+def evenly(count: int, most: int) -> NDArray[np.intp]:
+    """At most `most` of the places 0 to `count` - 1, spread evenly.
+
+    >>> evenly(5, 3).tolist(), evenly(2, 3).tolist(), evenly(0, 3).tolist()
+    ([0, 2, 4], [0, 1], [])
+    """
+    return np.linspace(0, count - 1, min(most, count)).round().astype(np.intp)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampledFaces:
     """Of the sampled frames of one video, at `times_s` (n,), under the original's landmarks.

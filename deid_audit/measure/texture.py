@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
 from deid_audit.measure.gallery_attack import Search
+from deid_audit.measure.sampled import evenly
 
 SIDE_PX = 96
 MOST_ENTRIES = 4
@@ -69,7 +70,7 @@ def texture_search(
     Everybody has at most `MOST_ENTRIES`, spread evenly; own ones are more than `apart_s` from the probe, and a probe
     without any is left out. Times of other videos must lie far apart.
     """
-    shown = [[chips[at] for at in _spread(len(chips))] for chips in strangers]
+    shown = [[chips[at] for at in evenly(len(chips), MOST_ENTRIES)] for chips in strangers]
     distances = texture_distances(probes, [*own, *(chip for chips in shown for chip in chips)])
     mine, theirs = distances[:, : len(own)], distances[:, len(own) :]
     counts = np.array([len(chips) for chips in shown])
@@ -79,9 +80,5 @@ def texture_search(
         apart = np.flatnonzero(np.abs(own_times_s - time_s) > apart_s)
         if len(apart):
             kept.append(row)
-            means.append(float(to_own[apart[_spread(len(apart))]].mean()))
+            means.append(float(to_own[apart[evenly(len(apart), MOST_ENTRIES)]].mean()))
     return Search(own=np.array(means, np.float64), others=np.add.reduceat(theirs[kept], starts, axis=1) / counts)
-
-
-def _spread(count: int) -> NDArray[np.intp]:
-    return np.linspace(0, count - 1, min(MOST_ENTRIES, count)).round().astype(np.intp)

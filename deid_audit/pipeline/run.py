@@ -110,11 +110,11 @@ def run(
                 )
                 if settings.swap_everyone and len(companions) < len(subject.others):
                     progress.say(covered_words(len(companions), len(subject.others)))
-                gallery = gather_strangers(
-                    settings.strangers, subject, donor.average, engines=engines, progress=progress,
-                    outsider=outsider_of(pair.model) or NO_PRIOR,
-                )  # fmt: skip
-                wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
+            gallery = gather_strangers(
+                settings.strangers, subject, donor.average, engines=engines, progress=progress,
+                outsider=outsider_of(pair.model) or NO_PRIOR,
+            )  # fmt: skip
+            wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(

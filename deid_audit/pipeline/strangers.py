@@ -12,7 +12,7 @@ import numpy as np
 from deid_audit.errors import DeidAuditError, SettingsError
 from deid_audit.faces.photo import read_picture
 from deid_audit.frames import Float, Image
-from deid_audit.measure.sampled import NO_FEATURES, Strangers
+from deid_audit.measure.sampled import NO_FEATURES, Strangers, evenly
 from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import Role
 from deid_audit.pipeline.demo_clips import donor_portrait, subject_portrait
@@ -105,10 +105,12 @@ class _Person:
 def _told_apart(people: Sequence[_Person]) -> tuple[list[_Person], int]:
     """Everybody once: who is as near to an earlier one as two pictures of one person are is left out and counted."""
     kept: list[_Person] = []
+    averages: list[Float] = []
     for one in people:
         average = one.rows.mean(axis=0)
-        if all(np.linalg.norm(average - other.rows.mean(axis=0)) >= MATCH_DISTANCE for other in kept):
+        if all(np.linalg.norm(average - other) >= MATCH_DISTANCE for other in averages):
             kept.append(one)
+            averages.append(average)
     return kept, len(people) - len(kept)
 
 
@@ -142,7 +144,7 @@ def _pictures_of(files: Sequence[Path]) -> Iterator[Image]:
                 yield read_picture(path, what="a stranger's picture")
                 continue
             source = open_video(path, label="a stranger's video")
-            wanted = set(np.linspace(0, source.facts.frame_count - 1, _FRAMES_A_VIDEO).round().astype(int).tolist())
+            wanted = set(evenly(source.facts.frame_count, _FRAMES_A_VIDEO).tolist())
             for frame in read_frames(source):
                 if frame.index in wanted:
                     yield frame.image_rgb

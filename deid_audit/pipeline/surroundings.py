@@ -12,7 +12,7 @@ from deid_audit.faces.align import align, apply
 from deid_audit.findings import Of
 from deid_audit.frames import AlignedFace, Float, Frame, Image
 from deid_audit.measure.outside import FRAMES, Surroundings, face_in_grey
-from deid_audit.measure.sampled import NO_FEATURES, SampledFaces
+from deid_audit.measure.sampled import NO_FEATURES, SampledFaces, evenly
 from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import CastVideo, Role, usable_frames
 from deid_audit.pipeline.engines import Engines
@@ -148,5 +148,4 @@ def _chip(recognizer: Recognizer, image_rgb: Image, landmarks_xy: Float) -> Imag
 
 def _spread(indices: Sequence[int]) -> frozenset[int]:
     """At most `FRAMES` of them, evenly."""
-    places = np.linspace(0, len(indices) - 1, min(FRAMES, len(indices))).round().astype(int)
-    return frozenset(indices[place] for place in places)
+    return frozenset(indices[place] for place in evenly(len(indices), FRAMES))

@@ -20,7 +20,7 @@ from deid_audit.findings import ErasedArtefact, ErasureCheck, ErasureRecord
 from deid_audit.vault import checks
 from deid_audit.vault.cipher import HEAD_BYTES, HEADER_BYTES, EncryptingFile, decrypt_file, opens
 from deid_audit.vault.key import KEY_BYTES, SecretKey
-from deid_audit.vault.vault import not_written, signals_held_back, sync_folder
+from deid_audit.vault.vault import not_written, signals_held_back, storage_faults_of, sync_folder
 
 METHOD_TEXT = (
     "One exception was asked for: so that training could go on after an interruption, its state was kept in an "
@@ -129,16 +129,11 @@ class Checkpoint:
         except OSError as error:
             raise not_written(error) from None
         try:
-            yield stream
-            sha256 = stream.finish()
-            self._new.replace(self.path)
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise not_written(error) from None
-        except RuntimeError:  # what torch makes of a full disk
-            if stream.failure is None:
-                raise
-            raise not_written(stream.failure) from None
+            with storage_faults_of(stream):
+                yield stream
+                sha256 = stream.finish()
+                self._new.replace(self.path)
+                sync_folder(self.path.parent)
         finally:
             stream.abandon()
         self._list(stream.head, stream.size_bytes, sha256)

@@ -109,16 +109,10 @@ class Vault:
         self._files.append(artefact)
         self._open.append(stream)
         try:
-            yield stream
-            artefact.sha256 = stream.finish()
-            sync_folder(self._folder)
-        except OSError as error:
-            raise not_written(error) from None
-        except RuntimeError:  # what torch makes of a full disk
-            if stream.failure is None:
-                raise
-            raise not_written(stream.failure) from None
-        else:
+            with storage_faults_of(stream):
+                yield stream
+                artefact.sha256 = stream.finish()
+                sync_folder(self._folder)
             self._replace_older(artefact)
         finally:
             stream.abandon()
@@ -249,6 +243,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def storage_faults_of(stream: EncryptingFile) -> Iterator[None]:
+    """What storage that takes no more makes of a block that writes to the stream: one VaultError.
+
+    Raises:
+        VaultError: from an OSError, or from the RuntimeError that torch makes of one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise not_written(error) from None
+    except RuntimeError:
+        if stream.failure is None:
+            raise
+        raise not_written(stream.failure) from None
 
 
 def not_written(error: OSError) -> VaultError:

@@ -78,9 +78,11 @@ def _node(operator: str, inputs: list[str], output: str, **attributes: int | tup
     data = b"".join(_field(1, name.encode()) for name in inputs) + _field(2, output.encode())
     data += _field(3, output.encode()) + _field(4, operator.encode())
     for name, value in attributes.items():
-        whole = isinstance(value, int)
-        values = _number(3, value) if whole else b"".join(_number(8, one) for one in value)  # type: ignore
-        data += _field(5, _field(1, name.encode()) + values + _number(20, 2 if whole else 7))
+        if isinstance(value, int):
+            values, kind = _number(3, value), 2
+        else:
+            values, kind = b"".join(_number(8, one) for one in value), 7
+        data += _field(5, _field(1, name.encode()) + values + _number(20, kind))
     return data
 
 
