@@ -37,6 +37,7 @@ LIBRARIES = (
     Library(name="dlib-bin", module="dlib", needed_by=VIDEO),
     Library(name="mediapipe", module="mediapipe", needed_by=VIDEO),
     Library(name="scipy", module="scipy.optimize", needed_by=VIDEO),
+    Library(name="scikit-learn", module="sklearn.manifold", needed_by=VIDEO),
     Library(name="scikit-image", module="skimage.data", needed_by=("demo",)),
     Library(name="pycocotools", module="pycocotools.cocoeval", needed_by=VIDEO),
     Library(name="matplotlib", module="matplotlib.figure", needed_by=VIDEO),
