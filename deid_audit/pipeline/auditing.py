@@ -35,7 +35,7 @@ from deid_audit.pipeline.keypoint_backends import backends_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
@@ -78,7 +78,7 @@ def audit(
             keypoints = backends_for(settings.keypoints, paired, released)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
-        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+        with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(

@@ -32,7 +32,7 @@ from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.resuming import destroyed, resumable
-from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
@@ -71,7 +71,7 @@ def run(
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
-        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+        with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:
             if resuming is not None:
                 resuming.find(vault)
             with timer.of("finding faces"):

@@ -132,6 +132,18 @@ def new_key() -> Any:
         return printed("keys", "new", "--out", f"{folder}/keys")
 
 
+def vault_status() -> Any:
+    """Of a run that was killed, with a checkpoint and an older output."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        out.mkdir()
+        (out / "evidence.json").write_bytes(build_statement(make_case()))
+        (out.with_name("out.partial") / "work").mkdir(parents=True)
+        result = CliRunner().invoke(build_app(), ["vault", "status", str(out), "--json"])
+    assert result.exit_code == 3
+    return json.loads(result.stdout)
+
+
 def prepared_pack() -> Any:
     """What `document` reads of a PreparedPack."""
     manifest = SimpleNamespace(
@@ -159,6 +171,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
+    "vault-status": vault_status,
     "statement": statement,
 }
 each_document = pytest.mark.parametrize("name", BUILDERS)
