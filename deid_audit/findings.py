@@ -292,6 +292,7 @@ class ErasureRecord(Strict):
     checks: tuple[ErasureCheck, ...] = Field(description="What was tried after the destruction.")
     environment: dict[str, str] = Field(description="Facts about the process and its machine, by name.")
     not_shown: tuple[str, ...] = Field(description="What the checks do not show.")
+    references_kept: bool = Field(default=False, description="Whether descriptors were kept, encrypted, for a recheck.")
 
     @property
     def complete(self) -> bool:

@@ -108,6 +108,25 @@ ResumeKey = Annotated[
         "the same command goes on after an interruption. Both are destroyed at the end; the certificate tells of them.",
     ),
 ]
+KeepReferences = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-references",
+        metavar="FILE",
+        readable=False,
+        help="Keep the descriptors of subject and donor in FILE, encrypted, for `recheck`: biometric templates, and "
+        "the certificate says that they were kept. Not inside --out.",
+    ),
+]
+ReferencesPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--references-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="The references' passphrase; else DEID_AUDIT_REFERENCES_PASSPHRASE or a prompt.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[

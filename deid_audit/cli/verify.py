@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deid_audit.pipeline.verify import VerifyReport
 
 SCHEMA = "deid-audit/verify/v1"
-_MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
 def verify(
@@ -46,8 +46,8 @@ def verify(
         print_json(_document(report))
     else:
         for check in report.checks:
-            typer.echo(_plain(f"{_MARKS[check.status]}  {check.title}: {check.detail}"))
-        typer.echo(_plain(report.conclusion))
+            typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
+        typer.echo(plain(report.conclusion))
     raise typer.Exit(report.exit_code)
 
 
@@ -64,6 +64,6 @@ def _document(report: "VerifyReport") -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without control characters: names in a foreign certificate must not steer the terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -50,6 +50,7 @@ from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
+from deid_audit.vault.references import METHOD_TEXT as REFERENCES_METHOD
 from deid_audit.vault.resume import METHOD_TEXT as RESUME_METHOD
 from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
@@ -141,7 +142,7 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, key_on_disk=examined.erasure.key_on_disk),
+        stages=_stages(timer, making, examined.watched, examined.erasure),
         erasure=examined.erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
@@ -210,7 +211,7 @@ def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
 
 
 def _stages(
-    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], *, key_on_disk: bool
+    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], erasure: ErasureRecord
 ) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
@@ -245,8 +246,14 @@ def _stages(
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
-        ("erasure", f"{VAULT_METHOD} {RESUME_METHOD}" if key_on_disk else VAULT_METHOD, seconds["destroying"], {}),
+        ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
     )
     return tuple(StageRecord(stage=n, method=m, seconds=s, settings=dict(values)) for n, m, s, values in rows)
+
+
+def _erasure_method(erasure: ErasureRecord) -> str:
+    """What was done at the end, with the exceptions that were asked for."""
+    exceptions = {RESUME_METHOD: erasure.key_on_disk, REFERENCES_METHOD: erasure.references_kept}
+    return " ".join((VAULT_METHOD, *(text for text, made in exceptions.items() if made)))

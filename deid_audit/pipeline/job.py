@@ -10,12 +10,13 @@ from deid_audit.answers import Answer, missing_words
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
 from deid_audit.context import read_context
-from deid_audit.findings import JobKind, Policy
+from deid_audit.errors import SettingsError
+from deid_audit.findings import JobKind, Outcome, Policy, measured
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
 from deid_audit.pipeline.staging import refuse_existing
 from deid_audit.pipeline.strangers import refuse_bad_folder
-from deid_audit.policy import load_policy
+from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings, RunSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
@@ -90,6 +91,20 @@ def prepare(
         thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
     )
+
+
+def refuse_by_policy(policy: Policy, metric: str, what: str, option: str) -> None:
+    """Before any work: SettingsError when a job of which `metric` is 1 could not pass.
+
+    `what` is not allowed, in words that end with the job; `option` asked for it.
+    """
+    row = measured(metric, "run", "run", 1.0, sample_size=1, method="asked for")
+    findings = judge([row], policy).findings
+    if any(one.rule.metric == metric and one.outcome is Outcome.FAILED for one in findings):
+        raise SettingsError(
+            f"the policy {policy.id} allows {what} cannot pass",
+            next_step=f"leave {option} out, or choose another --policy",
+        )
 
 
 def _answers(file: Path | None, policy: Policy, at: datetime, progress: Progress) -> tuple[Answer, ...]:

@@ -224,6 +224,7 @@ def a_ledger(**changes: Any) -> LedgerRecord:
         {"outputs_folder": "withheld"},
         {"erasure": make_erasure(complete=False)},
         {"measurements": make_measurements(key_on_disk=True)},
+        {"measurements": make_measurements(references_kept=True)},
         {"ledger": a_ledger(frames=199)},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 3})},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 2})},  # adds up, but coverage says otherwise
