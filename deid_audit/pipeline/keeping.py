@@ -12,6 +12,7 @@ import numpy as np
 
 from deid_audit import __version__
 from deid_audit.digests import sha256_file
+from deid_audit.errors import EvidenceError
 from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, Region, State
@@ -144,7 +145,9 @@ def _references_of(video: Watched) -> VideoReferences:
 def ledgers_of(
     kept: VideoReferences, times_s: Sequence[float]
 ) -> tuple[tuple[LedgerFrame, ...], tuple[LedgerFrame, ...]]:
-    """The ledger that the video was watched by, and the final one, as far as they were kept; ValueError if not ours."""
+    """The ledger that the video was watched by, and the final one, as they were kept; EvidenceError if not ours."""
+    if (kept.states[:, 1:] >= len(_STATES)).any():
+        raise EvidenceError("the references name a state of a face that is not known")
     rows: list[list[tuple[Region, Region]]] = [[] for _ in times_s]
     for at, box, (mine, *states) in zip(kept.frame_of.tolist(), kept.boxes.tolist(), kept.states.tolist(), strict=True):
         place = (box[0], box[1], box[2], box[3])

@@ -41,18 +41,17 @@ def measure_again(
     """
     seen: list[tuple[VideoDescriptors, list[Sighted], Sequence[LedgerFrame]]] = []
     for number, (video, known) in enumerate(zip(videos, kept.videos, strict=True), start=1):
-        if video.facts.frame_count != len(known.original):
-            raise EvidenceError(
-                f"released video {number} has {video.facts.frame_count} frames, the references have {len(known.original)}"
-            )
+        frames = video.facts.frame_count
+        if frames != len(known.original):
+            raise EvidenceError(f"released video {number} has {frames} frames, its references {len(known.original)}")
         seen.append(_watch(video, known, engines, progress))
     descriptors = [one for one, _, _ in seen]
     found = [row for row in measure_identity(descriptors, kept.donor, _NOBODY) if row.of == "swapped"]
     found += gallery_matches(descriptors, gallery_cut(kept.head.thresholds))
     found += [row for row in measure_controls(descriptors, ()) if row.metric not in _GONE]
     audit = engines.audit
-    frames = sum(len(sighted) for _, sighted, _ in seen)
-    found += measure_breadth([look.name for look in audit.looks], sorted(audit.families), frames)
+    searched = sum(len(sighted) for _, sighted, _ in seen)
+    found += measure_breadth([look.name for look in audit.looks], sorted(audit.families), searched)
     for number, (video, (one, sighted, ledger)) in enumerate(zip(videos, seen, strict=True), start=1):
         inventory = video.facts.inventory
         found += measure_residue(

@@ -22,6 +22,7 @@ from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
 from deid_audit.cli.inspect import document as inspect_document
+from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
@@ -29,6 +30,7 @@ from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Po
 from deid_audit.ledger import State
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
+from deid_audit.pipeline.rechecking import RecheckReport, judged_again
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy
@@ -114,6 +116,12 @@ def verify_report() -> VerifyReport:
     )
 
 
+def recheck_report() -> RecheckReport:
+    report = verify_report()
+    assert report.case is not None
+    return judged_again(report, report.case, report.case.policy, report.case.measurements[:3])
+
+
 def doctor_report() -> DoctorReport:
     found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
     blocked = DoctorFinding(area="models", name="centerface", status="missing", found="no file", needed_by=("run",))
@@ -163,6 +171,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "conceal": lambda: conceal_document(concealed()),
     "inspect": lambda: inspect_document(inspection()),
     "verify": lambda: verify_document(verify_report()),
+    "recheck": lambda: recheck_document(recheck_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),
@@ -189,6 +198,7 @@ def test_where_there_is_nothing_to_say_null_fits_too() -> None:
         checks=(), signer=None, case=None, file_problems=(), files_compared=0, checked_on=ISSUED.date()
     )
     assert_fits(verify_document(unread))
+    assert_fits(recheck_document(RecheckReport(verified=unread)))
     assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
     assert_fits(inspect_document(nobody_found()))
     withheld = concealed()
