@@ -117,10 +117,11 @@ def destruction(case: CaseRecord) -> Quote:
     if not record.checks:
         return Quote(missing="No check was made after the destruction.")
     held = sum(check.holds for check in record.checks)
-    of_audit = " This is about the audit's own data only." if case.kind == "audit" else ""
+    notes = " Face descriptors were kept, encrypted, by request." if record.references_kept else ""
+    notes += " This is about the audit's own data only." if case.kind == "audit" else ""
     return Quote(
         measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after "
-        f"their destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{of_audit}"
+        f"their destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{notes}"
     )
 
 

@@ -22,10 +22,11 @@ from deid_audit.pipeline.job import Job, refuse_by_policy
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.settings import AuditSettings, RunSettings
 from deid_audit.vault.references import ReferencesFile, ReferencesHead, VideoReferences, with_references
-from deid_audit.vision.models import CENTERFACE, FACE_MESH, FACE_SHORT_RANGE, LANDMARKS_5, RECOGNIZER
+from deid_audit.vision.models import CENTERFACE, FACE_MESH, FACE_SHORT_RANGE, LANDMARKS_5, MMOD, RECOGNIZER
 
-MODELS = {model.name: model.sha256 for model in (RECOGNIZER, LANDMARKS_5, FACE_MESH, FACE_SHORT_RANGE, CENTERFACE)}
-"""What a descriptor of a released face depends on."""
+_USED = (RECOGNIZER, LANDMARKS_5, FACE_MESH, FACE_SHORT_RANGE, CENTERFACE, MMOD)
+MODELS = {model.name: model.sha256 for model in _USED}
+"""What finds and describes a released face, by the SHA-256 of its file."""
 _STATES = tuple(State)
 _GALLERY = {
     "cut": "cut",

@@ -1,6 +1,7 @@
 """A recheck: whose references it refuses, what it judges and what it cannot, and what it comes to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from deid_audit.__main__ import build_app
 from deid_audit.errors import EvidenceError, PolicyFileError
 from deid_audit.findings import Measurement, Outcome
 from deid_audit.pipeline import rechecking
+from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.keeping import MODELS
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again, recheck, refuse_other
+from deid_audit.pipeline.remeasuring import measure_again
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from deid_audit.policy import load_policy
 from deid_audit.progress import SilentProgress
-from deid_audit.vault.references import References, ReferencesHead, VideoShape
+from deid_audit.vault.references import References, ReferencesHead, VideoReferences, VideoShape
 from tests.fakes import make_case, make_measurement, make_policy, make_rule
 from tests.unit.certificates import ISSUED
+from tests.unit.explaining_cases import seen
 from tests.unit.test_verify import _lay_out
 
 SHA = "ab" * 32
@@ -84,6 +88,16 @@ def judged(rows: Sequence[Measurement] = ROWS, **changes: Any) -> RecheckReport:
     report = verified(**changes)
     assert report.case is not None
     return judged_again(report, report.case, report.case.policy, rows)
+
+
+def test_a_file_with_other_frames_is_refused(engines: Engines) -> None:
+    released = seen().watched.released
+    kept = VideoReferences(
+        original=np.zeros((released.facts.frame_count - 1, 128), np.float32), turns=np.zeros(1, np.int16),
+        boxes=np.zeros((0, 4)), frame_of=np.zeros(0, np.int32), states=np.zeros((0, 3), np.uint8),
+    )  # fmt: skip
+    with pytest.raises(EvidenceError, match="released video 1 has 200 frames, its references 199"):
+        measure_again(replace(references_of(), videos=(kept,)), [released], engines=engines, progress=SilentProgress())
 
 
 def test_only_what_was_measured_again_is_judged_and_the_rest_is_named_with_a_reason() -> None:
