@@ -78,8 +78,9 @@ def read_entry(line: bytes) -> Entry:
             raise ValueError("not in canonical form")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ascii(".".join(str(part) for part in first["loc"]))
-        raise ValueError(f"{where:.60}: {first['msg']:.200}") from None
+        said = f"{'.'.join(str(part) for part in first['loc']):.60}: {first['msg']:.120}"
+        # It may repeat what stands in the line, and is printed on a terminal.
+        raise ValueError(said.encode("unicode_escape").decode()) from None
     except (json.JSONDecodeError, UnicodeError, RecursionError):
         raise ValueError("not JSON") from None
     return entry
