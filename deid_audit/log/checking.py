@@ -53,24 +53,26 @@ def check_log(folder: Path, since: bytes | None = None) -> LogReport:
     """
     files = read_log(folder)
     leaves = [leaf_hash(line) for line in files.lines]
-    problems, notes = list(_line_problems(files.lines, leaves)), []
+    whole: list[str] = []
+    notes: list[str] = []
     key = known = old = None
     try:
         key = _key_in(files)
         known = _checkpoint_in(files, key)
-        problems += [Problem(line=None, what=what) for what in _differences(known, leaves)]
+        whole += _differences(known, leaves)
         if len(leaves) == known.size + 1:
             notes.append("the last entry is not covered by the checkpoint yet; the next entry will cover both")
     except LogError as error:
-        problems.append(Problem(line=None, what=str(error)))
+        whole.append(str(error))
     if files.torn_bytes:
         notes.append(f"{files.torn_bytes} bytes of an unfinished entry follow; the next entry cuts them off")
     if since is not None and key is not None:
         try:
             old = open_note(since, key)
-            problems += [Problem(line=None, what=f"the older checkpoint: {what}") for what in _cut(old, leaves)]
+            whole += [f"the older checkpoint: {what}" for what in _cut(old, leaves)]
         except LogError as error:
-            problems.append(Problem(line=None, what=f"the older checkpoint: {error}"))
+            whole.append(f"the older checkpoint: {error}")
+    problems = [*(Problem(line=None, what=what) for what in whole), *_line_problems(files.lines, leaves)]
     return LogReport(
         size=len(leaves),
         root=root_of(leaves).hex(),
