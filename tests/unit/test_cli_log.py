@@ -1,6 +1,8 @@
 """`deid-audit log` as it is typed: exit statuses, what is printed where, which folder it looks in."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,13 @@ def folder(tmp_path: Path) -> Path:
 # -- which folder -----------------------------------------------------------------------------------------------------
 
 
-def test_the_tests_have_a_log_of_their_own(tmp_path: Path) -> None:
-    assert tmp_path.parent.parent in (parents := log_folder(None).parents) or tmp_path.parent in parents
+def test_the_tests_and_the_processes_they_start_have_a_log_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    script = "from deid_audit.log import log_folder; print(log_folder(None))"
+    started = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    assert tmp_path_factory.getbasetemp() in log_folder(None).parents
+    assert Path(started) == log_folder(None)
 
 
 def test_the_folder_is_the_one_asked_for_then_the_variable_then_the_users(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,8 @@ def test_an_entry_without_its_checkpoint_is_covered_by_the_next(tmp_path: Path) 
     (tmp_path / "checkpoint").write_bytes(before)  # as if stopped there
     report = check_log(tmp_path)
     assert not report.problems and "not covered" in report.notes[0]
+    assert journal.checkpoint().split("\n")[1] == "6"
+    assert not check_log(tmp_path, journal.checkpoint().encode()).problems
     assert journal.append(STARTED) == 6
     (tmp_path / "checkpoint").write_bytes(before)  # two behind: no process leaves that
     with pytest.raises(LogError, match="it was changed"):
@@ -165,12 +167,18 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "the key exchanged": lambda folder: _exchange(folder, "log.key"),
     "the checkpoint exchanged": lambda folder: _exchange(folder, "checkpoint"),
     "the key changed": lambda folder: (folder / "log.key").write_bytes(b"changed"),
+    "a link in the key's place": lambda folder: _link(folder, "log.key"),
     "the key readable by others": lambda folder: (folder / "log.key").chmod(0o640),
 }
 
 
 def _size(folder: Path) -> int:
     return (folder / "log.jsonl").stat().st_size
+
+
+def _link(folder: Path, name: str) -> None:
+    (folder / name).rename(folder.with_name(name))
+    (folder / name).symlink_to(folder.with_name(name))
 
 
 def _exchange(folder: Path, name: str) -> None:

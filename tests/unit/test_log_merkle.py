@@ -119,6 +119,15 @@ def test_every_beginning_is_shown_to_be_kept_and_no_other() -> None:
     assert not consistent(3, root_of(LEAVES[:3]), 5, root_of(LEAVES[:5]), [])
 
 
+def test_a_proof_longer_than_its_tree_is_none_though_it_leads_to_the_root() -> None:
+    leaf = LEAVES[0]
+    assert not included(leaf, 0, 1, [OTHER], node_hash(OTHER, leaf))
+    assert not included(leaf, 0, 2, [LEAVES[1], OTHER], node_hash(OTHER, node_hash(leaf, LEAVES[1])))
+    proof, old, new = consistency_proof(LEAVES[:4], 3), root_of(LEAVES[:3]), root_of(LEAVES[:4])
+    assert consistent(3, old, 4, new, proof)
+    assert not consistent(3, node_hash(OTHER, old), 4, node_hash(OTHER, new), [*proof, OTHER])
+
+
 def spoilt(proof: list[bytes]) -> Iterator[list[bytes]]:
     """A proof cut by one at either end, and with each hash exchanged."""
     if proof:
