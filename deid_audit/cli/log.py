@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, print_json
+from deid_audit.cli.options import Json, LogFolder, print_json
 from deid_audit.errors import LogError, SettingsError
 
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ _FIELDS = (
 )  # fmt: skip
 app = typer.Typer(name="log", help="Check, show and prove what happened to every case.", no_args_is_help=True)
 
-LogFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--log",
-        metavar="DIR",
-        readable=False,
-        help="The log's folder; else DEID_AUDIT_LOG, else deid-audit/log in the user's state folder.",
-    ),
-]
 Since = Annotated[
     Path | None,
     typer.Option("--since", metavar="FILE", readable=False, help="An older checkpoint of this log, kept elsewhere."),
