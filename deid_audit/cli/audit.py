@@ -16,6 +16,7 @@ from deid_audit.cli.options import (
     Json,
     KeepReferences,
     KeypointsOrFiles,
+    LogFolder,
     OutFolder,
     PassphraseFile,
     ReferencesPassphraseFile,
@@ -73,6 +74,7 @@ def audit(
     references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +91,7 @@ def audit(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
-        keypoints=tuple(keypoints or ()), force=force,
+        keypoints=tuple(keypoints or ()), log=log, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(audit_pipeline, references_passphrase=references_passphrase_of(settings))

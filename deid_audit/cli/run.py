@@ -17,6 +17,7 @@ from deid_audit.cli.options import (
     Json,
     KeepReferences,
     Keypoints,
+    LogFolder,
     OutFolder,
     PassphraseFile,
     Preset,
@@ -87,6 +88,7 @@ def run(
     references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -105,7 +107,7 @@ def run(
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
-        keypoints=(keypoints,), force=force,
+        keypoints=(keypoints,), log=log, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(run_pipeline, references_passphrase=references_passphrase_of(settings))

@@ -78,6 +78,7 @@ def audit(
     timer = Timer()
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
     with (
+        job.logged(),
         interruptible(),
         keeping(settings, job, references_passphrase) as kept,
         staged(settings.out, force=settings.force) as partial,

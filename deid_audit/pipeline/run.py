@@ -68,6 +68,7 @@ def run(
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     keypoints = backend_for(settings.keypoints)
     with (
+        job.logged(),
         interruptible(),
         keeping(settings, job, references_passphrase) as kept,
         staged(settings.out, force=settings.force) as partial,
