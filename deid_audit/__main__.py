@@ -5,7 +5,7 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import audit, conceal, demo, doctor, donor, inspect, keys, policy, run, vault, verify
+from deid_audit.cli import audit, conceal, demo, doctor, donor, inspect, keys, log, policy, run, vault, verify
 from deid_audit.cli.frame import make_app
 
 
@@ -23,6 +23,7 @@ def build_app() -> typer.Typer:
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")
     app.add_typer(vault.app, name="vault")
+    app.add_typer(log.app, name="log")
     return app
 
 

@@ -54,6 +54,7 @@ class _CaseAsked(_Asked):
     context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
+    log: Path | None = None
     attacker: tuple[AttackerKind, Path] | None = None
     keypoints: KeypointChoice = KeypointChoice()
 

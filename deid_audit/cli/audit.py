@@ -14,6 +14,7 @@ from deid_audit.cli.options import (
     Force,
     Json,
     KeypointsOrFiles,
+    LogFolder,
     OutFolder,
     PassphraseFile,
     SignerFile,
@@ -68,6 +69,7 @@ def audit(
     attacker: Attacker = None,
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -84,6 +86,6 @@ def audit(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
-        keypoints=tuple(keypoints or ()), force=force,
+        keypoints=tuple(keypoints or ()), log=log, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))

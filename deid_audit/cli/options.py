@@ -64,6 +64,15 @@ Strangers = Annotated[
         help="Pictures or videos of other people, one person a file or folder: the gallery of the attacks.",
     ),
 ]
+LogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="DIR",
+        readable=False,
+        help="The log's folder; else DEID_AUDIT_LOG, else deid-audit/log in the user's state folder.",
+    ),
+]
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]

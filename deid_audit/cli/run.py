@@ -15,6 +15,7 @@ from deid_audit.cli.options import (
     Iterations,
     Json,
     Keypoints,
+    LogFolder,
     OutFolder,
     PassphraseFile,
     Preset,
@@ -82,6 +83,7 @@ def run(
     resume_key: ResumeKey = None,
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -100,6 +102,6 @@ def run(
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
-        keypoints=(keypoints,), force=force,
+        keypoints=(keypoints,), log=log, force=force,
     )  # fmt: skip
     raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

@@ -72,7 +72,7 @@ def audit(
     """
     timer = Timer()
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
-    with interruptible(), staged(settings.out, force=settings.force) as partial:
+    with job.logged(), interruptible(), staged(settings.out, force=settings.force) as partial:
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
             keypoints = backends_for(settings.keypoints, paired, released)

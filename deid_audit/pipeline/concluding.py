@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deid_audit import __version__
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
-from deid_audit.digests import sha256_bytes
+from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.findings import (
     CaseRecord,
@@ -23,6 +23,7 @@ from deid_audit.findings import (
     StageRecord,
     VideoFacts,
 )
+from deid_audit.log import RunEnded, WeightsDestroyed
 from deid_audit.measure import (
     attacks,
     canaries,
@@ -117,6 +118,8 @@ def conclude(
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     """
     refuse_incomplete(examined.watched)
+    erasure = examined.erasure
+    job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
     issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
     verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
@@ -141,13 +144,14 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, key_on_disk=examined.erasure.key_on_disk),
-        erasure=examined.erasure,
+        stages=_stages(timer, making, examined.watched, key_on_disk=erasure.key_on_disk),
+        erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
         context=job.context,
+        log_checkpoint=job.journal.checkpoint(),
     )
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
@@ -164,6 +168,15 @@ def conclude(
         measurements=case.measurements,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
+    )
+    job.journal.append(
+        RunEnded(
+            case_id=job.case_id,
+            kind=job.kind,
+            verdict=verdict.outcome,
+            statement_sha256=sha256_file(partial / issuing.STATEMENT),
+            certificate_sha256=certificate_sha256,
+        )
     )
     return JobResult(
         case=case,

@@ -1,7 +1,8 @@
 """The first part of every job with a verdict: what was asked for, and whether this machine can do it at all."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from deid_audit.answers import Answer, missing_words
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
 from deid_audit.context import read_context
+from deid_audit.errors import DeidAuditError, LogError
 from deid_audit.findings import JobKind, Policy
+from deid_audit.log import Journal, RunRefused, RunStarted, log_folder
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
 from deid_audit.pipeline.staging import refuse_existing
@@ -48,6 +51,23 @@ class Job:
     device: str
     thorough: bool
     environment: dict[str, str]
+    journal: Journal
+
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """What is done inside stands in the log from its start; an end by an error does, too, by the error's class.
+
+        Raises:
+            LogError: the log cannot be written; then no work is begun.
+        """
+        self.journal.append(RunStarted(case_id=self.case_id, kind=self.kind))
+        try:
+            yield
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, DeidAuditError) else 1
+            with suppress(LogError):  # the first error is the one to tell
+                self.journal.append(RunRefused(case_id=self.case_id, error=type(error).__name__, exit_code=code))
+            raise
 
 
 def prepare(
@@ -89,6 +109,7 @@ def prepare(
         device=device,
         thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
+        journal=Journal(log_folder(settings.log), clock=clock),
     )
 
 

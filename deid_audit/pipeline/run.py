@@ -61,6 +61,7 @@ def run(
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     keypoints = backend_for(settings.keypoints)
     with (
+        job.logged(),
         interruptible(),
         staged(settings.out, force=settings.force) as partial,
         resumable(settings, job) as resuming,

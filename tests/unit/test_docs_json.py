@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -35,11 +36,13 @@ from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED
 from tests.unit.inspections import inspection, nobody_found
+from tests.unit.log_building import STARTED, filled
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)]
 DOCUMENTED = [one for one in EXAMPLES if "schema" in one]
+LOG_DOCUMENTS = ("log-verify", "log-show", "log-prove", "log-check-proof")
 PASSPHRASE = "three quiet words"
 Place = tuple[str | int, ...]
 
@@ -144,6 +147,23 @@ def vault_status() -> Any:
     return json.loads(result.stdout)
 
 
+def logged() -> dict[str, Any]:
+    """What the commands of the log print of one that holds, by the name of the document."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, proof = Path(folder, "log"), Path(folder, "proof.json")
+        note = Path(folder, "kept")
+        journal = filled(log)
+        note.write_text(journal.checkpoint(), encoding="utf-8")
+        journal.append(STARTED)
+        where, since = ("--log", str(log)), ("--since", str(note))
+        return {
+            "log-verify": printed("log", "verify", *where, *since),
+            "log-show": printed("log", "show", *where),
+            "log-prove": printed("log", "prove", "case-1", "--out", str(proof), *where, *since),
+            "log-check-proof": printed("log", "check-proof", str(proof), "--checkpoint", str(note)),
+        }
+
+
 def prepared_pack() -> Any:
     """What `document` reads of a PreparedPack."""
     manifest = SimpleNamespace(
@@ -172,6 +192,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
     "vault-status": vault_status,
+    **{name: partial(lambda one: logged()[one], name) for name in LOG_DOCUMENTS},
     "statement": statement,
 }
 each_document = pytest.mark.parametrize("name", BUILDERS)
