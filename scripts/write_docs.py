@@ -147,7 +147,7 @@ def statement_schema() -> dict[str, Any]:
     predicate["properties"]["verificationResult"] = result
     predicate["required"].append("verificationResult")
     digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
-    name = {"type": "string", "description": "File name in the output folder."}
+    name = {"type": "string", "description": "Path of the file in its folder."}
     subject = _object("One file that the statement is about.", name=name, digest=digest)
     statement = _object(
         "evidence.json, exactly the bytes that are attached to the certificate and signed.",

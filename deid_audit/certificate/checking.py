@@ -46,12 +46,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateCheck:
-    """All facts of `FACTS`, in that order, with what was read on the way."""
+    """All facts of `FACTS`, in that order, with what was read on the way.
+
+    `signer_certificates` are those of whoever signed in approval, the steward's first.
+    """
 
     facts: tuple[Fact, ...]
     signer: SignerInfo | None
     signed_at: datetime | None
     statement: bytes | None
+    signer_certificates: tuple[x509.Certificate, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -121,6 +125,7 @@ class _Examination:
         return CertificateCheck(
             facts=tuple(self.facts[fact_id] for fact_id in FACTS),
             signer=self._signer_info(),
+            signer_certificates=self._signer_certificates(),
             signed_at=self.signed_at,
             statement=self.statement,
         )
@@ -255,6 +260,12 @@ class _Examination:
 
     def _signer_certificate(self) -> x509.Certificate:
         return x509.load_der_x509_certificate(self.signature.signer_cert.dump())
+
+    def _signer_certificates(self) -> tuple[x509.Certificate, ...]:
+        try:
+            return () if self.signature is None else (self._signer_certificate(),)
+        except Exception:  # as above: of a damaged certificate there is none
+            return ()
 
     def _signer_info(self) -> SignerInfo | None:
         if self.signature is None:

@@ -1,4 +1,4 @@
-"""`deid-audit verify`: check a certificate, its statement and its files; every check is printed, also skipped ones."""
+"""`deid-audit verify`: check a certificate and what goes with it; every check is printed, also skipped ones."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,15 +33,24 @@ def verify(
             "--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."
         ),
     ] = None,
+    attestation: Annotated[
+        Path | None,
+        typer.Option(
+            "--attestation",
+            metavar="FILE",
+            readable=False,
+            help="The attestation; else attestation.dsse.json beside the certificate, where it stands.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a certificate offline: signature, statement, verdict and files.
+    """Check a certificate offline: signature, statement, attestation, verdict and files.
 
     Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED; else 1.
     """
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415  (heavy)
 
-    report = run_verify(certificate, release=release, trust=trust or [])
+    report = run_verify(certificate, release=release, trust=trust or [], attestation=attestation)
     if as_json:
         print_json(_document(report))
     else:

@@ -1,4 +1,4 @@
-"""Verify a certificate: signature, statement, verdict and files, every check run and reported in words.
+"""Verify a certificate: signature, statement, attestation, verdict and files, every check run and reported in words.
 
 What a board runs, offline and years later. It trusts the certificates it is given and the bytes it reads; a check
 that could not be made is `skipped`, and what was skipped never counts as held. It changes nothing.
@@ -10,7 +10,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from cryptography import x509
+
 from deid_audit.answers import AnswerFinding, valid_until
+from deid_audit.attestation import Envelope, check_signature, key_id, read_envelope
 from deid_audit.certificate.checking import FACTS, CertificateCheck, check_certificate
 from deid_audit.context import has_run_out
 from deid_audit.digests import sha256_bytes
@@ -20,15 +23,19 @@ from deid_audit.findings import CaseRecord, Finding, Outcome, SignerInfo
 from deid_audit.policy import judge
 
 Status = Literal["ok", "failed", "skipped"]
-STATEMENT_FILE = "evidence.json"
+STATEMENT_FILE, ATTESTATION_FILE = "evidence.json", "attestation.dsse.json"
 LARGEST_CERTIFICATE_BYTES = 64 << 20
 CHECKS = FACTS | {
     "statement.parsed": "the statement is complete and in its exact form",
     "statement.sibling": "evidence.json beside the certificate is the attached one",
     "statement.signer": "the statement names the one who signed",
     "statement.verdict": "the verdict follows from the measurements, the answers and the policy",
+    "attestation.readable": "the attestation beside the certificate is in its one exact form",
+    "attestation.same": "the attestation holds the attached statement",
+    "attestation.signed": "the attestation is signed by those who signed the certificate, and nobody else",
     "files.compared": "the files are those of the statement",
 }
+_OF_ATTESTATION = [check for check in CHECKS if check.startswith("attestation.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +75,18 @@ class VerifyReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every check was made and came out; only an absent sibling evidence.json may be skipped."""
+        """Whether every check was made and came out; skipped may be only what `_may_be_skipped` says."""
         made = [check.id for check in self.checks] == list(CHECKS)
         return made and all(
-            check.status == "ok" or (check.id == "statement.sibling" and check.status == "skipped")
+            check.status == "ok" or (check.status == "skipped" and check.id in self._may_be_skipped)
             for check in self.checks
         )
+
+    @property
+    def _may_be_skipped(self) -> set[str]:
+        """Of the files that may be absent beside the certificate; an attestation that was read is checked in full."""
+        skipped = {check.id for check in self.checks if check.status == "skipped"}
+        return {"statement.sibling", *(_OF_ATTESTATION if skipped.issuperset(_OF_ATTESTATION) else ())}
 
     @property
     def exit_code(self) -> int:
@@ -99,7 +112,7 @@ class VerifyReport:
                 verdict = f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
             return f"Authentic and from an issuer you trust, but {verdict}.{self._caveat}"
         bad = [check for check in self.checks if check.status == "failed"] or [
-            check for check in self.checks if check.status == "skipped" and check.id != "statement.sibling"
+            check for check in self.checks if check.status == "skipped" and check.id not in self._may_be_skipped
         ]
         return f"Does not hold: {bad[0].detail if bad else 'not every check was made'}."
 
@@ -116,14 +129,21 @@ def _today() -> date:
 
 
 def verify(
-    certificate: Path, *, release: Path | None, trust: Sequence[Path], today: Callable[[], date] = _today
+    certificate: Path,
+    *,
+    release: Path | None,
+    trust: Sequence[Path],
+    attestation: Path | None = None,
+    today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Run every check on `certificate`.
 
     1. The PDF: readable, signed once, unchanged, certified, by a trusted issuer, with one statement attached.
     2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the signer.
     3. The verdict: judged again from the statement's measurements and answers with the statement's policy.
-    4. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
+    4. The attestation: `attestation`, else attestation.dsse.json beside the certificate, where it stands: in its exact
+       form, of the attached statement, signed by those who signed the PDF.
+    5. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
 
     Raises:
         EvidenceError: the certificate's file cannot be read.
@@ -131,20 +151,25 @@ def verify(
     """
     pdf = _read_certificate(certificate)
     examined = check_certificate(pdf, [_read_trust(path) for path in trust])
-    return _Verification(certificate, release, examined, today()).run()
+    return _Verification(certificate, release, attestation, examined, today()).run()
 
 
 def _read_certificate(path: Path) -> bytes:
     next_step = "give the path of a certificate.pdf"
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_CERTIFICATE_BYTES + 1)
+        data = _read_limited(path)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise EvidenceError(f"the certificate cannot be read: {why}", next_step=next_step) from None
     if len(data) > LARGEST_CERTIFICATE_BYTES:
         raise EvidenceError("the file is larger than a certificate can be", next_step=next_step)
     return data
+
+
+def _read_limited(path: Path) -> bytes:
+    """At most a byte more than the largest certificate: no file given here may fill the memory."""
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_CERTIFICATE_BYTES + 1)
 
 
 def _read_trust(path: Path) -> bytes:
@@ -163,10 +188,12 @@ class _Verification:
 
     certificate: Path
     release: Path | None
+    attestation: Path | None
     examined: CertificateCheck
     today: date
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
+    envelope: Envelope | None = None
     problems: tuple[FileProblem, ...] = ()
     compared: int = 0
 
@@ -179,6 +206,9 @@ class _Verification:
             "statement.sibling": self._sibling,
             "statement.signer": self._signer,
             "statement.verdict": self._verdict,
+            "attestation.readable": self._readable,
+            "attestation.same": self._same,
+            "attestation.signed": self._signed,
             "files.compared": self._files,
         }
         for check_id, step in steps.items():
@@ -237,6 +267,30 @@ class _Verification:
             )
         return f"{again.outcome} by policy {case.policy.id}, version {case.policy.version}"
 
+    def _readable(self) -> str:
+        path = self.attestation or self.certificate.parent / ATTESTATION_FILE
+        if self.attestation is None and not path.exists():
+            raise _Skipped(f"no {ATTESTATION_FILE} stands beside the certificate: not there, not compared")
+        try:
+            data = _read_limited(path)
+        except OSError as error:
+            raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
+        self.envelope = read_envelope(data)
+        return f"signatures: {len(self.envelope.signatures)}"
+
+    def _read_attestation(self) -> Envelope:
+        if self.envelope is None:
+            raise _Skipped("there is no attestation that could be read")
+        return self.envelope
+
+    def _same(self) -> str:
+        if self._read_attestation().payload != self._statement():
+            raise EvidenceError("the attestation is of another statement than the attached one")
+        return "the same bytes"
+
+    def _signed(self) -> str:
+        return _check_signers(self._read_attestation(), self.examined.signer_certificates)
+
     def _files(self) -> str:
         case = self._read_case()
         folder = files_folder(self.certificate, self.release, case)
@@ -253,6 +307,17 @@ class _Verification:
 def files_folder(certificate: Path, release: Path | None, case: CaseRecord) -> Path:
     """Where the files of a case are looked for: in `release`, else beside the certificate."""
     return release or certificate.parent / case.outputs_folder
+
+
+def _check_signers(envelope: Envelope, certificates: Sequence[x509.Certificate]) -> str:
+    """Words, where exactly the holders of these certificates signed the envelope in this order; else EvidenceError."""
+    if not certificates:
+        raise _Skipped("the signer could not be read")
+    if [one.keyid for one in envelope.signatures] != [key_id(one) for one in certificates]:
+        raise EvidenceError("the attestation is not signed by exactly those who signed the certificate")
+    if not all(check_signature(envelope, one) for one in certificates):
+        raise EvidenceError("a signature of the attestation does not fit")
+    return "by the same key" if len(certificates) == 1 else f"by the same {len(certificates)} keys"
 
 
 def _facts(finding: Finding) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from functools import cache
 from PIL import Image
 from weasyprint import HTML, Attachment
 
+from deid_audit.attestation import attest
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.signing import sign_pdf
@@ -33,6 +34,11 @@ _RULES: tuple[Rule, ...] = (
 def signer() -> Signer:
     """One key for the whole session."""
     return ephemeral_signer(ISSUED)
+
+
+def attested(statement: bytes) -> bytes:
+    """A statement's envelope, signed with the same key as the certificates."""
+    return attest(statement, [(signer().private_key, signer().certificate)])
 
 
 @cache
