@@ -130,15 +130,15 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "figure_words": "{caption} ({kind}, {name})",
     # -- annex E: destruction
     "erasure_complete": "Every registered artefact was destroyed and every check made afterwards held.",
-    "references_kept": "Kept by request",
-    "references_kept_means": "face descriptors of subject and donor, encrypted, in a file of the steward's: see "
-    "“What this does not show”",
     "erasure_incomplete": "Not complete: at least one check made after the destruction did not hold.",
     "cipher": "Cipher",
     "key": "Key",
     "key_held": "held in {storage}",
     "key_made": "Key made",
     "key_destroyed": "Key destroyed",
+    "references_kept": "Kept by request",
+    "references_kept_means": "face descriptors of subject and donor, encrypted, in a file of the steward's: see “What "
+    "this does not show”",
     "destroyed": "What was destroyed",
     "artefact": "Artefact",
     "kept_as": "Kept as",
