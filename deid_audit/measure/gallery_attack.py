@@ -4,19 +4,22 @@ Takes distances, whatever recogniser made them, and gives what an intruder gets 
 mean over their pictures, not that to their average: an average of many lies nearer to everything.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.measure.intervals import Bounds, Clusters, Statistics, bootstrap
-from deid_audit.measure.sampled import evenly
+from deid_audit.measure.sampled import Strangers, evenly
 
 LEAST_STRANGERS = 5
 MOST_ENTRIES = 40
 FPIR = 0.003
 LEAST_FOR_FPIR = 334  # fewer people cannot show three false alarms in a thousand searches
+LEAST_OF_THE_UNPROTECTED = 0.9
+NO_TEST = "does not find the unprotected face, so it is no test"
 
 Distances = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -39,6 +42,9 @@ class Search:
         return int(self.others.shape[1])
 
 
+NOBODY = Search(own=np.empty(0), others=np.empty((0, 0)))
+
+
 def search(probes: Rows, own: Rows, people: Sequence[Rows]) -> Search:
     """Mean L2 distance of each probe (p, d) to the subject's pictures (k, d) and to each stranger's (m, d).
 
@@ -49,6 +55,19 @@ def search(probes: Rows, own: Rows, people: Sequence[Rows]) -> Search:
         own=mean_distance(probes, own[evenly(len(own), MOST_ENTRIES)]),
         others=np.stack(others, axis=1) if others else np.empty((len(probes), 0)),
     )
+
+
+def joined(parts: Sequence[Search]) -> Search:
+    """Several searches of the same people as one."""
+    return Search(
+        own=np.concatenate([part.own for part in parts]), others=np.concatenate([part.others for part in parts])
+    )
+
+
+def halves(both: Search) -> tuple[Search, Search]:
+    """A search with two equally many kinds of probes, one after the other, as two."""
+    own, others = np.split(both.own, 2), np.split(both.others, 2)
+    return Search(own=own[0], others=others[0]), Search(own=own[1], others=others[1])
 
 
 def mean_distance(probes: Rows, rows: Rows) -> Distances:
@@ -118,3 +137,26 @@ def bounds_over_people(found: Search) -> Bounds:
         return {"auc": float(each[people].mean())}
 
     return bootstrap(statistics, Clusters(labels=np.arange(found.people), unit="people"))
+
+
+def no_test(detail: Mapping[str, float]) -> str:
+    """Why an attack says nothing: it does not find the original that was only encoded again; empty when it does."""
+    found = detail.get("null_edit")
+    if found is None:
+        return f"{NO_TEST}: no re-encoded face could be described"
+    return "" if found >= LEAST_OF_THE_UNPROTECTED else f"{NO_TEST}: the chance there is {found:.2f}"
+
+
+def lacking(strangers: Strangers) -> str:
+    """Why no gallery can be made; empty when it can."""
+    count = len(strangers.rows)
+    if count >= LEAST_STRANGERS:
+        return ""
+    also = f", {strangers.left_out} left out as too like the subject or the donor" if strangers.left_out else ""
+    return f"{count} strangers{also}; at least {LEAST_STRANGERS} make a gallery: give pictures with --strangers"
+
+
+def gallery_words(strangers: Strangers, how: str) -> str:
+    """The method of an attack: who stands in the gallery, and `how` it is searched."""
+    sources = ", ".join(f"{count} {source}" for source, count in Counter(strangers.sources).items())
+    return f"gallery of the subject and {len(strangers.rows)} strangers ({sources}); {how}"
