@@ -121,12 +121,18 @@ def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swa
 _ATTACKS = {
     "attack.descriptor.auc": "A0 dlib's recogniser, every frame",
     "attack.templates.auc": "A2 the same on averages of frames, the worst size",
-    "attack.texture.auc": "A1 texture of the face alone (LBPH)",
+    "attack.texture.auc": "A1 texture of the face alone (LBPH or Fisherfaces, the stronger)",
     "attack.model.auc": "A1 the recogniser that was named (--attacker)",
+    "attack.parrot.auc": "A3 a parrot: learnt from imitations of the swap (kNN or LDA, the stronger)",
+    "attack.parrot.imitated": "A3's second control: imitations, which show no face of the subject",
     "attack.inversion.auc": "A4 an outsider's inversion of the swap, learnt on strangers",
     "attack.strongest.auc": "The strongest of them",
     "identity.outside.auc": "A5 what is left outside the mask, against the people of these videos",
 }
+
+
+# attacks that are made in two ways, of which the stronger counts
+_LEARNT = ("LBPH", "Fisherfaces", "kNN", "LDA")
 
 
 def attack_table(values: Values, scope: str) -> Table:
@@ -140,6 +146,8 @@ def attack_table(values: Values, scope: str) -> Table:
         )
         found = detail.get("strangers_found")  # the inversion's own control: how well it works at all
         works = "" if found is None else f" (finds left-out strangers with a chance of {number(metric, found)})"
+        several = [f"{one} {number(metric, detail[f'{one}: chance'])}" for one in _LEARNT if f"{one}: chance" in detail]
+        works += f" ({', '.join(several)})" if several else ""
         table.rows.append((title + works, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table
 

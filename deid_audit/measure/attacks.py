@@ -29,6 +29,8 @@ from deid_audit.measure.gallery_attack import (
 from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
 from deid_audit.measure.inversion import METHOD_TEXT as INVERSION_METHOD
 from deid_audit.measure.inversion import NOT_HERE, measure_inversion
+from deid_audit.measure.parrot import METHOD_TEXT as PARROT_METHOD
+from deid_audit.measure.parrot import NO_TEST_OF_THE_FACE, measure_parrot
 from deid_audit.measure.sampled import SampledFaces, Strangers, evenly
 from deid_audit.measure.texture_attack import METHOD_TEXT as TEXTURE_METHOD
 from deid_audit.measure.texture_attack import measure_texture
@@ -51,7 +53,7 @@ METHOD_TEXT = (
     "below 0.9 is no test and takes no part. For A0 the donor's own face before the swap stands beside it "
     "(likeness that the swap did not bring). The attack whose interval reaches highest counts. Insider: the "
     "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. "
-    f"{INVERSION_METHOD}"
+    f"{PARROT_METHOD} {INVERSION_METHOD}"
 )
 _HOW = {
     "descriptor": "dlib 128-D, mean L2 to a person's pictures; swapped frames, at most 2000",
@@ -85,6 +87,7 @@ def measure_attacks(
             measure_texture(scope, members, sampled, strangers),
             _model(scope, samples, strangers, attacker),
             measure_inversion(scope, samples, own, strangers),
+            *measure_parrot(scope, members, sampled, strangers),
         ]
         out += [*found, *_insider(scope, samples)]
     return out
@@ -94,15 +97,15 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
     """The attack on the face that may be the best in each scope: by the upper end of its interval.
 
     Without an interval if one of the attacks has none, and not measured if one of them should have been made and was
-    not. What does not find the unprotected face is no test and takes no part. A5 (`identity.outside.auc`) is not among
-    them: its strangers are the people of these videos, often the donor alone.
+    not. What does not find the unprotected face, or finds what is no face, is no test and takes no part. A5
+    (`identity.outside.auc`) is not among them: its strangers are the people of these videos, often the donor alone.
     """
     out = []
     for scope in dict.fromkeys(row.scope for row in measurements if row.metric == "attack.descriptor.auc"):
         rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
         known = [row for row in rows if row.value is not None]
         reasons = [(row.metric, row.not_measured_because) for row in rows if row.not_measured_because is not None]
-        rest = (NOT_NAMED, NO_TEST, NOT_HERE)
+        rest = (NOT_NAMED, NO_TEST, NO_TEST_OF_THE_FACE, NOT_HERE)
         gaps = [f"{metric}: {because}" for metric, because in reasons if not because.startswith(rest)]
         if gaps or not known:
             because = gaps[0] if gaps else f"{reasons[0][0]}: {reasons[0][1]}"
@@ -130,7 +133,9 @@ def _reach(row: Measurement) -> float:
     return row.interval.high if row.interval is not None else row.value or 0.0
 
 
-_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion"))
+_COMPETING = tuple(
+    f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "parrot", "inversion")
+)
 
 
 def _probes(videos: Sequence[VideoDescriptors]) -> Float:

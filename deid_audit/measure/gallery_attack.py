@@ -64,10 +64,13 @@ def joined(parts: Sequence[Search]) -> Search:
     )
 
 
-def halves(both: Search) -> tuple[Search, Search]:
-    """A search with two equally many kinds of probes, one after the other, as two."""
-    own, others = np.split(both.own, 2), np.split(both.others, 2)
-    return Search(own=own[0], others=others[0]), Search(own=own[1], others=others[1])
+def parted(found: Search, counts: Sequence[int]) -> list[Search]:
+    """A search with several kinds of probes, one after the other and so many of each, as one search a kind."""
+    ends = np.cumsum(counts)[:-1]
+    return [
+        Search(own=own, others=others)
+        for own, others in zip(np.split(found.own, ends), np.split(found.others, ends), strict=True)
+    ]
 
 
 def mean_distance(probes: Rows, rows: Rows) -> Distances:
@@ -103,7 +106,12 @@ def rank_rate(found: Search, rank: int) -> float:
     >>> rank_rate(Search(own=np.array([1.0, 1.0]), others=np.array([[2.0, 0.5], [3.0, 4.0]])), 1)
     0.5
     """
-    return float(((found.others <= found.own[:, None]).sum(axis=1) < rank).mean())
+    return float(ranked(found, rank).mean())
+
+
+def ranked(found: Search, rank: int) -> NDArray[np.bool_]:
+    """Which probes (p,) have the own entry among the `rank` nearest; a tie counts for the stranger."""
+    return np.asarray((found.others <= found.own[:, None]).sum(axis=1) < rank)
 
 
 def excess(rate: float, people: int, rank: int = 1) -> float:
@@ -137,6 +145,12 @@ def bounds_over_people(found: Search) -> Bounds:
         return {"auc": float(each[people].mean())}
 
     return bootstrap(statistics, Clusters(labels=np.arange(found.people), unit="people"))
+
+
+def reach(found: Search) -> float:
+    """How far up a search may reach: the upper end of its interval over people, without one its chance."""
+    interval, _ = bounds_over_people(found).of("auc")
+    return nearer(found) if interval is None else interval.high
 
 
 def no_test(detail: Mapping[str, float]) -> str:

@@ -1,21 +1,27 @@
-"""What an attacker who learns faces is shown: the subject's frames parted in time, and as many pictures of everybody.
+"""How an attacker learns faces, and what is shown: the subject's frames parted in time, as many pictures of everybody.
 
 An attack that learns a person from a moment and is tried on the same moment shows nothing, and one that learns more
-pictures of one person than of another favours one of them. `parrot` and `texture` learn from what is parted here.
+pictures of one person than of another favours one of them. `parrot` and `texture_attack` take from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from deid_audit.measure.gallery_attack import Search
 from deid_audit.measure.intervals import MIN_CLUSTERS
 
 APART_S = 1.0
 LEAST_PICTURES = 2
 LEAST_PEOPLE = MIN_CLUSTERS  # strangers with two pictures or more: fewer give no interval, either
 _SHARE = 0.75  # of the strangers have as many pictures as are learnt of everybody
+
+Rows = NDArray[np.float64]
+Learner = Callable[[Rows, Sequence[Rows]], Search]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,3 +81,31 @@ def too_few(own: int, strangers: Sequence[int]) -> str:
             "needed: give several pictures, or a video, of each with --strangers"
         )
     return f"{own} pictures of the subject to learn from, of other moments than those that are probed"
+
+
+def neighbour_search(probes: Rows, people: Sequence[Rows]) -> Search:
+    """kNN with one neighbour: each probe's distance to the nearest picture of each person, the first the subject.
+
+    Probes are (p, d), pictures (k, d). Everybody needs the same number: the nearest of many is nearer.
+    """
+    nearest = [np.linalg.norm(probes[:, None] - rows, axis=2).min(axis=1) for rows in people]
+    return Search(own=nearest[0], others=np.stack(nearest[1:], axis=1))
+
+
+def discriminant_search(probes: Rows, people: Sequence[Rows]) -> Search:
+    """LDA: the less a probe speaks for a person, the farther; the first is the subject, all as likely beforehand.
+
+    The spread within people is pooled and shrunk as Ledoit and Wolf say (2004, doi 10.1016/S0047-259X(03)00096-4).
+    """
+    if not len(probes):
+        return Search(own=np.empty(0), others=np.empty((0, len(people) - 1)))
+    labels = np.repeat(np.arange(len(people)), [len(rows) for rows in people])
+    away = np.concatenate([rows - rows.mean(axis=0) for rows in people])
+    shrinkage = float(ledoit_wolf_shrinkage(away, assume_centered=True))
+    prior = np.full(len(people), 1 / len(people))
+    learnt = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=prior)
+    scores = learnt.fit(np.concatenate(people), labels).decision_function(probes)
+    return Search(own=-scores[:, 0], others=-scores[:, 1:])
+
+
+LEARNERS: dict[str, Learner] = {"kNN": neighbour_search, "LDA": discriminant_search}

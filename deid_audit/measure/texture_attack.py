@@ -16,11 +16,12 @@ from deid_audit.measure.gallery_attack import (
     Search,
     bounds_over_people,
     gallery_words,
-    halves,
     joined,
     lacking,
     nearer,
     no_test,
+    parted,
+    reach,
 )
 from deid_audit.measure.learning import APART_S, folds_of, pictures_each, too_few
 from deid_audit.measure.sampled import SampledFaces, Strangers, evenly
@@ -64,7 +65,7 @@ def measure_texture(
     if not held:
         method = "; ".join(f"{one.name} {one.because}" for one in tried)
         return not_measured(NAME, "swapped", scope, tried[0].because, method=gallery_words(shown, method))
-    best = max(held, key=lambda one: (_reach(one), nearer(one.found)))
+    best = max(held, key=lambda one: (reach(one.found), nearer(one.found)))
     detail = {"people": float(best.found.people), "null_edit": best.null_edit}
     for one in held:
         detail |= {f"{one.name}: chance": nearer(one.found), f"{one.name}: null edit": one.null_edit}
@@ -74,12 +75,6 @@ def measure_texture(
         method=f"{gallery_words(shown, best.how)}; {rest}",
         detail=detail, interval=bounds_over_people(best.found).of("auc"),
     )  # fmt: skip
-
-
-def _reach(one: _Tried) -> float:
-    """How far up a recogniser may reach: the upper end of its interval, without one its chance."""
-    interval, _ = bounds_over_people(one.found).of("auc")
-    return nearer(one.found) if interval is None else interval.high
 
 
 def _judged(name: str, how: str, searches: dict[Of, Search]) -> _Tried:
@@ -121,7 +116,7 @@ def _fisherfaces(members: Sequence[int], sampled: Sequence[SampledFaces], shown:
         learnt = _spread(own, np.flatnonzero(fold.learnt), each)
         probes = [seen[of][at] for of in _PROBED for at in np.flatnonzero(fold.probed)]
         both = fisher_search(probes, learnt, others)
-        for of, found in zip(_PROBED, halves(both), strict=True):
+        for of, found in zip(_PROBED, parted(both, [int(fold.probed.sum())] * 2), strict=True):
             parts[of].append(found)
     how = f"Fisherfaces of the face alone, nearest of {each} pictures each of {len(others)} strangers and the subject"
     return _judged(name, how, {of: joined(parts[of]) for of in _PROBED})
