@@ -1,4 +1,4 @@
-"""Verify a certificate: signature, statement, verdict and files, every check run and reported in words.
+"""Verify a certificate: signatures, statement, verdict and files, every check run and reported in words.
 
 What a board runs, offline and years later. It trusts the certificates it is given and the bytes it reads; a check
 that could not be made is `skipped`, and what was skipped never counts as held. It changes nothing.
@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 from deid_audit.answers import AnswerFinding, valid_until
-from deid_audit.certificate.checking import FACTS, CertificateCheck, check_certificate
+from deid_audit.certificate.checking import FACTS, CertificateCheck, SignedBy, check_certificate
+from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
 from deid_audit.context import has_run_out
-from deid_audit.errors import EvidenceError, SignatureError
+from deid_audit.errors import EvidenceError, SettingsError, SignatureError
 from deid_audit.evidence import FileProblem, compare_files, parse_statement
-from deid_audit.findings import CaseRecord, Finding, Outcome, SignerInfo
+from deid_audit.findings import CaseRecord, Finding, Outcome
 from deid_audit.policy import judge
 
-Status = Literal["ok", "failed", "skipped"]
+Status = Literal["ok", "failed", "skipped", "not_applicable"]
 STATEMENT_FILE = "evidence.json"
 LARGEST_CERTIFICATE_BYTES = 64 << 20
 CHECKS = FACTS | {
@@ -47,15 +49,16 @@ class Check:
 class VerifyReport:
     """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
 
-    `checked_on` is the day (UTC) that a stated validity is held against.
+    `checked_on` is the day (UTC) that a stated validity is held against; `trust_sha256` is the trust file's.
     """
 
     checks: tuple[Check, ...]
-    signer: SignerInfo | None
+    signers: tuple[SignedBy, ...]
     case: CaseRecord | None
     file_problems: tuple[FileProblem, ...]
     files_compared: int
     checked_on: date
+    trust_sha256: str | None = None
 
     @property
     def verdict(self) -> Outcome | None:
@@ -65,19 +68,44 @@ class VerifyReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every check was made and came out; only an absent sibling evidence.json may be skipped."""
+        """Whether every check was made and came out.
+
+        Only an absent sibling evidence.json may be skipped, and only a chair's signature that nobody demands and that
+        is not there may be what a check would have been about.
+        """
         made = [check.id for check in self.checks] == list(CHECKS)
-        return made and all(
-            check.status == "ok" or (check.id == "statement.sibling" and check.status == "skipped")
+        return made and all(check.status == "ok" or check in self._excused for check in self.checks)
+
+    @property
+    def _excused(self) -> tuple[Check, ...]:
+        return tuple(
+            check
             for check in self.checks
+            if (check.id == "statement.sibling" and check.status == "skipped")
+            or (check.id.startswith("approval.") and check.status == "not_applicable")
         )
 
     @property
+    def decision(self) -> Decision | None:
+        """The chair's decision, where the chair has signed; it counts only where the evidence holds."""
+        return next((one.decision for one in self.signers if one.role == "chair"), None)
+
+    @property
+    def refused(self) -> bool:
+        return self.decision is not None and not self.decision.approves
+
+    @property
+    def unmet(self) -> tuple[Check, ...]:
+        """What does not hold, failed checks first, then those that could not be made."""
+        failed = [check for check in self.checks if check.status == "failed"]
+        return (*failed, *(one for one in self.checks if one.status == "skipped" and one not in self._excused))
+
+    @property
     def exit_code(self) -> int:
-        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, or no longer valid; 1 anything else."""
+        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, refused or run out; 1 anything else."""
         if not self.holds:
             return 1
-        return 0 if self.verdict is Outcome.PASSED and not self.ran_out else 3
+        return 0 if self.verdict is Outcome.PASSED and not self.ran_out and not self.refused else 3
 
     @property
     def ran_out(self) -> str:
@@ -89,16 +117,27 @@ class VerifyReport:
     def conclusion(self) -> str:
         """The result in one plain sentence."""
         if self.exit_code == 0:
-            return f"Authentic, from an issuer you trust, PASSED, and every file is the certified one.{self._caveat}"
+            approved = "" if self.decision is None else f" approved by the chair{self._conditions},"
+            return (
+                f"Authentic, from an issuer you trust, PASSED,{approved} and every file is the certified one."
+                f"{self._caveat}"
+            )
         if self.exit_code == 3:
-            verdict = f"the verdict is {self.verdict}: not to be released"
-            if self.verdict is Outcome.PASSED:
-                verdict = f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
-            return f"Authentic and from an issuer you trust, but {verdict}.{self._caveat}"
-        bad = [check for check in self.checks if check.status == "failed"] or [
-            check for check in self.checks if check.status == "skipped" and check.id != "statement.sibling"
-        ]
-        return f"Does not hold: {bad[0].detail if bad else 'not every check was made'}."
+            return f"Authentic and from an issuer you trust, but {self._why_not}.{self._caveat}"
+        return f"Does not hold: {self.unmet[0].detail if self.unmet else 'not every check was made'}."
+
+    @property
+    def _why_not(self) -> str:
+        if self.verdict is not Outcome.PASSED:
+            return f"the verdict is {self.verdict}: not to be released"
+        if self.refused:
+            return f"the chair of the ethics board refused the release{self._conditions}: not to be released"
+        return f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
+
+    @property
+    def _conditions(self) -> str:
+        stated = None if self.decision is None else self.decision.conditions
+        return "" if stated is None else f" (conditions: {stated})"
 
     @property
     def _caveat(self) -> str:
@@ -113,25 +152,31 @@ def _today() -> date:
 
 
 def verify(
-    certificate: Path, *, release: Path | None, trust: Sequence[Path], today: Callable[[], date] = _today
+    certificate: Path, *, release: Path | None, trust: Trust, today: Callable[[], date] = _today
 ) -> VerifyReport:
     """Run every check on `certificate`.
 
-    1. The PDF: readable, signed once, unchanged, certified, by a trusted issuer, with one statement attached.
-    2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the signer.
+    1. The PDF: readable, certified by a trusted steward, decided at most once by a trusted chair, otherwise unchanged,
+       with one statement attached.
+    2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the steward.
     3. The verdict: judged again from the statement's measurements and answers with the statement's policy.
     4. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
 
     Raises:
         EvidenceError: the certificate's file cannot be read.
-        SignatureError: a file in `trust` cannot be read or holds no certificate.
     """
-    pdf = _read_certificate(certificate)
-    examined = check_certificate(pdf, [_read_trust(path) for path in trust])
-    return _Verification(certificate, release, examined, today()).run()
+    return verify_bytes(read_certificate(certificate), certificate, release=release, trust=trust, today=today)
 
 
-def _read_certificate(path: Path) -> bytes:
+def verify_bytes(
+    pdf: bytes, certificate: Path, *, release: Path | None, trust: Trust, today: Callable[[], date] = _today
+) -> VerifyReport:
+    """Like `verify`, for the bytes that `read_certificate` gave: what is signed next is what was checked."""
+    return _Verification(certificate, release, check_certificate(pdf, trust), today(), trust.sha256).run()
+
+
+def read_certificate(path: Path) -> bytes:
+    """The certificate's bytes; EvidenceError when there are none, or too many."""
     next_step = "give the path of a certificate.pdf"
     try:
         with path.open("rb") as stream:
@@ -144,7 +189,21 @@ def _read_certificate(path: Path) -> bytes:
     return data
 
 
-def _read_trust(path: Path) -> bytes:
+def read_trust(certificates: Sequence[Path], trust_file: Path | None) -> Trust:
+    """Whom to trust: a trust file's people and roles, or whoever these certificates vouch for.
+
+    Raises:
+        SettingsError: both are given, or the trust file cannot be taken.
+        SignatureError: a certificate cannot be read, or is none.
+    """
+    if trust_file is None:
+        return trust_of([_read_trusted(path) for path in certificates])
+    if certificates:
+        raise SettingsError("--trust and --trust-file exclude each other", next_step="put the anchor in the trust file")
+    return load_trust_file(trust_file)
+
+
+def _read_trusted(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -162,6 +221,7 @@ class _Verification:
     release: Path | None
     examined: CertificateCheck
     today: date
+    trust_sha256: str | None
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
     problems: tuple[FileProblem, ...] = ()
@@ -169,7 +229,8 @@ class _Verification:
 
     def run(self) -> VerifyReport:
         for fact in self.examined.facts:
-            status: Status = "skipped" if fact.holds is None else "ok" if fact.holds else "failed"
+            unseen: Status = "not_applicable" if fact.moot else "skipped"
+            status: Status = unseen if fact.holds is None else "ok" if fact.holds else "failed"
             self.checks.append(Check(id=fact.id, status=status, detail=fact.words))
         steps: dict[str, Callable[[], str]] = {
             "statement.parsed": self._parsed,
@@ -182,11 +243,12 @@ class _Verification:
             self.checks.append(_outcome_of(check_id, step))
         return VerifyReport(
             checks=tuple(self.checks),
-            signer=self.examined.signer,
+            signers=self.examined.signers,
             case=self.case,
             file_problems=self.problems,
             files_compared=self.compared,
             checked_on=self.today,
+            trust_sha256=self.trust_sha256,
         )
 
     def _statement(self) -> bytes:
@@ -213,12 +275,12 @@ class _Verification:
 
     def _signer(self) -> str:
         case = self._read_case()
-        if self.examined.signer is None:
+        steward = self.examined.signer("steward")
+        if steward is None:
             raise _Skipped("the signer could not be read")
-        if case.signer.fingerprint_sha256 != self.examined.signer.fingerprint_sha256:
+        if case.signer.fingerprint_sha256 != steward.info.fingerprint_sha256:
             raise EvidenceError(
-                f"the statement names another signer ({case.signer.name}) than the one who signed"
-                f" ({self.examined.signer.name})"
+                f"the statement names another signer ({case.signer.name}) than the one who signed ({steward.info.name})"
             )
         return case.signer.name
 
