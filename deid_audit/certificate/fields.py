@@ -69,12 +69,15 @@ def add_signature_fields(document: Any, pdf: Any) -> None:
     pdf.catalog["AcroForm"] = form
 
 
-def _place_of(anchor: str, document: Any) -> tuple[int, tuple[float, float, float, float]]:
-    """The page (from 0) and the rectangle in points from its lower left corner: left, bottom, right, top."""
+def _place_of(anchor: str, document: Any) -> tuple[int, tuple[int, int, int, int]]:
+    """The page (from 0) and the rectangle from its lower left corner: left, bottom, right, top.
+
+    In whole points: the stamp's own frame would lose its edge to pyHanko, which cuts fractions off.
+    """
     for number, page in enumerate(document.pages):
         if anchor in page.anchors:
             left, top, right, bottom = page.anchors[anchor]
             corners = (left, page.height - bottom, right, page.height - top)
-            in_points = tuple(round(corner * _POINTS_PER_PX, 2) for corner in corners)
-            return number, (in_points[0], in_points[1], in_points[2], in_points[3])
+            left, bottom, right, top = (round(corner * _POINTS_PER_PX) for corner in corners)
+            return number, (left, bottom, right, top)
     raise StageError("the certificate's pages have no place for a signature", next_step="report this")

@@ -16,12 +16,13 @@ from deid_audit.errors import SettingsError
 
 _SIZES_PT = (8.0, 7.0, 6.0, 5.0, 4.0)
 _STYLE = "certificate:stamp"
+# Apart from the certificate's own style, which is for pages of A4.
 _CSS = """
-@page {{ size: {width}pt {height}pt; margin: 5pt 7pt; background: #fff; border: 0.8pt solid #1a1a1a; }}
-@page :first {{ margin: 5pt 7pt; }}
-@page {{ @top-left {{ content: none }} @top-right {{ content: none }} @bottom-left {{ content: none }}
-  @bottom-right {{ content: none }} }}
-html {{ font-family: "certificate-sans"; font-size: {size}pt; line-height: 1.35; color: #1a1a1a; }}
+@font-face {{ font-family: "stamp"; src: url("certificate:font/DejaVuSans"); font-weight: normal; }}
+@font-face {{ font-family: "stamp"; src: url("certificate:font/DejaVuSans-Bold"); font-weight: bold; }}
+@page {{ size: {width}pt {height}pt; margin: 0; }}
+html {{ font-family: "stamp"; font-size: {size}pt; line-height: 1.35; color: #1a1a1a; background: #fff; }}
+body {{ box-sizing: border-box; min-height: {height}pt; margin: 0; padding: 5pt 7pt; border: 0.8pt solid #1a1a1a; }}
 p {{ margin: 0 0 0.15em; overflow-wrap: anywhere; }}
 p:first-child {{ font-weight: bold; font-size: 1.15em; }}
 """
@@ -65,7 +66,7 @@ def _page(lines: Sequence[str], width: float, height: float, signed_at: datetime
     """One PDF page with the lines, in the largest letters that fit."""
     said = "".join(f"<p>{escape(line)}</p>" for line in lines)
     html = (
-        f'<!DOCTYPE html><html lang="en"><head><title>Signature</title><link rel="stylesheet" href="certificate:style">'
+        '<!DOCTYPE html><html lang="en"><head><title>Signature</title>'
         f'<link rel="stylesheet" href="{_STYLE}"></head><body>{said}</body></html>'
     )
     for size in _SIZES_PT:

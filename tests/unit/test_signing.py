@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
 from deid_audit.certificate.keys import KEY_VALIDITY, ephemeral_signer, load_signer, new_key
-from deid_audit.certificate.signing import FIELD_NAME, sign_pdf
+from deid_audit.certificate.signing import sign_pdf
 from deid_audit.errors import SettingsError, SignatureError
 from tests.unit.certificates import ISSUED, signer, small_signed, small_unsigned
 
@@ -164,13 +165,14 @@ def test_a_missing_key_file_is_its_own_error(tmp_path: Path) -> None:
 
 def test_the_signature_is_one_certifying_pades_dated_as_asked() -> None:
     with pikepdf.open(BytesIO(small_signed())) as pdf:
-        (field,) = pdf.Root.AcroForm.Fields
+        field, empty = pdf.Root.AcroForm.Fields
         value = field.V
-        assert field.T == FIELD_NAME
+        assert (field.T, empty.T) == (STEWARD_FIELD, CHAIR_FIELD)
+        assert "/V" not in empty and empty.Lock.Action == "/All" and empty.Lock.P == 1
         assert value.SubFilter == "/ETSI.CAdES.detached"
         assert value.M == "D:20260102031005Z"
         assert value.Reference[0].TransformMethod == "/DocMDP"
-        assert value.Reference[0].TransformParams.P == 1
+        assert value.Reference[0].TransformParams.P == 2
         first, length, second, tail = (int(number) for number in value.ByteRange)
     assert (first, second + tail) == (0, len(small_signed()))
     assert small_signed()[length : length + 1] == b"<"
