@@ -17,7 +17,7 @@ from deid_audit.certificate.attachments import read_statement
 from deid_audit.certificate.decisions import Decision, parse_reason
 from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
 from deid_audit.certificate.keys import describe_certificate
-from deid_audit.certificate.one_signature import CLOCK_TOLERANCE, NotSo, OneSignature, require
+from deid_audit.certificate.one_signature import CLOCK_TOLERANCE, NotSo, OneSignature, Unseen, require
 from deid_audit.certificate.revisions import chair_field_fault, fault_between
 from deid_audit.certificate.trust import RoleName, Trust, same_person
 from deid_audit.findings import SignerInfo
@@ -165,6 +165,8 @@ class _Examination:
             self.facts[fact_id] = Fact(id=fact_id, holds=True, words=step())
         except NotSo as problem:
             self.facts[fact_id] = Fact(id=fact_id, holds=False, words=str(problem))
+        except Unseen as reason:
+            self.facts[fact_id] = Fact(id=fact_id, holds=None, words=str(reason))
         except _NoChair:
             # Only where all signatures were read is it known that there is none of a chair.
             alone = self.facts["signature.present"].holds is True

@@ -1,7 +1,7 @@
 """One signature of a certificate under examination: digest, key, exact form, time and trust, each a fact of its own.
 
-Every method returns what it found, in words, or raises `NotSo` with what is wrong; a parser's own exceptions pass
-through, and the caller takes them for damage.
+Every method returns what it found, in words, or raises `NotSo` with what is wrong, `Unseen` where it could not look; a
+parser's own exceptions pass through, and the caller takes them for damage.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,10 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 class NotSo(Exception):
     """A fact that does not hold, in words."""
+
+
+class Unseen(Exception):
+    """A fact that could not be looked at, in words."""
 
 
 def require(condition: bool, otherwise: str) -> None:
@@ -107,6 +111,8 @@ class OneSignature:
         who = f"{info.name}, fingerprint {info.fingerprint_sha256}"
         require(bool(self.anchors), f"issuer unknown: no trusted certificate was given (signed by {who})")
         status = self.status()
+        if status.valid is not True:  # pyHanko follows no chain then
+            raise Unseen("not looked at: the signature does not fit the key of the certificate in it")
         known = status.validation_path is not None and status.trust_problem_indic is None
         require(known, f"signed by someone you did not say you trust ({who})")
         return who

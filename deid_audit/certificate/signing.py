@@ -78,17 +78,10 @@ def _when_and_who(signer: Signer, signed_at: datetime) -> tuple[str, str]:
 
 def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Sequence[str], signed_at: datetime) -> bytes:
     """One signature more, in a field that stands there empty."""
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415  (heavy)
-    from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415
+    from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415  (heavy)
     from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter  # noqa: PLC0415
     from pyhanko.sign.general import SigningError  # noqa: PLC0415
     from pyhanko.sign.signers import PdfSignatureMetadata  # noqa: PLC0415
-
-    class UntouchedMetadata(IncrementalPdfFileWriter):  # type: ignore[misc]
-        """Leaves title and dates as they were issued: a signature adds itself, and the check accepts nothing else."""
-
-        def _update_meta(self) -> None:
-            return
 
     certifies = field_name == STEWARD_FIELD
     meta = PdfSignatureMetadata(
@@ -101,7 +94,7 @@ def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Seque
         reason=reason,
     )
     try:
-        writer = UntouchedMetadata(BytesIO(pdf))
+        writer = _writer(pdf)
         _require_turn(writer.prev, field_name)
         left, bottom, right, top = _rectangle(writer.prev, field_name)
         style = stamp_style(lines, width=right - left, height=top - bottom, signed_at=signed_at)
@@ -109,6 +102,19 @@ def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Seque
     except (PdfError, SigningError, ValueError) as error:
         raise SignatureError(f"the certificate could not be signed: {error}", next_step="report this") from error
     return bytes(signed.getvalue())
+
+
+def _writer(pdf: bytes) -> Any:
+    """pyHanko's writer of one more revision."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415
+
+    class UntouchedMetadata(IncrementalPdfFileWriter):  # type: ignore[misc]
+        """Leaves title and dates as they were issued: a signature adds itself, and the check accepts nothing else."""
+
+        def _update_meta(self) -> None:
+            return
+
+    return UntouchedMetadata(BytesIO(pdf))
 
 
 def _require_turn(reader: Any, field_name: str) -> None:

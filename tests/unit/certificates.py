@@ -41,8 +41,8 @@ def signer() -> Signer:
     return ephemeral_signer(ISSUED)
 
 
-def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, days: int = 365) -> Signer:
-    """A signer of this name with a self-issued certificate, and with this key, or one of its own."""
+def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, start: datetime = ISSUED) -> Signer:
+    """A signer of this name with a self-issued certificate valid for a year, and with this key, or one of its own."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     others = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
@@ -51,8 +51,8 @@ def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, da
         x509.CertificateBuilder(
             issuer_name=subject, subject_name=subject, public_key=key.public_key(), serial_number=len(name)
         )
-        .not_valid_before(ISSUED - timedelta(days=1))
-        .not_valid_after(ISSUED + timedelta(days=days))
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=365))
         .add_extension(x509.KeyUsage(digital_signature=True, content_commitment=True, **usage), critical=True)
         .sign(key, hashes.SHA256())
     )
