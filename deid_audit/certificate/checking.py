@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 from cryptography import x509
@@ -18,8 +17,10 @@ from deid_audit.certificate.decisions import Decision, parse_reason
 from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
 from deid_audit.certificate.keys import describe_certificate
 from deid_audit.certificate.one_signature import CLOCK_TOLERANCE, NotSo, OneSignature, Unseen, require
+from deid_audit.certificate.reading import open_pdf
 from deid_audit.certificate.revisions import chair_field_fault, fault_between
 from deid_audit.certificate.trust import RoleName, Trust, same_person
+from deid_audit.errors import Interrupted
 from deid_audit.findings import SignerInfo
 
 FACTS = {
@@ -173,6 +174,8 @@ class _Examination:
             words = "the chair has not signed" if alone else "not looked at: the signatures could not be told apart"
             moot = alone and not self.trust.demands_chair
             self.facts[fact_id] = Fact(id=fact_id, holds=None, words=words, moot=moot)
+        except Interrupted:
+            raise
         except Exception as error:  # a damaged file can make any parser raise anything; nothing of it may pass
             words = f"could not be checked: the file is damaged ({type(error).__name__})"
             self.facts[fact_id] = Fact(id=fact_id, holds=False, words=words)
@@ -195,9 +198,7 @@ class _Examination:
         return self.chair
 
     def _open(self) -> str:
-        from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415  (heavy)
-
-        reader = PdfFileReader(BytesIO(self.pdf))
+        reader = open_pdf(self.pdf)
         require("/Pages" in reader.root, "the file has no pages")
         self.reader = reader
         return f"{len(self.pdf)} bytes"
@@ -325,6 +326,8 @@ class _Examination:
                 signed_at=one.signed_at,
                 decision=self.decision if role == "chair" else None,
             )
+        except Interrupted:
+            raise
         except Exception:  # as above: a damaged certificate names nobody
             return None
 

@@ -73,14 +73,13 @@ def approve(
     today: Callable[[], date] = lambda: now.astimezone(UTC).date()  # noqa: E731
     with interruptible("nothing was signed"):
         pdf = read_certificate(target)
-        undecided = trust.without_demanding_chair()
-        report = verify_bytes(pdf, target, release=release, trust=undecided, today=today)
+        report = verify_bytes(pdf, target, release=release, trust=trust.without_demanding_chair(), today=today)
         _require_undecided(report)
         if not report.holds:
             raise EvidenceError(
                 f"not signed: {report.conclusion}", next_step="deid-audit verify says what each failed check means"
             )
-        _require_other_person(check_certificate(pdf, undecided), signer, trust)
+        _require_other_person(report, signer, trust)
         _require_approvable(report, decision)
         signed = countersign_pdf(pdf, signer, decision, signed_at=now)
         _require_holds(check_certificate(signed, _knowing_chair(trust, signer), now=now))
@@ -96,9 +95,8 @@ def _require_undecided(report: VerifyReport) -> None:
         )
 
 
-def _require_other_person(check: CertificateCheck, signer: Signer, trust: Trust) -> None:
-    steward = check.signer("steward")
-    if steward is None or same_person(steward.certificate, signer.certificate):
+def _require_other_person(report: VerifyReport, signer: Signer, trust: Trust) -> None:
+    if any(same_person(one.certificate, signer.certificate) for one in report.signers):
         raise SignatureError(
             "the chair's key or name is the steward's: nobody approves what they certified",
             next_step="give the chair's own key with --signer; make one with: deid-audit keys new --role chair",
