@@ -19,13 +19,13 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 from weasyprint import Attachment
 
-from deid_audit.certificate import signing
+from deid_audit.certificate import checking, signing
 from deid_audit.certificate.canonical import read_contents
 from deid_audit.certificate.checking import FACTS, CertificateCheck, Fact, check_certificate
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.certificate.trust import trust_of
-from deid_audit.errors import SignatureError
+from deid_audit.errors import Interrupted, SignatureError
 from tests.unit.certificates import ISSUED, STATEMENT, signer, small_page, small_signed, small_unsigned
 
 FLIPS = 60
@@ -413,3 +413,12 @@ def test_a_statement_must_be_attached_once_and_by_its_name() -> None:
         files = [Attachment(string=STATEMENT, name=name, created=ISSUED, modified=ISSUED) for name in names]
         pdf = sign_pdf(small_page(*files), signer(), signed_at=ISSUED)
         assert _failed(_check(pdf)) == ["statement.attached"], names
+
+
+def test_an_interruption_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_: bytes) -> None:
+        raise Interrupted("stopped by Ctrl-C")
+
+    monkeypatch.setattr(checking, "open_pdf", stopped)
+    with pytest.raises(Interrupted):
+        _check(small_signed())

@@ -13,15 +13,19 @@ from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
 from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
+from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import ephemeral_signer, load_signer
-from deid_audit.certificate.signing import sign_pdf
+from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SignatureError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.pipeline.meanings import MEANINGS
 from deid_audit.pipeline.verify import CHECKS, VerifyReport, read_trust, verify
 from deid_audit.policy import judge
-from tests.unit.certificates import ISSUED, certified, signer, small_signed
+from tests.schemas import document_in
+from tests.unit.certificates import DECIDED, ISSUED, certified, chair, signer, small_signed
+from tests.unit.test_trust import write as write_trust
 
 CONTENTS = {
     "case-0001-01.mp4": b"video 1",
@@ -366,3 +370,68 @@ def test_an_empty_passphrase_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\n")
     words = ["keys", "new", "--out", str(tmp_path / "k"), "--passphrase-file", str(tmp_path / "secret")]
     assert CliRunner().invoke(build_app(), words).exit_code == 2
+
+
+def test_keys_new_for_a_chair_names_the_chair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEID_AUDIT_PASSPHRASE", "secret")
+    done = CliRunner().invoke(build_app(), ["keys", "new", "--out", str(tmp_path), "--role", "chair"])
+    assert done.exit_code == 0, done.output
+    assert "deid-audit approve --signer" in done.stdout
+    assert load_signer(tmp_path / "signer.p12", b"secret", ISSUED.now(ISSUED.tzinfo)).info.name == "Ethics chair"
+
+
+# -- what a failed check means, and the trust file --------------------------------------------------------------------
+
+
+def test_every_check_has_its_words() -> None:
+    assert list(MEANINGS) == list(CHECKS)
+    for meaning in MEANINGS.values():
+        for sentence in (meaning.means, meaning.do):
+            assert sentence[0].isupper() and sentence.endswith(".") and len(sentence) > 20
+    assert len({meaning.means for meaning in MEANINGS.values()}) == len(MEANINGS)
+
+
+def test_the_command_says_what_a_failed_and_a_skipped_check_mean_and_what_to_do(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "release").rename(tmp_path / "elsewhere")
+    done = CliRunner().invoke(build_app(), ["verify", str(certificate)])
+    assert done.exit_code == 1
+    explained = done.stdout.partition("What does not hold, and what to do:\n")[2]
+    trusted, compared = MEANINGS["signature.trusted"], MEANINGS["files.compared"]
+    assert f"  means  {trusted.means}\n  do     {trusted.do}\n" in explained
+    assert f"  means  Not checked. If it does not hold: {compared.means}\n  do     {compared.do}\n" in explained
+    assert explained.count("  means  ") == 2
+    assert done.stdout.splitlines()[-1].startswith("Does not hold: issuer unknown")
+
+
+def test_a_trust_file_is_named_by_its_digest_and_demands_the_chair(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    words = ["verify", str(certificate), "--trust-file", str(path)]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 1
+    assert f"trust file sha256 {sha256_bytes(path.read_bytes())}" in done.stdout
+    assert MEANINGS["approval.present"].do in done.stdout
+    document = document_in(CliRunner().invoke(build_app(), [*words, "--json"]).stdout)
+    assert document["trust_file_sha256"] == sha256_bytes(path.read_bytes())
+    assert {one["id"] for one in document["checks"] if one["status"] == "failed"} == {"approval.present"}
+
+
+def test_a_refused_certificate_ends_with_3_and_says_so(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    refuses = Decision(approves=False, conditions="a tattoo shows")
+    certificate.write_bytes(countersign_pdf(certificate.read_bytes(), chair(), refuses, signed_at=DECIDED))
+    words = ["verify", str(certificate), "--trust-file", str(path)]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 3, done.output
+    assert "the chair of the ethics board refused the release (conditions: a tattoo shows)" in done.stdout
+    document = document_in(CliRunner().invoke(build_app(), [*words, "--json"]).stdout)
+    assert (document["ok"], document["verdict"], document["signers"][1]["decision"]) == (False, "PASSED", "refuse")
+
+
+def test_two_ways_of_trust_at_once_and_a_wrong_trust_file_are_usage_errors(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    both = ["verify", str(certificate), "--trust-file", str(path), "--trust", str(tmp_path / "signer.crt")]
+    assert CliRunner().invoke(build_app(), both).exit_code == 2
+    path.write_text("schema = 1\n", encoding="utf-8")
+    wrong = CliRunner().invoke(build_app(), both[:4])
+    assert wrong.exit_code == 2 and "next: " in wrong.stderr
