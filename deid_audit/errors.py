@@ -10,6 +10,7 @@
     |   +-- NotEnoughFaces (3)  the videos do not carry what the stage needs
     |   +-- NotCovered (3)      a face was left over, so nothing is given out
     +-- VaultError (1)          encryption or destruction of artefacts
+    +-- LogError (1)            a log that cannot be written, or does not hold
     +-- EvidenceError (1)       a statement that does not hold
     +-- SignatureError (1)      a key, certificate or signature that does not hold
     +-- Interrupted (130, 143)  Ctrl-C or SIGTERM
@@ -78,6 +79,10 @@ class NotCovered(StageError):
 
 class VaultError(DeidAuditError):
     """An artefact that could not be encrypted, read back or destroyed."""
+
+
+class LogError(DeidAuditError):
+    """A log, checkpoint or proof that cannot be read or written, or that does not hold."""
 
 
 class EvidenceError(DeidAuditError):

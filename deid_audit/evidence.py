@@ -181,6 +181,9 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         "erasure.key_on_disk differs from the erasure record": bool(
             measured("key_on_disk") - {case.erasure.key_on_disk}
         ),
+        "erasure.references_kept differs from the erasure record": bool(
+            measured("references_kept") - {case.erasure.references_kept}
+        ),
     }
     for fault, present in faults.items():
         if present:

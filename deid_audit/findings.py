@@ -292,6 +292,7 @@ class ErasureRecord(Strict):
     checks: tuple[ErasureCheck, ...] = Field(description="What was tried after the destruction.")
     environment: dict[str, str] = Field(description="Facts about the process and its machine, by name.")
     not_shown: tuple[str, ...] = Field(description="What the checks do not show.")
+    references_kept: bool = Field(default=False, description="Whether descriptors were kept, encrypted, for a recheck.")
 
     @property
     def complete(self) -> bool:
@@ -336,6 +337,11 @@ class CaseRecord(Strict):
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
+    log_checkpoint: str = Field(
+        default="",
+        pattern=r"^$|^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— [^\n]+ [A-Za-z0-9+/]+={0,2}\n$",
+        description="The issuer's log just before this case's end, a signed note; empty without.",
+    )
 
 
 class ModelFile(Strict):

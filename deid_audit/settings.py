@@ -54,11 +54,19 @@ class _CaseAsked(_Asked):
     context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
+    log: Path | None = None
     attacker: tuple[AttackerKind, Path] | None = None
     keypoints: KeypointChoice = KeypointChoice()
 
 
-class RunSettings(_CaseAsked):
+class _Keeping(_CaseAsked):
+    """What a command can be asked that may keep references; their passphrase is asked for where no file is named."""
+
+    keep_references: Path | None = None
+    references_passphrase_file: Path | None = None
+
+
+class RunSettings(_Keeping):
     """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
 
     subjects: tuple[Path, ...] = Field(min_length=1)
@@ -85,7 +93,7 @@ class PrepareSettings(_Basic):
     seed: int = Field(default=0, ge=0)
 
 
-class AuditSettings(_CaseAsked):
+class AuditSettings(_Keeping):
     """What `deid-audit audit` was asked to do; `released[i]` was made from `originals[i]`."""
 
     originals: tuple[Path, ...] = Field(min_length=1)
@@ -246,6 +254,11 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
         values = {**values, "subject_tracks": tuple(_track(str(text)) for text in tracks)}
     if "keypoints" in values:
         values = {**values, "keypoints": _keypoints(cast(Sequence[str], values["keypoints"]))}
+    if values.get("references_passphrase_file") is not None and values.get("keep_references") is None:
+        raise SettingsError(
+            "--references-passphrase-file needs --keep-references: nothing is kept without it",
+            next_step="give --keep-references FILE too, or leave it out",
+        )
     if values.get("attacker") is not None:
         values = {**values, "attacker": _attacker(str(values["attacker"]))}
     try:

@@ -1,4 +1,4 @@
-"""Fixtures for the pixel side: the two public-domain portraits that dependencies ship, with their landmarks."""
+"""Fixtures for all tests: a log of their own, and the two public-domain portraits that dependencies ship."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +50,14 @@ class Portraits:
 
     def __iter__(self) -> Iterator[Portrait]:
         return iter((self.hopper, self.astronaut))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests write to a log that goes with them; in the environment, so that processes they start do so, too."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DEID_AUDIT_LOG", str(tmp_path_factory.mktemp("log") / "log"))
+        yield
 
 
 @pytest.fixture(scope="session")

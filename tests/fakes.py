@@ -121,6 +121,7 @@ def make_measurements(
     swapped: Mapping[str, float | None] | None = None,
     erased: bool = True,
     key_on_disk: bool = False,
+    references_kept: bool = False,
 ) -> tuple[Measurement, ...]:
     """Every catalogue metric of a good case for `videos` videos; `swapped` overrides values (None = not measured)."""
     overrides = dict(swapped or {})
@@ -143,7 +144,8 @@ def make_measurements(
     rows.append(make_measurement("audit.families", 2, of="run", scope="run"))
     rows.append(make_measurement("audit.canary_recall", 0.92, of="run", scope="run", sample_size=80))
     rows.append(make_measurement("audit.smallest_face_px", 24, of="run", scope="run", sample_size=80))
-    for name, value in {"complete": erased, "key_on_disk": key_on_disk}.items():
+    facts = {"complete": erased, "key_on_disk": key_on_disk, "references_kept": references_kept}
+    for name, value in facts.items():
         rows.append(make_measurement(f"erasure.{name}", float(value), of="run", scope="run", sample_size=1))
     return tuple(_with_interval(row) for row in rows)
 

@@ -145,3 +145,13 @@ def add_rows(rows: Rows) -> None:
         "the vault's record",
         "another tool made the videos",
     )
+    add(
+        "erasure.references_kept",
+        "erasure: 1 when descriptors of subject and donor were kept, encrypted, for a recheck (--keep-references)",
+        "",
+        0,
+        1,
+        False,
+        "the vault's record",
+        "never",
+    )

@@ -14,9 +14,10 @@ from typing import Any
 
 from deid_audit.answers import AnswerFinding, valid_until
 from deid_audit.catalog import METRICS
-from deid_audit.certificate import questions, tables, wording
+from deid_audit.certificate import first_page, questions, strings, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.certificate.fields import add_signature_fields
+from deid_audit.certificate.strings import TEXT
 from deid_audit.context import FIELDS
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
@@ -99,14 +100,19 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
     findings = sorted(enumerate(case.verdict.findings, start=1), key=lambda pair: _RANK[pair[1].outcome])
     outcomes = [finding.outcome for finding in case.verdict.findings]
     return {
+        "text": TEXT,
         "case": case,
+        "annexes": _annexes(case),
+        "short": first_page.short_name,
+        "five": first_page.five_numbers(case),
+        "untested": first_page.untested(case),
         "statement_name": STATEMENT_NAME,
         "statement_sha256": sha256_bytes(statement),
         "statement_size": wording.size(len(statement)),
-        "kind": wording.KIND_WORDS[case.kind],
-        "verdict": wording.VERDICT_WORDS[case.verdict.outcome],
+        "kind": strings.KIND_WORDS[case.kind],
+        "verdict": strings.VERDICT_WORDS[case.verdict.outcome],
         "outcome": case.verdict.outcome.value.lower(),
-        "tally": [(outcomes.count(one), words) for one, words in wording.TALLY_WORDS.items() if one in outcomes],
+        "tally": [(outcomes.count(one), words) for one, words in strings.TALLY_WORDS.items() if one in outcomes],
         "rules": [_rule_row(number, finding) for number, finding in findings],
         "answers": [_answer_row(one) for one in sorted(case.verdict.answers, key=lambda one: _RANK[one.outcome])],
         "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
@@ -120,10 +126,20 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "tables": tables,
         "size": wording.size,
         "limit": wording.limit,
-        "of_words": wording.OF_WORDS,
+        "of_words": strings.OF_WORDS,
         "figures": list(enumerate(figures)),
         "video_rows": tables.video_rows(case),
     }
+
+
+def _annexes(case: CaseRecord) -> dict[str, dict[str, str]]:
+    """Every annex by its name: what text calls it, its heading, and its address in the document."""
+    rows = {}
+    for name, title in wording.annex_titles(case.kind).items():
+        letter = wording.letter(name)
+        heading = TEXT["annex_heading"].format(letter=letter, title=title)
+        rows[name] = {"words": wording.annex(name), "heading": heading, "id": f"annex-{letter.lower()}"}
+    return rows
 
 
 def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
@@ -133,12 +149,12 @@ def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
         "number": number,
         "title": title[:1].upper() + title[1:],
         "metric": rule.metric,
-        "of": wording.OF_WORDS[rule.of],
+        "of": strings.OF_WORDS[rule.of],
         "observed": wording.observed(finding),
         "limit": wording.limit(rule),
-        "where": finding.scope or "nowhere",
+        "where": finding.scope or TEXT["nowhere"],
         "outcome": finding.outcome.value,
-        "words": wording.OUTCOME_WORDS[finding.outcome],
+        "words": strings.OUTCOME_WORDS[finding.outcome],
         "reason": "" if finding.outcome is Outcome.PASSED else finding.reason,
         "rule": rule,
     }
@@ -148,9 +164,9 @@ def _answer_row(finding: AnswerFinding) -> dict[str, Any]:
     return {
         "label": FIELDS[finding.asked.field].label,
         "field": finding.asked.field,
-        "answer": "none" if finding.answer is None else finding.answer,
+        "answer": TEXT["none"] if finding.answer is None else finding.answer,
         "outcome": finding.outcome.value,
-        "words": wording.ANSWER_WORDS[finding.outcome],
+        "words": strings.ANSWER_WORDS[finding.outcome],
         "reason": finding.reason if finding.outcome is Outcome.FAILED else "",
     }
 
@@ -167,7 +183,7 @@ def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: 
     attachment = weasyprint.Attachment(
         string=statement,
         name=STATEMENT_NAME,
-        description="The statement: what the issuer says about this case, for machines (in-toto Statement v1)",
+        description=TEXT["statement_description"],
         created=issued_at,
         modified=issued_at,
         relationship="Data",

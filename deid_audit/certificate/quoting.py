@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deid_audit.catalog import METRICS
 from deid_audit.certificate import wording
+from deid_audit.certificate.strings import TALLY_WORDS
 from deid_audit.findings import CaseRecord, Measurement, Of, Outcome
 
 _VIDEO = "video "
@@ -47,6 +48,22 @@ def _of_worst(case: CaseRecord, asked: Sequence[tuple[str, str]], of: Of, text: 
     )
 
 
+def rows_of_worst(case: CaseRecord, metric: str) -> tuple[Measurement | None, list[Measurement]]:
+    """A metric's row of the worst video of all that have a value, and the rows of those that have none.
+
+    Rows of all videos together or of the run count only for a metric that no video has; without any value, a row
+    without one.
+    """
+    rows = [row for row in case.measurements if row.metric == metric and row.of == "swapped"]
+    rows = [row for row in rows if row.scope.startswith(_VIDEO)] or rows
+    known = [row for row in rows if row.value is not None]
+    gaps = [row for row in rows if row.value is None]
+    if not known:
+        return (gaps[0] if gaps else None), gaps
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    return max(known, key=lambda row: sign * (row.value or 0.0)), gaps
+
+
 def _value(metric: str, rows: Sequence[Measurement]) -> str:
     """The worst value; of a metric without a better side the span of all."""
     ordered = sorted((row for row in rows if row.value is not None), key=lambda row: row.value or 0.0)
@@ -65,7 +82,7 @@ def files(case: CaseRecord) -> Quote:
         f"{one.label}: {one.width} × {one.height} px, {one.frame_count} frames, {one.duration_s:.2f} s, {one.codec}"
         for one in case.rendered
     )
-    return Quote(measured=f"{len(case.outputs)} files by SHA-256 on the first page. {videos}.")
+    return Quote(measured=f"{len(case.outputs)} files by SHA-256 in {wording.annex('files')}. {videos}.")
 
 
 def signatory(case: CaseRecord) -> Quote:
@@ -75,10 +92,9 @@ def signatory(case: CaseRecord) -> Quote:
 
 def threshold(case: CaseRecord) -> Quote:
     outcomes = [finding.outcome for finding in case.verdict.findings]
-    tally = ", ".join(
-        f"{outcomes.count(one)} {words.lower()}" for one, words in wording.TALLY_WORDS.items() if one in outcomes
-    )
-    text = f"Every limit with its observed value on the first page: of {len(outcomes)} rules {tally}."
+    tally = ", ".join(f"{outcomes.count(one)} {words.lower()}" for one, words in TALLY_WORDS.items() if one in outcomes)
+    where = wording.annex("rules")
+    text = f"Every limit with its observed value in {where}: of {len(outcomes)} rules {tally}."
     text += " n = 1 subject was examined"
     if case.verdict.outcome is Outcome.PASSED:
         bound = 100 * wording.failure_bound(1)
@@ -95,7 +111,7 @@ def marking(case: CaseRecord) -> Quote:
 def donors(case: CaseRecord) -> Quote:
     if not case.donors:
         return Quote(missing="No donor was given.")
-    return Quote(measured=f"Donor videos: {len(case.donors)}, named by keyed digest under “The videos in numbers”.")
+    return Quote(measured=f"Donor videos: {len(case.donors)}, named by keyed digest in {wording.annex('files')}.")
 
 
 def people(case: CaseRecord) -> Quote:
@@ -117,10 +133,11 @@ def destruction(case: CaseRecord) -> Quote:
     if not record.checks:
         return Quote(missing="No check was made after the destruction.")
     held = sum(check.holds for check in record.checks)
-    of_audit = " This is about the audit's own data only." if case.kind == "audit" else ""
+    notes = " Face descriptors were kept, encrypted, by request." if record.references_kept else ""
+    notes += " This is about the audit's own data only." if case.kind == "audit" else ""
     return Quote(
         measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after "
-        f"their destruction at {record.destroyed_at} held; see “{wording.KIND_WORDS[case.kind].destruction}”.{of_audit}"
+        f"their destruction at {record.destroyed_at} held; see {wording.annex('destruction')}.{notes}"
     )
 
 
@@ -133,7 +150,7 @@ def repeating(case: CaseRecord) -> Quote:
 
 
 def untested(case: CaseRecord) -> Quote:
-    return Quote(measured=f"{len(case.not_assessed)} things, listed under “What was not assessed”.")
+    return Quote(measured=f"{len(case.not_assessed)} things, listed in {wording.annex('not_assessed')}.")
 
 
 def pack_words(case: CaseRecord) -> str:

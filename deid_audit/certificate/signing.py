@@ -24,6 +24,7 @@ from deid_audit.certificate.keys import (
     new_key,
 )
 from deid_audit.certificate.stamp import stamp_style
+from deid_audit.certificate.strings import TEXT
 from deid_audit.errors import SignatureError
 
 __all__ = [
@@ -53,7 +54,8 @@ def sign_pdf(pdf: bytes, signer: Signer, *, signed_at: datetime) -> bytes:
     Raises:
         SignatureError: the PDF is already signed, has no empty signature fields, or cannot be signed.
     """
-    lines = ("Data steward", f"{signer.info.name}: certifies the attached statement", *_when_and_who(signer, signed_at))
+    said = TEXT["signer_certifies"].format(name=signer.info.name)
+    lines = (TEXT["signs_steward"], said, *_when_and_who(signer, signed_at))
     return _sign(pdf, signer, STEWARD_FIELD, REASON, lines, signed_at)
 
 
@@ -65,15 +67,18 @@ def countersign_pdf(pdf: bytes, signer: Signer, decision: Decision, *, signed_at
     Raises:
         SignatureError: the PDF is not signed by the steward alone, or cannot be signed.
     """
-    said = "approves the release" if decision.approves else "REFUSES the release"
-    conditions = [] if decision.conditions is None else [f"Conditions: {decision.conditions}"]
-    lines = ["Chair of the ethics board", f"{signer.info.name}: {said}", *conditions, *_when_and_who(signer, signed_at)]
+    words = TEXT["signer_approves"] if decision.approves else TEXT["signer_refuses"]
+    said = [words.format(name=signer.info.name)]
+    if decision.conditions is not None:
+        said.append(TEXT["signer_conditions"].format(conditions=decision.conditions))
+    lines = (TEXT["signs_chair"], *said, *_when_and_who(signer, signed_at))
     return _sign(pdf, signer, CHAIR_FIELD, decision.reason, lines, signed_at)
 
 
 def _when_and_who(signer: Signer, signed_at: datetime) -> tuple[str, str]:
-    when = signed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{when}, by the signer's own statement", f"certificate sha256 {signer.info.fingerprint_sha256}"
+    time = signed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    digest = signer.info.fingerprint_sha256
+    return TEXT["signer_time"].format(time=time), TEXT["signer_certificate"].format(digest=digest)
 
 
 def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Sequence[str], signed_at: datetime) -> bytes:

@@ -9,43 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
-from deid_audit.certificate.wording import OF_WORDS, interval, missing, number
+from deid_audit.certificate.strings import (
+    ATTACKS,
+    IDENTITY_COLUMNS,
+    KEYPOINT_METHODS,
+    KEYPOINT_PAIRS,
+    KEYPOINT_ROWS,
+    OF_WORDS,
+    PART_COLUMNS,
+    PARTS,
+    TABLES,
+    TEXT,
+)
+from deid_audit.certificate.wording import interval, missing, number
 from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, Policy, video_scope
 
 _IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor", "reencoded", "blurred", "pixelated")
-_IDENTITY_COLUMNS = {
-    "identity.intra_subset": "Intra-subset",
-    "identity.to_original": "To original (same frame)",
-    "identity.to_average_original": "To average original",
-    "identity.to_donor": "To average donor",
-}
-_KEYPOINT_METHODS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
-_KEYPOINT_ROWS = {
-    "keypoints.ap": "AP (OKS 0.50:0.95)",
-    "keypoints.ap50": "AP at OKS 0.50",
-    "keypoints.ap75": "AP at OKS 0.75",
-    "keypoints.ap95": "AP at OKS 0.95",
-    "keypoints.ar": "AR (OKS 0.50:0.95)",
-    "keypoints.ar50": "AR at OKS 0.50",
-    "keypoints.ar75": "AR at OKS 0.75",
-    "keypoints.ar95": "AR at OKS 0.95",
-    "keypoints.oks_ge_95": "Share of all frames with OKS ≥ 0.95",
-    "keypoints.error_px.median": "Error, median",
-    "keypoints.error_px.p95": "Error, 95th percentile",
-    "keypoints.error_torso.median": "Error of the torso's length, median",
-    "keypoints.error_torso.p95": "Error of the torso's length, 95th percentile",
-    "keypoints.error_interocular.median": "Error of the eyes' distance, median",
-    "keypoints.error_interocular.p95": "Error of the eyes' distance, 95th percentile",
-    "keypoints.detection_change": "Person found, change of the share of frames",
-}
-_KEYPOINT_PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-_PARTS = {"mouth": "Mouth opening", "eye": "Eye opening", "brow": "Brow height", "yaw": "Head turn (yaw)"}
-_PART_COLUMNS = {
-    "mae": "Mean absolute error",
-    "r": "Correlation over time",
-    "range_ratio": "Range, released over original",
-    "offset": "Median offset (anatomy)",
-}
 
 
 @dataclass(slots=True)
@@ -73,7 +52,7 @@ class Values:
     def scopes(self, videos: int) -> list[tuple[str, str]]:
         """(scope, heading) to print: each video, and all together before them when there are several."""
         single = [video_scope(n) for n in range(1, videos + 1) if video_scope(n) in self._scopes]
-        together = [(SUBJECT_SCOPE, "all videos together")] if SUBJECT_SCOPE in self._scopes else []
+        together = [(SUBJECT_SCOPE, TABLES["together"])] if SUBJECT_SCOPE in self._scopes else []
         if len(single) == 1 or (videos == 1 and single):
             return [(single[0], "")]
         return together + [(scope, scope) for scope in single]
@@ -93,10 +72,10 @@ class Values:
 
 def identity_table(values: Values, scope: str) -> Table:
     """Table 1: mean (standard deviation) of the descriptor distances, rows swapped, original, donor."""
-    table = Table(head=("", *_IDENTITY_COLUMNS.values()))
+    table = Table(head=("", *IDENTITY_COLUMNS.values()))
     for of in _IDENTITY_ROWS:
         at = SUBJECT_SCOPE if of == "donor" else scope  # the donor belongs to no video of the subject
-        cells = [_mean_sd(values, table, column, of, at) for column in _IDENTITY_COLUMNS]
+        cells = [_mean_sd(values, table, column, of, at) for column in IDENTITY_COLUMNS]
         table.rows.append((OF_WORDS[of].capitalize(), *cells))
     return table
 
@@ -109,7 +88,7 @@ def _mean_sd(values: Values, table: Table, column: str, of: Of, scope: str) -> s
 
 def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swapped") -> Table:
     """One metric a row: its title, its value, and how many frames (or faces) it rests on."""
-    table = Table(head=("", "Value", "Sample"))
+    table = Table(head=("", TABLES["value"], TABLES["sample"]))
     for metric in metrics:
         row = values.find(metric, of, scope)
         sample = str(row.sample_size) if row is not None and row.value is not None else "–"
@@ -118,35 +97,25 @@ def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swa
     return table
 
 
-_ATTACKS = {
-    "attack.descriptor.auc": "A0 dlib's recogniser, every frame",
-    "attack.templates.auc": "A2 the same on averages of frames, the worst size",
-    "attack.texture.auc": "A1 texture of the face alone (LBPH)",
-    "attack.model.auc": "A1 the recogniser that was named (--attacker)",
-    "attack.inversion.auc": "A4 an outsider's inversion of the swap, learnt on strangers",
-    "attack.strongest.auc": "The strongest of them",
-    "identity.outside.auc": "A5 what is left outside the mask, against the people of these videos",
-}
-
-
 def attack_table(values: Values, scope: str) -> Table:
     """Each attack's chance, its interval, and the same attack on the re-encoded original, which must succeed."""
-    table = Table(head=("", "Chance", "95 % interval (clusters)", "Null edit", "Donor before the swap"))
-    for metric, title in _ATTACKS.items():
+    heads = ("chance", "interval", "null_edit", "donor_before")
+    table = Table(head=("", *(TABLES[one] for one in heads)))
+    for metric, title in ATTACKS.items():
         row = values.find(metric, "swapped", scope)
         detail = {} if row is None else row.detail
         controls = (
             number(metric, detail[name]) if name in detail else "–" for name in ("null_edit", "donor_before_swap")
         )
         found = detail.get("strangers_found")  # the inversion's own control: how well it works at all
-        works = "" if found is None else f" (finds left-out strangers with a chance of {number(metric, found)})"
+        works = "" if found is None else TABLES["strangers_found"].format(chance=number(metric, found))
         table.rows.append((title + works, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table
 
 
 def interval_table(values: Values, scope: str, policy: Policy) -> Table:
     """What the policy asks for in this scope: the value, its 95 % interval and clusters, or why there is none."""
-    table = Table(head=("", "Value", "95 % interval (clusters)"))
+    table = Table(head=("", TABLES["value"], TABLES["interval"]))
     for metric, of in dict.fromkeys((rule.metric, rule.of) for rule in policy.rules):
         row = values.find(metric, of, scope)
         if row is None or (row.value is not None and METRICS[metric].no_interval):
@@ -158,28 +127,26 @@ def interval_table(values: Values, scope: str, policy: Policy) -> Table:
 
 def keypoint_table(values: Values, scope: str) -> Table:
     """Table 2: COCO keypoint evaluation of every method against the original's keypoints."""
-    heads = ("Swapped", "Masked", "Blurred", "Pixelated", "Null edit = noise floor")
-    table = Table(head=("", *heads))
-    for metric, title in _KEYPOINT_ROWS.items():
-        table.rows.append((title, *(values.cell(table, metric, of, scope) for of in _KEYPOINT_METHODS)))
+    table = Table(head=("", *KEYPOINT_METHODS.values()))
+    for metric, title in KEYPOINT_ROWS.items():
+        table.rows.append((title, *(values.cell(table, metric, of, scope) for of in KEYPOINT_METHODS)))
     return table
 
 
 def keypoint_error_table(values: Values, scope: str) -> Table:
     """Median error in px of each single keypoint, left / right, of the released video and of the null edit."""
     metric = "keypoints.error_px.median"
-    table = Table(
-        head=("Median error in px, left / right", "Nose", *(f"{one.capitalize()}s" for one in _KEYPOINT_PAIRS))
-    )
-    shown: dict[Of, str] = {"swapped": "Swapped", "reencoded": "Null edit"}
-    for of, title in shown.items():
+    table = Table(head=(TABLES["keypoint_errors"], TABLES["nose"], *KEYPOINT_PAIRS.values()))
+    shown: tuple[Of, ...] = ("swapped", "reencoded")
+    for of in shown:
+        title = OF_WORDS[of].capitalize()
         row = values.find(metric, of, scope)
         if row is None or row.value is None:
             mark = "–" if row is None else table.mark(missing(row))
-            table.rows.append((title, mark, *(mark for _ in _KEYPOINT_PAIRS)))
+            table.rows.append((title, mark, *(mark for _ in KEYPOINT_PAIRS)))
             continue
         texts = {name: f"{value:.1f}" for name, value in row.detail.items()}
-        pairs = (f"{texts.get(f'left {one}', '–')} / {texts.get(f'right {one}', '–')}" for one in _KEYPOINT_PAIRS)
+        pairs = (f"{texts.get(f'left {one}', '–')} / {texts.get(f'right {one}', '–')}" for one in KEYPOINT_PAIRS)
         table.rows.append((title, texts.get("nose", "–"), *pairs))
     return table
 
@@ -193,10 +160,10 @@ def keypoint_words(values: Values, scope: str) -> tuple[str, bool]:
 
 def expression_table(values: Values, scope: str) -> Table:
     """Movement of the face's parts, with the error of the null edit where it was measured."""
-    table = Table(head=("", *_PART_COLUMNS.values()))
-    for part, title in _PARTS.items():
+    table = Table(head=("", *PART_COLUMNS.values()))
+    for part, title in PARTS.items():
         cells = []
-        for column in _PART_COLUMNS:
+        for column in PART_COLUMNS:
             metric = f"expression.{part}_{column}"
             row = values.find(metric, "swapped", scope)
             floor = (
@@ -212,7 +179,7 @@ _QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness")
 
 def quality_table(values: Values, scope: str) -> Table:
     """Flicker, seam, colour and sharpness of the swapped face, each beside the null edit's."""
-    table = Table(head=("", "Swapped", "Null edit", "Sample"))
+    table = Table(head=("", KEYPOINT_METHODS["swapped"], TABLES["null_edit"], TABLES["sample"]))
     for name in _QUALITY:
         metric = f"quality.{name}"
         row = values.find(metric, "swapped", scope)
@@ -226,21 +193,21 @@ def quality_table(values: Values, scope: str) -> Table:
 
 def ledger_table(ledger: LedgerRecord, scope: str) -> Table:
     """The ledger of one video in counts: frames by state, face regions by rung, and who decided."""
-    table = Table(head=("The ledger", "Count"))
+    table = Table(head=(TABLES["ledger"], TABLES["count"]))
     video = next(one for at, one in enumerate(ledger.videos, start=1) if video_scope(at) == scope)
     states = " + ".join(f"{count} {state}" for state, count in video.states.items() if count)
-    table.rows.append((f"Frames decoded = {states or 'none'}", str(video.frames)))
+    table.rows.append((TABLES["ledger_frames"].format(states=states or TEXT["none"]), str(video.frames)))
     rungs = " + ".join(f"{count} {rung}" for rung, count in video.rungs.items())
-    table.rows.append((f"Face regions = {rungs or 'none'}", str(video.regions)))
-    table.rows += [(f"Face regions decided by {who}", str(count)) for who, count in video.decided_by.items()]
-    table.rows += [(f"Frames without a face, cleared by {who}", str(count)) for who, count in video.cleared_by.items()]
+    table.rows.append((TABLES["ledger_regions"].format(rungs=rungs or TEXT["none"]), str(video.regions)))
+    for words, counts in (("ledger_decided", video.decided_by), ("ledger_cleared", video.cleared_by)):
+        table.rows += [(TABLES[words].format(who=who), str(count)) for who, count in counts.items()]
     return table
 
 
 def search_words(values: Values) -> str:
     """What the written file was searched with; families are those that neither swapped nor cleared."""
     row = values.find("audit.looks", "run", "run")
-    return "not recorded" if row is None else row.method or missing(row)
+    return TABLES["not_recorded"] if row is None else row.method or missing(row)
 
 
 _CANARY = re.compile(r"(?P<kind>.+) (?P<px>\d+) px: pasted")
@@ -252,10 +219,12 @@ def canary_table(values: Values) -> Table:
     detail = {} if row is None else row.detail
     pasted = {(m["kind"], int(m["px"])): n for key, n in detail.items() if (m := _CANARY.fullmatch(key)) and n}
     heights = sorted({px for _, px in pasted})
-    table = Table(head=("Found of pasted", *(f"{px} px" for px in heights)))
+    table = Table(head=(TABLES["canaries"], *(f"{px} px" for px in heights)))
     for kind in dict.fromkeys(kind for kind, _ in pasted):
         cells = [
-            f"{detail.get(f'{kind} {px} px: found', 0):g} of {pasted[kind, px]:g}" if (kind, px) in pasted else "–"
+            TABLES["canaries_found"].format(found=detail.get(f"{kind} {px} px: found", 0), pasted=pasted[kind, px])
+            if (kind, px) in pasted
+            else "–"
             for px in heights
         ]
         table.rows.append((kind.capitalize(), *cells))
@@ -267,12 +236,7 @@ def gallery_match_words(values: Values, scope: str) -> str:
     row = values.find("residue.gallery_matches", "swapped", scope)
     if row is None or row.value is None or "cut" not in row.detail:
         return ""
-    detail = row.detail
-    return (
-        f"The cut is {detail['cut']:.2f}: {detail['false_match_rate']:.1%} of {detail['stranger_faces']:g} faces of "
-        f"other people come nearer to some original of the subject, and {detail['true_match_rate']:.1%} of "
-        f"{detail['own_originals']:g} originals come nearer to another one."
-    )
+    return TABLES["cut"].format_map(row.detail)
 
 
 def gallery_words(values: Values, scope: str) -> str:
@@ -282,17 +246,18 @@ def gallery_words(values: Values, scope: str) -> str:
         return "" if row is None else missing(row)
     detail = row.detail
     cut = f"{detail.get('cut', 0.6):g}"
-    words = [f"1st percentile {number(row.metric, row.value)}"]
+    words = [TABLES["gallery_p01"].format(value=number(row.metric, row.value))]
     if "share_below" in detail:
-        words.append(f"{detail['share_below']:.1%} of the released faces are nearer than {cut}")
+        words.append(TABLES["gallery_below"].format(share=detail["share_below"], cut=cut))
     if "false_match_rate" in detail:
         others = {"donor_frames": "donor", "stranger_frames": "strangers", "strangers": "strangers"}
-        used = [f"{detail[key]:g} of the {who}" for key, who in others.items() if detail.get(key)]
-        words.append(
-            f"the cut's false match rate is {detail['false_match_rate']:.1%}: so many faces of other people"
-            + (f" ({', '.join(used)})" if used else "")
-            + " are nearer than it too, and being nearer is in itself no match with the subject"
-        )
+        used = [
+            TABLES["gallery_whose"].format(count=detail[key], who=TABLES[who])
+            for key, who in others.items()
+            if detail.get(key)
+        ]
+        whose = f" ({', '.join(used)})" if used else ""
+        words.append(TABLES["gallery_rate"].format(rate=detail["false_match_rate"], whose=whose))
     return "; ".join(words) + "."
 
 
@@ -302,15 +267,16 @@ def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
     for facts in (*case.originals, *case.donors, *case.rendered):
         left = facts.inventory
         streams = f"{left.audio_streams} / {left.subtitle_streams} / {left.data_streams} / {len(left.metadata_keys)}"
-        rate = "variable" if facts.variable_rate else "constant"
+        rate = TEXT["rate_variable" if facts.variable_rate else "rate_constant"]
         rows.append(
             (
                 facts.label,
-                f"{facts.width} × {facts.height}" + (f", turned {facts.rotation}°" if facts.rotation else ""),
-                f"{facts.frame_count} ({facts.duration_s:.2f} s, {rate} rate)",
+                f"{facts.width} × {facts.height}"
+                + (TEXT["turned"].format(degrees=facts.rotation) if facts.rotation else ""),
+                TEXT["frame_words"].format(count=facts.frame_count, seconds=facts.duration_s, rate=rate),
                 facts.codec,
                 streams,
-                facts.keyed_digest or ("in the donor's pack" if facts in case.donors else "in the list of files"),
+                facts.keyed_digest or TEXT["in_pack" if facts in case.donors else "in_list"],
             )
         )
     return rows

@@ -4,11 +4,12 @@ Pure functions over paper-side types; nothing here lays out a page. A rounded va
 other side of its limit.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from deid_audit.catalog import METRICS
-from deid_audit.findings import Finding, JobKind, Measurement, Operator, Outcome, Rule
+from deid_audit.certificate.strings import ANNEXES, BOUND_WORDS, KIND_WORDS, LIMIT_WORDS, TEXT
+from deid_audit.findings import Finding, JobKind, Measurement, Operator, Rule
 
 _DIGITS = {
     "distance": 3,
@@ -29,105 +30,6 @@ _HOLDS: dict[Operator, Callable[[float, float], bool]] = {
     "at_least": lambda value, limit: value >= limit,
     "at_most": lambda value, limit: value <= limit,
 }
-LIMIT_WORDS: dict[Operator, str] = {
-    "above": "above",
-    "below": "below",
-    "at_least": "at least",
-    "at_most": "at most",
-}
-OF_WORDS = {
-    "swapped": "swapped",
-    "masked": "masked",
-    "blurred": "blurred",
-    "pixelated": "pixelated",
-    "reencoded": "null edit",
-    "original": "original",
-    "donor": "donor",
-    "run": "this run",
-}
-TALLY_WORDS = {
-    Outcome.PASSED: "Hold",
-    Outcome.FAILED: "Do not hold",
-    Outcome.INDETERMINATE: "Could not be judged",
-    Outcome.NOT_APPLICABLE: "Do not apply",
-}
-OUTCOME_WORDS = {
-    Outcome.PASSED: "holds",
-    Outcome.FAILED: "does not hold",
-    Outcome.INDETERMINATE: "not judged",
-    Outcome.NOT_APPLICABLE: "does not apply",
-}
-
-ANSWER_WORDS = {
-    Outcome.PASSED: "answered",
-    Outcome.FAILED: "not accepted",
-    Outcome.INDETERMINATE: "not answered",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictWords:
-    """The verdict in large letters, and what it means for the files."""
-
-    headline: str
-    meaning: str
-    files: str
-
-
-VERDICT_WORDS = {
-    Outcome.PASSED: VerdictWords(
-        "PASSED",
-        "Every rule of the policy that applies holds, and no answer it asks for is missing. Under this policy the "
-        "files below may be released.",
-        "Files that may be released",
-    ),
-    Outcome.FAILED: VerdictWords(
-        "FAILED",
-        "At least one rule of the policy does not hold, or an answer is not one it accepts. The videos are withheld: "
-        "not released.",
-        "Files withheld: not released",
-    ),
-    Outcome.INDETERMINATE: VerdictWords(
-        "INDETERMINATE",
-        "At least one rule of the policy could not be judged on these videos, or an answer it asks for is missing, and "
-        "that is not a pass. "
-        "The videos are withheld: not released.",
-        "Files withheld: not released",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class KindWords:
-    """What a certificate of a kind calls itself and its parts."""
-
-    title: str
-    destruction: str
-    destruction_means: str
-    method: str
-
-
-KIND_WORDS: dict[JobKind, KindWords] = {
-    "swap": KindWords(
-        "Certificate of a face swap and of what it did to identity and movement",
-        "Destruction of the model and of intermediate data",
-        "Destroying the trained weights closes one route back to the original face, not all of them.",
-        "How it was made",
-    ),
-    "conceal": KindWords(
-        "Certificate of covered faces and of what that did to identity and movement",
-        "Destruction of intermediate data",
-        "No model was trained. A mask keeps nothing of the face; a blur or tiles this strong can be re-identified.",
-        "How it was made",
-    ),
-    "audit": KindWords(
-        "Certificate of an audit: what another tool did to identity and movement",
-        "Destruction of what this audit itself kept",
-        "This is about the audit's own data only. Another tool made the videos: whether it trained a model, and kept "
-        "or destroyed it, is not known.",
-        "How it was judged",
-    ),
-}
 
 
 def number(metric: str, value: float, *, unit: bool = True) -> str:
@@ -140,15 +42,21 @@ def number(metric: str, value: float, *, unit: bool = True) -> str:
     text = f"{value:.{_DIGITS[kind]}f}" if kind in _DIGITS else f"{value:g}"
     if kind == "px" and not value.is_integer():
         text = f"{value:.2f}"
+    return with_unit(metric, text) if unit else text
+
+
+def with_unit(metric: str, text: str) -> str:
+    """`text` and the unit of its metric, where that has a short one."""
+    kind = METRICS[metric].unit
     short = _SHORT_UNITS.get(kind, kind)
-    return f"{text} {short}" if unit and short else text
+    return f"{text} {short}" if short else text
 
 
 def observed(finding: Finding) -> str:
     """The observed value with as many digits as it takes to show on which side of the limit it stands."""
     rule, value = finding.rule, finding.observed
     if value is None:
-        return "none"
+        return TEXT["none"]
     holds = _HOLDS[rule.op]
     usual = number(rule.metric, value, unit=False)
     longer = (f"{value:.{digits}f}" for digits in range(4, _MOST_DIGITS))
@@ -162,8 +70,8 @@ def observed(finding: Finding) -> str:
 def limit(rule: Rule) -> str:
     """`at least 0.95`, with the unit where it has one."""
     unit = _SHORT_UNITS.get(METRICS[rule.metric].unit, METRICS[rule.metric].unit)
-    held = {"value": "", "lower95": ", lower end of the interval", "upper95": ", upper end of the interval"}[rule.bound]
-    return f"{LIMIT_WORDS[rule.op]} {rule.limit:g}" + (f" {unit}" if unit else "") + held
+    words = TEXT["limit_words"].format(op=LIMIT_WORDS[rule.op], limit=f"{rule.limit:g}", unit=unit)
+    return words.rstrip() + BOUND_WORDS[rule.bound]
 
 
 def interval(row: Measurement | None) -> str:
@@ -171,14 +79,15 @@ def interval(row: Measurement | None) -> str:
     if row is None or row.value is None:
         return "–"
     if row.interval is None:
-        return f"none: {row.no_interval_because or 'not computed'}"
+        return TEXT["interval_none"].format(reason=row.no_interval_because or TEXT["not_computed"])
     low, high = (number(row.metric, end, unit=False) for end in (row.interval.low, row.interval.high))
-    return f"{low} to {high} ({row.interval.clusters} {row.interval.unit})"
+    ends = TEXT["interval"].format(low=low, high=high)
+    return TEXT["interval_clusters"].format(ends=ends, clusters=row.interval.clusters, unit=row.interval.unit)
 
 
 def missing(row: Measurement) -> str:
     """Why there is no value: `not applicable: ...` where the original has nothing of the kind, else `not measured`."""
-    return f"{'not applicable' if row.absent else 'not measured'}: {row.not_measured_because}"
+    return TEXT["not_applicable" if row.absent else "not_measured"].format(reason=row.not_measured_because)
 
 
 def failure_bound(subjects: int) -> float:
@@ -199,5 +108,54 @@ def size(count: int) -> str:
     ('999 bytes', '1.23 MB')
     """
     if count < 1000:
-        return f"{count} bytes"
+        return TEXT["bytes"].format(count=count)
     return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.2f} MB"
+
+
+def letter(annex: str) -> str:
+    """The letter of an annex by its name in `ANNEXES`.
+
+    >>> letter("rules"), letter("files")
+    ('A', 'F')
+    """
+    return chr(ord("A") + list(ANNEXES).index(annex))
+
+
+def annex(name: str) -> str:
+    """What running text calls an annex.
+
+    >>> annex("files")
+    'annex F'
+    """
+    return TEXT["annex"].format(letter=letter(name))
+
+
+def annex_titles(kind: JobKind) -> dict[str, str]:
+    """The title of every annex by its name, in their order, for a certificate of this kind."""
+    words = KIND_WORDS[kind]
+    return {**ANNEXES, "destruction": words.destruction, "method": words.method}
+
+
+def shortened(text: str, length: int) -> str:
+    """At most `length` characters of `text`, cut between words where there are any, with a mark where it was cut.
+
+    >>> shortened("a title that goes on", 12), shortened("short", 12)
+    ('a title…', 'short')
+    """
+    if len(text) <= length:
+        return text
+    cut = text[: length - 1]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:.") + "…"
+
+
+def headline(item: str, length: int) -> str:
+    """What an item of a list begins with, before it explains itself; a long one is cut at a comma, else at a word.
+
+    >>> headline("Voice and sound: removed, so not measured.", 80), headline("Gait, posture, speech; kept.", 16)
+    ('Voice and sound', 'Gait, posture…')
+    """
+    first = re.split(r"[:;]\s|\.(?:\s|$)", item, maxsplit=1)[0]
+    comma = first.rfind(", ", 0, length)
+    if len(first) > length and comma > length / 2:
+        return f"{first[:comma]}…"
+    return shortened(first, length)

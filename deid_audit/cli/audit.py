@@ -1,5 +1,6 @@
 """`deid-audit audit`: judges what another tool made of a video, with the measures and evidence of the main job."""
 
+import functools
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +14,19 @@ from deid_audit.cli.options import (
     Device,
     Force,
     Json,
+    KeepReferences,
     KeypointsOrFiles,
+    LogFolder,
     OutFolder,
     PassphraseFile,
+    ReferencesPassphraseFile,
     SignerFile,
     Strangers,
     SubjectPhoto,
     SubjectTrack,
     Thorough,
 )
-from deid_audit.cli.report import perform
+from deid_audit.cli.report import perform, references_passphrase_of
 
 
 def audit(
@@ -66,8 +70,11 @@ def audit(
     ] = False,
     strangers: Strangers = None,
     attacker: Attacker = None,
+    keep_references: KeepReferences = None,
+    references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -84,6 +91,8 @@ def audit(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
-        keypoints=tuple(keypoints or ()), force=force,
+        keypoints=tuple(keypoints or ()), log=log, force=force,
+        keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
-    raise typer.Exit(perform(audit_pipeline, settings, as_json=as_json))
+    job = functools.partial(audit_pipeline, references_passphrase=references_passphrase_of(settings))
+    raise typer.Exit(perform(job, settings, as_json=as_json))

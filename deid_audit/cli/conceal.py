@@ -12,6 +12,7 @@ from deid_audit.cli.options import (
     Device,
     Force,
     Json,
+    LogFolder,
     PassphraseFile,
     SignerFile,
     SubjectPhoto,
@@ -54,6 +55,7 @@ def conceal(
     context: ContextFile = None,
     device: Device = "auto",
     thorough: Thorough = False,
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +72,7 @@ def conceal(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context,
-        device=device, thorough=thorough, force=force,
+        device=device, thorough=thorough, log=log, force=force,
     )  # fmt: skip
     result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
     if as_json:

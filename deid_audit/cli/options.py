@@ -83,6 +83,15 @@ Strangers = Annotated[
         help="Pictures or videos of other people, one person a file or folder: the gallery of the attacks.",
     ),
 ]
+LogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="DIR",
+        readable=False,
+        help="The log's folder; else DEID_AUDIT_LOG, else deid-audit/log in the user's state folder.",
+    ),
+]
 Thorough = Annotated[
     bool, typer.Option("--thorough", help="Search the written file with more detectors, scales and mirrored; slow.")
 ]
@@ -125,6 +134,25 @@ ResumeKey = Annotated[
         readable=False,
         help="Keep training in an encrypted checkpoint, OUT.checkpoint, its key in FILE (made if it is not there): "
         "the same command goes on after an interruption. Both are destroyed at the end; the certificate tells of them.",
+    ),
+]
+KeepReferences = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-references",
+        metavar="FILE",
+        readable=False,
+        help="Keep the descriptors of subject and donor in FILE, encrypted, for `recheck`: biometric templates, and "
+        "the certificate says that they were kept. Not inside --out.",
+    ),
+]
+ReferencesPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--references-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="The references' passphrase; else DEID_AUDIT_REFERENCES_PASSPHRASE or a prompt.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]

@@ -48,6 +48,15 @@ def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") ->
     return load_signer(settings.signer, passphrase, datetime.now(UTC))
 
 
+def references_passphrase_of(settings: "RunSettings | AuditSettings") -> bytes | None:
+    """What the references will be sealed under, None where none are kept; asked for before any work."""
+    from deid_audit.cli.passphrase import references_passphrase  # noqa: PLC0415
+
+    if settings.keep_references is None:
+        return None
+    return references_passphrase(settings.references_passphrase_file, new=True)
+
+
 def progress_on_stderr() -> "Progress":
     """Moving bars on a terminal, else a line a pass; libraries' own chatter is kept off."""
     from deid_audit.progress import LineProgress, TerminalProgress  # noqa: PLC0415

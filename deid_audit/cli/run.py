@@ -1,5 +1,6 @@
 """`deid-audit run`: the main job. The result on standard output, progress and messages on standard error."""
 
+import functools
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,13 @@ from deid_audit.cli.options import (
     Force,
     Iterations,
     Json,
+    KeepReferences,
     Keypoints,
+    LogFolder,
     OutFolder,
     PassphraseFile,
     Preset,
+    ReferencesPassphraseFile,
     ResumeKey,
     Seed,
     SignerFile,
@@ -27,7 +31,7 @@ from deid_audit.cli.options import (
     Thorough,
     TrainSeconds,
 )
-from deid_audit.cli.report import perform
+from deid_audit.cli.report import perform, references_passphrase_of
 
 
 def run(
@@ -80,8 +84,11 @@ def run(
     strangers: Strangers = None,
     attacker: Attacker = None,
     resume_key: ResumeKey = None,
+    keep_references: KeepReferences = None,
+    references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
+    log: LogFolder = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -100,6 +107,8 @@ def run(
         context=context,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
-        keypoints=(keypoints,), force=force,
+        keypoints=(keypoints,), log=log, force=force,
+        keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
-    raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))
+    job = functools.partial(run_pipeline, references_passphrase=references_passphrase_of(settings))
+    raise typer.Exit(perform(job, settings, as_json=as_json))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deid_audit.pipeline.verify import VerifyReport
 
 SCHEMA = "deid-audit/verify/v2"
-_MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
+MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
 
 
 def verify(
@@ -45,7 +45,7 @@ def _print(report: "VerifyReport") -> None:
     from deid_audit.pipeline.meanings import MEANINGS  # noqa: PLC0415
 
     for check in report.checks:
-        typer.echo(plain(f"{_MARKS[check.status]}  {check.title}: {check.detail}"))
+        typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
     if report.trust_sha256 is not None:
         typer.echo(f"trust file sha256 {report.trust_sha256}")
     if report.unmet:

@@ -142,7 +142,12 @@ def matching_frames(video: VideoDescriptors, gallery: Float, cut: GalleryCut) ->
 
 def measure_gallery(videos: Sequence[VideoDescriptors], donor: Float, strangers: Float) -> list[Measurement]:
     """`residue.gallery_matches` of every video; the cut and its rates stand in the detail."""
-    cut, gallery = calibrate(videos, donor, strangers), original_rows(videos)
+    return gallery_matches(videos, calibrate(videos, donor, strangers))
+
+
+def gallery_matches(videos: Sequence[VideoDescriptors], cut: GalleryCut) -> list[Measurement]:
+    """The same at a cut that is known."""
+    gallery = original_rows(videos)
     out = []
     for number, video in enumerate(videos, start=1):
         scope = video_scope(number)

@@ -343,6 +343,8 @@ def _audit(case: Case) -> Words:
 
 
 def _erasure(case: Case) -> Words:
+    if case.name == "references_kept":
+        return [], ["Run again without --keep-references, or under a policy that allows it, such as release."]
     if case.kind != "swap":
         return [], ["Whether another tool destroyed its model cannot be known: choose --policy external."]
     if case.name == "key_on_disk":

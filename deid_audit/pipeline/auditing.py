@@ -30,12 +30,14 @@ from deid_audit.pipeline.comparing import compare_videos
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
+from deid_audit.pipeline.issuing import STATEMENT
 from deid_audit.pipeline.job import now, prepare
+from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import backends_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
@@ -60,8 +62,11 @@ def audit(
     progress: Progress,
     clock: Callable[[], datetime] = now,
     made_with: str | None = None,
+    references_passphrase: bytes | None = None,
 ) -> JobResult:
     """The whole audit; `made_with` says how the videos were made, when it was this tool that covered the faces.
+
+    `references_passphrase` is for what is kept for a recheck, where that was asked for.
 
     0. Refuse what cannot work; copy the released files, so that what is judged is what is certified.  1. Find the faces
     of the originals, name the subject.  2. Compare, frame by frame.  3. Measure.  4. Judge.  5. Issue.
@@ -72,13 +77,18 @@ def audit(
     """
     timer = Timer()
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
-    with interruptible(), staged(settings.out, force=settings.force) as partial:
+    with (
+        job.logged(),
+        interruptible(),
+        keeping(settings, job, references_passphrase) as kept,
+        staged(settings.out, force=settings.force) as partial,
+    ):
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
             keypoints = backends_for(settings.keypoints, paired, released)
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
-        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+        with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
@@ -114,12 +124,14 @@ def audit(
             drawings = plots(watched, donor_descriptors)
             distances = distances_of(watched, donor_descriptors, others)
             watched = with_gallery(watched, distances)
+            kept.seal(watched, donor_descriptors, measurements)
             with timer.of("destroying"):
-                erasure = vault.destroy()
+                erasure = kept.recorded(vault.destroy())
         why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
         names = ("erasure.complete", "erasure.key_on_disk")
         measurements += [not_measured(name, "run", "run", why_not) for name in names]
-        return conclude(
+        measurements.append(references_row(erasure))
+        result = conclude(
             partial,
             job,
             Examined(
@@ -134,6 +146,8 @@ def audit(
             making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
             timer=timer,
         )
+        kept.bind(partial / STATEMENT)
+        return result
 
 
 def _open_pairs(

@@ -89,6 +89,7 @@ def conceal(
                     context=settings.context,
                     device=settings.device,
                     thorough=settings.thorough,
+                    log=settings.log,
                     force=settings.force,
                 ),
                 signer=signer,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deid_audit import __version__
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
-from deid_audit.digests import sha256_bytes
+from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.findings import (
     CaseRecord,
@@ -23,6 +23,7 @@ from deid_audit.findings import (
     StageRecord,
     VideoFacts,
 )
+from deid_audit.log import RunEnded, WeightsDestroyed
 from deid_audit.measure import (
     attacks,
     canaries,
@@ -50,6 +51,7 @@ from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
+from deid_audit.vault.references import METHOD_TEXT as REFERENCES_METHOD
 from deid_audit.vault.resume import METHOD_TEXT as RESUME_METHOD
 from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
@@ -117,6 +119,8 @@ def conclude(
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     """
     refuse_incomplete(examined.watched)
+    erasure = examined.erasure
+    job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
     issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
     verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
@@ -141,13 +145,14 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, key_on_disk=examined.erasure.key_on_disk),
-        erasure=examined.erasure,
+        stages=_stages(timer, making, examined.watched, erasure),
+        erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
         context=job.context,
+        log_checkpoint=job.journal.checkpoint(),
     )
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
@@ -164,6 +169,15 @@ def conclude(
         measurements=case.measurements,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
+    )
+    job.journal.append(
+        RunEnded(
+            case_id=job.case_id,
+            kind=job.kind,
+            verdict=verdict.outcome,
+            statement_sha256=sha256_file(partial / issuing.STATEMENT),
+            certificate_sha256=certificate_sha256,
+        )
     )
     return JobResult(
         case=case,
@@ -210,7 +224,7 @@ def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
 
 
 def _stages(
-    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], *, key_on_disk: bool
+    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], erasure: ErasureRecord
 ) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
@@ -245,8 +259,14 @@ def _stages(
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
-        ("erasure", f"{VAULT_METHOD} {RESUME_METHOD}" if key_on_disk else VAULT_METHOD, seconds["destroying"], {}),
+        ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
     )
     return tuple(StageRecord(stage=n, method=m, seconds=s, settings=dict(values)) for n, m, s, values in rows)
+
+
+def _erasure_method(erasure: ErasureRecord) -> str:
+    """What was done at the end, with the exceptions that were asked for."""
+    exceptions = {RESUME_METHOD: erasure.key_on_disk, REFERENCES_METHOD: erasure.references_kept}
+    return " ".join((VAULT_METHOD, *(text for text, made in exceptions.items() if made)))

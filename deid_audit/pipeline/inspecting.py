@@ -24,7 +24,7 @@ from deid_audit.pipeline.preview.hard import Reason, hard_frames
 from deid_audit.pipeline.preview.looking import Looked, look_again
 from deid_audit.pipeline.preview.report import HardPart, Inspection, PersonSeen
 from deid_audit.pipeline.preview.sheet import TILES, contact_sheet
-from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
+from deid_audit.pipeline.rendering import subject_boxes
 from deid_audit.pipeline.staging import interruptible, staged_file
 from deid_audit.progress import Progress
 from deid_audit.settings import InspectSettings
@@ -118,7 +118,7 @@ def _look(
     for v, video in enumerate(videos):
         count = video.source.facts.frame_count
         named = [(f"person {at}", one.tracks[v]) for at, one in enumerate(everyone, start=1)]
-        window = pose_window(video, subject_boxes(RenderedPass(ledger=list(ledgers[v])))) if ledgers else None
+        window = pose_window(video, subject_boxes(ledgers[v])) if ledgers else None
         with progress.step(f"looking again, {video.source.label}", count) as step:
             looked.append(
                 look_again(

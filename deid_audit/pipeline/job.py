@@ -1,7 +1,8 @@
 """The first part of every job with a verdict: what was asked for, and whether this machine can do it at all."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,14 @@ from deid_audit.answers import Answer, missing_words
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
 from deid_audit.context import read_context
-from deid_audit.findings import JobKind, Policy
+from deid_audit.errors import DeidAuditError, LogError, SettingsError
+from deid_audit.findings import JobKind, Outcome, Policy, measured
+from deid_audit.log import Journal, RunRefused, RunStarted, log_folder
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
 from deid_audit.pipeline.staging import refuse_existing
 from deid_audit.pipeline.strangers import refuse_bad_folder
-from deid_audit.policy import load_policy
+from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings, RunSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
@@ -48,6 +51,23 @@ class Job:
     device: str
     thorough: bool
     environment: dict[str, str]
+    journal: Journal
+
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """What is done inside stands in the log from its start; an end by an error does, too, by the error's class.
+
+        Raises:
+            LogError: the log cannot be written; then no work is begun.
+        """
+        self.journal.append(RunStarted(case_id=self.case_id, kind=self.kind))
+        try:
+            yield
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, DeidAuditError) else 1
+            with suppress(LogError):  # the first error is the one to tell
+                self.journal.append(RunRefused(case_id=self.case_id, error=type(error).__name__, exit_code=code))
+            raise
 
 
 def prepare(
@@ -89,7 +109,22 @@ def prepare(
         device=device,
         thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
+        journal=Journal(log_folder(settings.log), clock=clock),
     )
+
+
+def refuse_by_policy(policy: Policy, metric: str, what: str, option: str) -> None:
+    """Before any work: SettingsError when a job of which `metric` is 1 could not pass.
+
+    `what` is not allowed, in words that end with the job; `option` asked for it.
+    """
+    row = measured(metric, "run", "run", 1.0, sample_size=1, method="asked for")
+    findings = judge([row], policy).findings
+    if any(one.rule.metric == metric and one.outcome is Outcome.FAILED for one in findings):
+        raise SettingsError(
+            f"the policy {policy.id} allows {what} cannot pass",
+            next_step=f"leave {option} out, or choose another --policy",
+        )
 
 
 def _answers(file: Path | None, policy: Policy, at: datetime, progress: Progress) -> tuple[Answer, ...]:

@@ -50,6 +50,7 @@ class Observed:
     """All that was seen of one video, as arrays; nothing here is a verdict.
 
     `compared` (n,) marks the frames whose subject is swapped, `uncovered` those without a cover near their face;
+    `ledger` is the one they were watched by, `turns` (n,) the quarter turns in degrees of the subject's head.
     `appearance` has original, swapped and reencoded. `seen_by`, `second_look`, `regions` and `beside` are
     `ReleasedSearch`'s; what is missing there was not looked at.
     """
@@ -71,6 +72,8 @@ class Observed:
     beside: Mapping[tuple[int, int], float] = field(default_factory=dict)
     outside: Surroundings = field(default_factory=Surroundings)
     sampled: SampledFaces = field(default_factory=SampledFaces)
+    ledger: Sequence[LedgerFrame] = ()
+    turns: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
     search_seconds: float = 0.0
     canary_seconds: float = 0.0
 
@@ -80,13 +83,13 @@ class Observed:
         return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks]
 
 
-class _Watcher:
-    """Pose and face landmarks of one rendition of a video; both sides get the same boxes and modes."""
+class Watcher:
+    """Pose and face landmarks of one rendition of a video; both sides get the same boxes (n, 4), turns and modes."""
 
     def __init__(
-        self, cast: CastVideo, boxes: NDArray[np.float32], detector: KeypointDetector | None, *, face: bool
+        self, turns: NDArray[np.int16], boxes: Float, detector: KeypointDetector | None, *, face: bool
     ) -> None:
-        self._boxes, self._cast = boxes, cast
+        self._boxes, self._turns = boxes, turns
         self._detector = detector
         self._mesh = FaceMesh(video=True) if face else None
         self.landmarks: list[NDArray[np.float32]] = []
@@ -98,8 +101,7 @@ class _Watcher:
             self._detector.add(frame.image_rgb, self._boxes[frame.index])
         points = None
         if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
-            known = self._cast.person_face(frame.index)
-            turn = quarter_turn(None if known is None else known.landmarks_xy)
+            turn = float(self._turns[frame.index])
             points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
         self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
         return self.landmarks[-1]
@@ -146,12 +148,12 @@ def observe(
     has one: what an insider could do before it is destroyed.
     """
     keypoints = keypoints or MediaPipePose()
-    boxes = subject_boxes(done)
-    swapped = np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in done.ledger])
+    boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
+    swapped = subject_swapped(done.ledger)
     window = pose_window(cast, boxes)
     sides: tuple[Of, ...] = ("original", "swapped")
     original_watch, released_watch = (
-        _Watcher(cast, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
+        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
     )
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
@@ -167,11 +169,7 @@ def observe(
                 watch.look(frame, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
             around.see(before, after, points)
-            chip = None
-            if swapped[after.index]:
-                found = points[:, :2] if np.isfinite(points).all() else None
-                chip = engines.recognizer.chip(after.image_rgb, boxes[after.index], found)
-            subject.add(chip)
+            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
             if after.index in sampled:
                 samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
             step.advance()
@@ -183,12 +181,13 @@ def observe(
         "swapped": released_watch.pose_track(keypoints.traits),
     }
     seen = (original_watch.landmarks, swapped)
-    reencoded = _watch_rendition(cast, boxes, null_edit, "reencoded", progress, around, seen)
+    watcher = Watcher(turns, boxes, null_edit, face=True)
+    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, seen)
     watched["reencoded"] = reencoded.pose_track(keypoints.traits)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        detector = keypoints.start(name, window_xyxy=window)
-        rendition = _watch_rendition(cast, boxes, detector, name, progress, around)
+        watcher = Watcher(turns, boxes, keypoints.start(name, window_xyxy=window), face=False)
+        rendition = _watch_rendition(cast, boxes, watcher, name, progress, around)
         watched[name] = rendition.pose_track(keypoints.traits)
     poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
     looks: dict[Of, Appearance] = {
@@ -231,6 +230,8 @@ def observe(
         beside=search.distances_beside(),
         outside=around.around(),
         sampled=around.sampled(),
+        ledger=tuple(done.ledger),
+        turns=turns,
         search_seconds=search.seconds,
         canary_seconds=search.canary_seconds,
     )
@@ -239,18 +240,17 @@ def observe(
 def _watch_rendition(
     cast: CastVideo,
     boxes: NDArray[np.float32],
-    detector: KeypointDetector | None,
+    watcher: Watcher,
     of: Of,
     progress: Progress,
     around: SampledFrames,
     known: tuple[Sequence[NDArray[np.float32]], NDArray[np.bool_]] | None = None,
-) -> _Watcher:
+) -> Watcher:
     """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
 
     `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too.
     """
     control = CONTROLS.get(of)
-    watcher = _Watcher(cast, boxes, detector, face=control is None)
     name = "null edit" if of == "reencoded" else of
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
         for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
@@ -262,6 +262,22 @@ def _watch_rendition(
                 watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
             step.advance()
     return watcher
+
+
+def subject_swapped(ledger: Sequence[LedgerFrame]) -> NDArray[np.bool_]:
+    """In which frames (n,) the subject's face is swapped."""
+    return np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in ledger], np.bool_)
+
+
+def subject_chip(engines: Engines, after: Frame, boxes: Float, points: NDArray[np.float32]) -> Image | None:
+    """The chip of the subject's released face in its box of `boxes` (n, 4); `points` (478, 3) are its landmarks."""
+    found = points[:, :2] if np.isfinite(points).all() else None
+    return engines.recognizer.chip(after.image_rgb, boxes[after.index], found)
+
+
+def _turns_of(cast: CastVideo) -> NDArray[np.int16]:
+    faces = (cast.person_face(index) for index in range(cast.source.facts.frame_count))
+    return np.array([quarter_turn(None if one is None else one.landmarks_xy) for one in faces], np.int16)
 
 
 def _cover_near(frame: LedgerFrame) -> bool:

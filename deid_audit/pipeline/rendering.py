@@ -255,10 +255,10 @@ def undecided_of(frame: LedgerFrame) -> list[Region]:
     return [region for region in frame.regions if region.state is State.UNDECIDED]
 
 
-def subject_boxes(done: RenderedPass) -> NDArray[np.float32]:
+def subject_boxes(ledger: Sequence[LedgerFrame]) -> NDArray[np.float32]:
     """The subject's box of every frame float32 (n, 4), NaN where the subject has none; the first where seen twice."""
-    boxes = np.full((len(done.ledger), 4), np.nan, np.float32)
-    for row, frame in zip(boxes, done.ledger, strict=True):
+    boxes = np.full((len(ledger), 4), np.nan, np.float32)
+    for row, frame in zip(boxes, ledger, strict=True):
         mine = [region for region in frame.regions if region.is_subject]
         if mine:
             row[:] = mine[0].box_xyxy

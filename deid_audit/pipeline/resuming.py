@@ -11,9 +11,8 @@ from typing import BinaryIO, cast
 
 from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import Interrupted, SettingsError, VideoError
-from deid_audit.findings import ErasureRecord, Outcome, Policy, measured
-from deid_audit.pipeline.job import Job
-from deid_audit.policy import judge
+from deid_audit.findings import ErasureRecord
+from deid_audit.pipeline.job import Job, refuse_by_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import RunSettings
 from deid_audit.swap.augment import FaceSet
@@ -123,7 +122,7 @@ def resumable(settings: RunSettings, job: Job) -> Iterator[Resuming | None]:
         refuse_leftover(settings.out)
         yield None
         return
-    _refuse_by_policy(job.policy)
+    refuse_by_policy(job.policy, "erasure.key_on_disk", "no key in a file, so a run with --resume-key", "--resume-key")
     kept = Checkpoint(settings.out, settings.resume_key)
     resuming = Resuming(kept, settings, job)
     try:
@@ -150,14 +149,3 @@ def destroyed(vault: Vault, resuming: Resuming | None) -> ErasureRecord:
         return vault.destroy()
     end = resuming.kept.destroy()
     return end.added_to(vault.destroy())
-
-
-def _refuse_by_policy(policy: Policy) -> None:
-    """Before any work: such a run could not pass."""
-    on_disk = measured("erasure.key_on_disk", "run", "run", 1.0, sample_size=1, method="asked for")
-    findings = judge([on_disk], policy).findings
-    if any(one.rule.metric == on_disk.metric and one.outcome is Outcome.FAILED for one in findings):
-        raise SettingsError(
-            f"the policy {policy.id} allows no key in a file, so a run with --resume-key cannot pass",
-            next_step="leave --resume-key out, or choose another --policy",
-        )

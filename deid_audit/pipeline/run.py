@@ -24,7 +24,9 @@ from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
+from deid_audit.pipeline.issuing import STATEMENT
 from deid_audit.pipeline.job import now, prepare
+from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import backend_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
@@ -32,7 +34,7 @@ from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.resuming import destroyed, resumable
-from deid_audit.pipeline.staging import interruptible, staged
+from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.progress import Progress
@@ -47,9 +49,14 @@ from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 
 def run(
-    settings: RunSettings, *, signer: Signer | None, progress: Progress, clock: Callable[[], datetime] = now
+    settings: RunSettings,
+    *,
+    signer: Signer | None,
+    progress: Progress,
+    clock: Callable[[], datetime] = now,
+    references_passphrase: bytes | None = None,
 ) -> JobResult:
-    """The whole job.
+    """The whole job; `references_passphrase` is for what is kept for a recheck, where that was asked for.
 
     0. Refuse what cannot work: policy, output folder, device, unreadable videos.  1. Find faces, name the subject.
     2. Train the pair.  3. Render.  4. Measure the written files.  5. Destroy.  6. Judge.  7. Issue.
@@ -61,7 +68,9 @@ def run(
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     keypoints = backend_for(settings.keypoints)
     with (
+        job.logged(),
         interruptible(),
+        keeping(settings, job, references_passphrase) as kept,
         staged(settings.out, force=settings.force) as partial,
         resumable(settings, job) as resuming,
     ):
@@ -71,7 +80,7 @@ def run(
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
-        with Vault(partial / "work", run_id=settings.case_id, clock=clock) as vault:
+        with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:
             if resuming is not None:
                 resuming.find(vault)
             with timer.of("finding faces"):
@@ -141,10 +150,11 @@ def run(
             drawings = plots(watched, pair.donor_descriptors)
             distances = distances_of(watched, pair.donor_descriptors, others)
             watched = with_gallery(watched, distances)
+            kept.seal(watched, pair.donor_descriptors, measurements)
             with timer.of("destroying"):
-                erasure = destroyed(vault, resuming)
-        measurements += _erasure_measurements(erasure)
-        return conclude(
+                erasure = kept.recorded(destroyed(vault, resuming))
+        measurements += [*_erasure_measurements(erasure), references_row(erasure)]
+        result = conclude(
             partial,
             job,
             Examined(
@@ -161,6 +171,8 @@ def run(
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
         )
+        kept.bind(partial / STATEMENT)
+        return result
 
 
 def _donor(

@@ -3,6 +3,7 @@
 Part of pass 4; it looks and describes, what follows from it is `finishing`'s and `reckoning`'s.
 """
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -36,11 +37,12 @@ class ReleasedSearch:
     """Looks for faces in every frame of one written file; `sighted[i]` are frame i's.
 
     `second_look[i]` is what the family that cleared sees in a frame i without regions, `regions[i]` how each region of
-    frame i looks now. `others` describes the faces that do not stand where the subject's is shown, `other_frames` says
-    in which frame; `beside` describes the shown faces of other people, by frame and track in `beside_keys`.
+    frame i looks now, beside the original where that is there. `others` describes the faces that do not stand where the
+    subject's is shown, `other_frames` says in which frame; `beside` describes the shown faces of other people, by frame
+    and track in `beside_keys`.
     """
 
-    def __init__(self, engines: Engines, canaries: Flock, done: RenderedPass) -> None:
+    def __init__(self, engines: Engines, canaries: Flock | None, done: RenderedPass) -> None:
         self.sighted: list[Sighted] = []
         self.second_look: dict[int, Detections] = {}
         self.regions: list[tuple[RegionSeen, ...]] = []
@@ -50,11 +52,14 @@ class ReleasedSearch:
         self._beside = Descriptions(engines.recognizer)
         self._beside_keys: list[tuple[int, int]] = []
         self._engines, self._canaries, self._done = engines, canaries, done
-        self._planted = canaries.frames_of(len(done.ledger))
+        self._planted = set() if canaries is None else canaries.frames_of(len(done.ledger))
         self._still = FaceMesh(video=False)
 
-    def see(self, before: Frame, after: Frame) -> None:
-        """Searches the next frame, and on a few frames a copy of it with known faces pasted in."""
+    def see(self, before: Frame | None, after: Frame) -> None:
+        """Searches the next frame, and on a few frames a copy of it with known faces pasted in.
+
+        `before` is the same frame of the original; None where there is none any more.
+        """
         started = time.perf_counter()
         image, entry = after.image_rgb, self._done.ledger[after.index]
         sighted = self._engines.audit.see(image, after.index)
@@ -62,10 +67,10 @@ class ReleasedSearch:
         for box in faces_elsewhere(sighted.boxes_xyxy, entry):
             self.others.add(self._chip_of(image, box))
             self.other_frames.append(after.index)
-        self._look_at_regions(before.image_rgb, image, entry)
+        self._look_at_regions(None if before is None else before.image_rgb, image, entry)
         searched = time.perf_counter()
         self.seconds += searched - started
-        if after.index in self._planted:
+        if self._canaries is not None and after.index in self._planted:
             regions = [np.array(region.box_xyxy, np.float32) for region in entry.regions]
             self._canaries.release(
                 image,
@@ -88,13 +93,14 @@ class ReleasedSearch:
     def close(self) -> None:
         self._still.close()
 
-    def _look_at_regions(self, before_rgb: Image, after_rgb: Image, entry: LedgerFrame) -> None:
+    def _look_at_regions(self, before_rgb: Image | None, after_rgb: Image, entry: LedgerFrame) -> None:
         if not entry.regions:
             self.second_look[entry.index] = self._engines.second.detect(after_rgb)
         seen = []
         for region in entry.regions:
             box = np.array(region.box_xyxy, np.float32)
-            seen.append(RegionSeen(detail=detail_kept(before_rgb, after_rgb, box)))
+            detail = math.nan if before_rgb is None else detail_kept(before_rgb, after_rgb, box)
+            seen.append(RegionSeen(detail=detail))
             if shows_another(region):
                 chip = self._chip_of(after_rgb, box)
                 self._beside.add(chip)

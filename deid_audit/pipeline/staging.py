@@ -16,6 +16,7 @@ from types import FrameType
 from deid_audit.errors import Interrupted, SettingsError, StageError
 
 _MARKER = ".deid-audit-partial"
+WORK = "work"  # the vault's folder inside OUT.partial
 _OWN_FILES = {"certificate.pdf", "evidence.json"}
 
 
@@ -53,6 +54,11 @@ def refuse_existing(out: Path, *, force: bool) -> None:
         raise SettingsError(
             "--out exists and is no output of deid-audit: --force does not replace it", next_step="choose another --out"
         )
+
+
+def partial_beside(out: Path) -> Path:
+    """Where what becomes OUT is made."""
+    return out.with_name(f"{out.name}.partial")
 
 
 @contextmanager
@@ -102,7 +108,7 @@ def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
 @contextmanager
 def _partial_of(out: Path) -> Iterator[Path]:
     """OUT.partial with our marker in it; gone at the end, however that comes, and so are folders made on the way."""
-    partial = out.with_name(f"{out.name}.partial")
+    partial = partial_beside(out)
     missing: list[Path] = []
     try:
         missing += [folder for folder in out.parents if not folder.exists()]
@@ -131,14 +137,14 @@ def _clear_leftover(partial: Path) -> None:
         return
     if not _is_ours(partial):
         raise SettingsError(f"{partial.name} exists and is not ours", next_step="move it away or choose another --out")
-    if _is_held(partial):
+    if is_held(partial):
         raise SettingsError(
             f"another run is writing {partial.name} at this moment", next_step="wait for it, or choose another --out"
         )
     _remove(partial)
 
 
-def _is_held(partial: Path) -> bool:
+def is_held(partial: Path) -> bool:
     """Whether the run that made it is still alive: its lock on the marker ends with its process."""
     try:
         with (partial / _MARKER).open("rb") as marker:

@@ -15,6 +15,7 @@ from deid_audit.certificate.checking import FACTS, CertificateCheck, SignedBy, c
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
 from deid_audit.context import has_run_out
+from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SettingsError, SignatureError
 from deid_audit.evidence import FileProblem, compare_files, parse_statement
 from deid_audit.findings import CaseRecord, Finding, Outcome
@@ -49,7 +50,8 @@ class Check:
 class VerifyReport:
     """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
 
-    `checked_on` is the day (UTC) that a stated validity is held against; `trust_sha256` is the trust file's.
+    `checked_on` is the day (UTC) that a stated validity is held against; `statement_sha256` is of the attached
+    statement's bytes, empty without one; `trust_sha256` is the trust file's.
     """
 
     checks: tuple[Check, ...]
@@ -59,6 +61,7 @@ class VerifyReport:
     files_compared: int
     checked_on: date
     trust_sha256: str | None = None
+    statement_sha256: str = ""
 
     @property
     def verdict(self) -> Outcome | None:
@@ -249,6 +252,7 @@ class _Verification:
             files_compared=self.compared,
             checked_on=self.today,
             trust_sha256=self.trust_sha256,
+            statement_sha256="" if self.examined.statement is None else sha256_bytes(self.examined.statement),
         )
 
     def _statement(self) -> bytes:
@@ -297,7 +301,7 @@ class _Verification:
 
     def _files(self) -> str:
         case = self._read_case()
-        folder = self.release or self.certificate.parent / case.outputs_folder
+        folder = files_folder(self.certificate, self.release, case)
         if not folder.is_dir():
             raise _Skipped(f"files not compared: there is no folder {case.outputs_folder}/; give it with --release")
         self.problems = tuple(compare_files(case, folder))
@@ -306,6 +310,11 @@ class _Verification:
             listed = "; ".join(f"{problem.name} {problem.kind}" for problem in self.problems)
             raise EvidenceError(listed)
         return f"{len(case.outputs)} files, none changed, missing or added"
+
+
+def files_folder(certificate: Path, release: Path | None, case: CaseRecord) -> Path:
+    """Where the files of a case are looked for: in `release`, else beside the certificate."""
+    return release or certificate.parent / case.outputs_folder
 
 
 def _facts(finding: Finding) -> tuple[object, ...]:

@@ -80,8 +80,25 @@ class EncryptingFile(io.RawIOBase):
             raise
 
 
-def decrypt_file(path: Path, key: memoryview, context: bytes) -> io.BytesIO:
-    """The whole plaintext, handed out only when the last tag has held.
+class EncryptingBuffer:
+    """Ciphertext that is gathered in memory, for a file that must not exist before its time."""
+
+    def __init__(self, key: memoryview, context: bytes) -> None:
+        self._cipher = Cobblestone256Encryptor(key, context=context)
+        self._parts: list[bytes] = []
+
+    def write(self, data: "bytes | memoryview") -> None:
+        """Encrypts all of `data`."""
+        self._parts.append(self._cipher.update(memoryview(data).cast("B")))
+
+    def finish(self) -> bytes:
+        """The whole ciphertext; nothing can be written after it."""
+        self._parts.append(self._cipher.finalize())
+        return b"".join(self._parts)
+
+
+def decrypt_file(path: Path, key: memoryview, context: bytes, *, skip: int = 0) -> io.BytesIO:
+    """The whole plaintext, handed out only when the last tag has held; `skip` bytes before the ciphertext are plain.
 
     Raises:
         VaultError: the file is missing, cut, changed, or not the one that was written under this context.
@@ -90,6 +107,7 @@ def decrypt_file(path: Path, key: memoryview, context: bytes) -> io.BytesIO:
     cipher = Cobblestone256Decryptor(key, context=context)
     try:
         with path.open("rb", buffering=0) as stream:
+            stream.seek(skip)
             while block := stream.read(_READ_BYTES):
                 plain.write(cipher.update(block))
         plain.write(cipher.finalize())

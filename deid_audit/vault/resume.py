@@ -78,6 +78,12 @@ def checkpoint_beside(out: Path) -> Path:
     return out.with_name(f"{out.name}.checkpoint")
 
 
+def checkpoints_beside(out: Path) -> tuple[Path, Path]:
+    """Where a checkpoint of a run with this OUT can lie: the whole one, and one that was being written."""
+    path = checkpoint_beside(out)
+    return path, _unfinished(path)
+
+
 class Checkpoint:
     """The checkpoint of a run and its key; opened before any work, so that a wrong key is told at once.
 
@@ -234,7 +240,7 @@ def _unfinished(checkpoint: Path) -> Path:
 def refuse_leftover(out: Path) -> None:
     """SettingsError when a checkpoint of an earlier run lies beside OUT: nobody would destroy it."""
     path = checkpoint_beside(out.absolute())
-    if os.path.lexists(path) or os.path.lexists(_unfinished(path)):
+    if any(os.path.lexists(one) for one in checkpoints_beside(out.absolute())):
         raise SettingsError(
             f"the checkpoint {path} of an earlier run is there: with its key it can rebuild the subject's face",
             next_step="go on with it (--resume-key FILE), or delete it and its key file",
@@ -244,8 +250,7 @@ def refuse_leftover(out: Path) -> None:
 def _refuse_place(key_file: Path, out: Path) -> None:
     """Inside OUT it would stand in a release or be in the way of one; beside it, it may not be another of our files."""
     inside = {out, out.with_name(f"{out.name}.partial")} & {key_file, *key_file.parents}
-    checkpoint = checkpoint_beside(out)
-    if inside or key_file in (checkpoint, _unfinished(checkpoint)):
+    if inside or key_file in checkpoints_beside(out):
         raise SettingsError(
             "--resume-key may not lie in the output folder or be the checkpoint",
             next_step="name a file elsewhere, best on another medium that is not backed up",

@@ -7,6 +7,7 @@ record of that end is a list of things tried, not a claim (checks.py).
 
 import io
 import os
+import re
 import shutil
 import signal
 import threading
@@ -40,6 +41,7 @@ NOT_SHOWN = (
     "Destroying the model closes one route back; with the originals a new model can be trained, and gait, voice, "
     "body and surroundings are untouched by it.",
 )
+FILE_NAME = re.compile(r"\d{4,}\.enc")
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

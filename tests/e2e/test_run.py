@@ -145,6 +145,21 @@ def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None
     assert not (out.parent / "out.partial").exists()
 
 
+def test_the_log_tells_of_the_run_and_goes_on_from_the_statements_checkpoint(released: tuple[Path, dict]) -> None:
+    out, _ = released
+    shown = deid_audit("log", "show", "--case", "c1", "--json")
+    entries = document_in(shown.stdout)["entries"]
+    assert [one["event"] for one in entries] == ["run_started", "weights_destroyed", "run_ended"]
+    assert entries[-1]["statement_sha256"] == sha256_file(out / "evidence.json")
+    assert entries[-1]["certificate_sha256"] == sha256_file(out / "certificate.pdf")
+    checkpoint = out.parent / "checkpoint"
+    checkpoint.write_text(document_in((out / "evidence.json").read_text())["predicate"]["log_checkpoint"])
+    held = deid_audit("log", "verify", "--since", checkpoint)
+    assert held.returncode == 0, held.stdout
+    checkpoint.write_text(checkpoint.read_text().replace("\n", " \n", 1))
+    assert deid_audit("log", "verify", "--since", checkpoint).returncode == 1
+
+
 def test_the_release_keeps_size_frames_and_instants(released: tuple[Path, dict], clips: tuple[Path, Path]) -> None:
     before = open_video(clips[0], label="before")
     after = open_video(released[0] / "release" / "c1-01.mp4", label="after")

@@ -35,7 +35,7 @@ NAMES = {
     *("control.same_person", "identity.to_strangers.mean", "attack.insider.match_rate"),
     *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion", "strongest")),
     *(f"attack.descriptor.{name}" for name in ("rank1", "rank5", "excess", "fnir")),
-    *("erasure.complete", "erasure.key_on_disk"),
+    *("erasure.complete", "erasure.key_on_disk", "erasure.references_kept"),
 }
 
 

@@ -12,7 +12,7 @@ from deid_audit.certificate.questions import QUESTIONS, Part, parts_of
 from deid_audit.context import FIELDS
 from deid_audit.findings import CaseRecord, JobKind, Outcome, StageRecord, measured, not_measured
 from deid_audit.policy import judge, load_policy
-from tests.fakes import make_case, make_measurements, make_outputs, make_policy, make_rule
+from tests.fakes import make_case, make_erasure, make_measurements, make_outputs, make_policy, make_rule
 from tests.unit.certificates import ISSUED
 
 M, A, N = "measured", "answered", "not assessed"
@@ -116,6 +116,8 @@ def test_destruction_is_claimed_for_what_was_destroyed(kind: JobKind) -> None:
     text = annex(make_case(kind=kind))[22][0].text
     assert "2 of 2 checks" in text
     assert ("the audit's own data only" in text) == (kind == "audit")
+    kept = make_case(erasure=make_erasure().model_copy(update={"references_kept": True}))
+    assert "descriptors were kept" not in text and "descriptors were kept, encrypted" in annex(kept)[22][0].text
     none = make_case().erasure.model_copy(update={"checks": ()})
     assert {part.kind for part in annex(make_case().model_copy(update={"erasure": none}))[22]} == {N}
 

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
 from deid_audit.cli.inspect import document as inspect_document
+from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
@@ -33,17 +35,20 @@ from deid_audit.ledger import State
 from deid_audit.pipeline.approving import Approved
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
+from deid_audit.pipeline.rechecking import RecheckReport, judged_again
 from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED, chair, signer
 from tests.unit.inspections import inspection, nobody_found
+from tests.unit.log_building import STARTED, filled
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)]
 DOCUMENTED = [one for one in EXAMPLES if "schema" in one]
+LOG_DOCUMENTS = ("log-verify", "log-show", "log-prove", "log-check-proof")
 PASSPHRASE = "three quiet words"
 Place = tuple[str | int, ...]
 
@@ -130,6 +135,12 @@ def approved() -> Approved:
     return Approved(decision=decision, signer=chair(), signed_at=ISSUED, certificate_sha256="ab" * 32)
 
 
+def recheck_report() -> RecheckReport:
+    report = verify_report()
+    assert report.case is not None
+    return judged_again(report, report.case, report.case.policy, report.case.measurements[:3])
+
+
 def doctor_report() -> DoctorReport:
     found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
     blocked = DoctorFinding(area="models", name="centerface", status="missing", found="no file", needed_by=("run",))
@@ -146,6 +157,35 @@ def printed(*arguments: str) -> Any:
 def new_key() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         return printed("keys", "new", "--out", f"{folder}/keys")
+
+
+def vault_status() -> Any:
+    """Of a run that was killed, with a checkpoint and an older output."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        out.mkdir()
+        (out / "evidence.json").write_bytes(build_statement(make_case()))
+        (out.with_name("out.partial") / "work").mkdir(parents=True)
+        result = CliRunner().invoke(build_app(), ["vault", "status", str(out), "--json"])
+    assert result.exit_code == 3
+    return json.loads(result.stdout)
+
+
+def logged() -> dict[str, Any]:
+    """What the commands of the log print of one that holds, by the name of the document."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, proof = Path(folder, "log"), Path(folder, "proof.json")
+        note = Path(folder, "kept")
+        journal = filled(log)
+        note.write_text(journal.checkpoint(), encoding="utf-8")
+        journal.append(STARTED)
+        where, since = ("--log", str(log)), ("--since", str(note))
+        return {
+            "log-verify": printed("log", "verify", *where, *since),
+            "log-show": printed("log", "show", *where),
+            "log-prove": printed("log", "prove", "case-1", "--out", str(proof), *where, *since),
+            "log-check-proof": printed("log", "check-proof", str(proof), "--checkpoint", str(note)),
+        }
 
 
 def prepared_pack() -> Any:
@@ -168,6 +208,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "inspect": lambda: inspect_document(inspection()),
     "verify": lambda: verify_document(verify_report()),
     "approve": lambda: approve_document(approved()),
+    "recheck": lambda: recheck_document(recheck_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),
@@ -176,6 +217,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
+    "vault-status": vault_status,
+    **{name: partial(lambda one: logged()[one], name) for name in LOG_DOCUMENTS},
     "statement": statement,
 }
 each_document = pytest.mark.parametrize("name", BUILDERS)
@@ -193,6 +236,7 @@ def test_where_there_is_nothing_to_say_null_fits_too() -> None:
         checks=(), signers=(), case=None, file_problems=(), files_compared=0, checked_on=ISSUED.date()
     )
     assert_fits(verify_document(unread))
+    assert_fits(recheck_document(RecheckReport(verified=unread)))
     assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
     assert_fits(inspect_document(nobody_found()))
     withheld = concealed()

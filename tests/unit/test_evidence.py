@@ -138,7 +138,7 @@ OPTIONAL = {
     *("value", "sample_size", "noise_floor", "absent", "not_measured_because", "method", "detail", "settings"),
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
     *("interval", "no_interval_because", "bound", "if_missed"),
-    *("answers", "context", "allowed", "answer"),
+    *("answers", "context", "allowed", "answer", "log_checkpoint", "references_kept"),
 }
 FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
 
@@ -224,6 +224,7 @@ def a_ledger(**changes: Any) -> LedgerRecord:
         {"outputs_folder": "withheld"},
         {"erasure": make_erasure(complete=False)},
         {"measurements": make_measurements(key_on_disk=True)},
+        {"measurements": make_measurements(references_kept=True)},
         {"ledger": a_ledger(frames=199)},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 3})},
         {"ledger": a_ledger(states={"swapped": 198, "concealed": 2})},  # adds up, but coverage says otherwise

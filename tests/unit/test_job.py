@@ -1,12 +1,14 @@
 """The beginning of a job: a steward's answers are read, or refused, before any work is done."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deid_audit.errors import ContextFileError
+from deid_audit.errors import ContextFileError, Interrupted, LogError, NotEnoughFaces
+from deid_audit.log import log_folder
 from deid_audit.pipeline import job
 from deid_audit.pipeline.job import prepare
 from deid_audit.progress import SilentProgress
@@ -66,3 +68,41 @@ def test_what_cannot_be_taken_ends_the_job_before_it_begins(tmp_path: Path) -> N
         with pytest.raises(ContextFileError):
             begun(tmp_path, text)
     assert not (tmp_path / "out").exists()
+
+
+def logged_events(made: Any) -> list[dict[str, Any]]:
+    """The entries of the job's log that are about its case."""
+    lines = (log_folder(None) / "log.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [one for one in entries if one.get("case_id") == made.case_id]
+
+
+def test_a_refused_job_stands_in_the_log_by_its_errors_class_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEID_AUDIT_LOG", str(tmp_path / "log"))
+    made, _ = begun(tmp_path, None, "release")
+    assert not (tmp_path / "log").exists()  # what is refused before the work is no run
+    with pytest.raises(NotEnoughFaces), made.logged():
+        raise NotEnoughFaces("subject video 1 shows Anna")
+    with pytest.raises(Interrupted), made.logged():
+        raise Interrupted("stopped", exit_code=143)
+    with pytest.raises(KeyError), made.logged():
+        raise KeyError("Anna")
+    assert [(one["event"], one.get("error"), one.get("exit_code")) for one in logged_events(made)] == [
+        ("run_started", None, None),
+        ("run_refused", "NotEnoughFaces", 3),
+        ("run_started", None, None),
+        ("run_refused", "Interrupted", 143),
+        ("run_started", None, None),
+        ("run_refused", "KeyError", 1),
+    ]
+    assert "Anna" not in (tmp_path / "log" / "log.jsonl").read_text()
+
+
+def test_without_a_log_no_work_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_text("not a folder")
+    monkeypatch.setenv("DEID_AUDIT_LOG", str(tmp_path / "log"))
+    made, _ = begun(tmp_path, None, "release")
+    with pytest.raises(LogError), made.logged():
+        pytest.fail("work was begun")

@@ -195,7 +195,7 @@ SHIPPED = {
     | {("quality.seam", "at_most", 1), ("attack.strongest.auc", "at_most", 0.8)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}
     | {("audit.canary_recall", "at_least", 0.8), ("audit.smallest_face_px", "at_most", 32)}
-    | {("erasure.key_on_disk", "at_most", 0)},
+    | {("erasure.key_on_disk", "at_most", 0), ("erasure.references_kept", "at_most", 0)},
     "aies2020": PAPER_IDENTITY
     | {("identity.to_average_original.mean", "above", 0.6), ("keypoints.ap95", "at_least", 0.95)},
 }
@@ -381,6 +381,13 @@ def test_a_key_in_a_file_fails_strict_alone() -> None:
     verdict = judge(rows, load_policy("strict"))
     assert [finding.rule.metric for finding in verdict.findings if finding.outcome is F] == ["erasure.key_on_disk"]
     assert judge(make_measurements(), load_policy("strict")).outcome is P
+    assert judge(rows, load_policy("release")).outcome is P
+
+
+def test_kept_references_fail_strict_alone() -> None:
+    rows = make_measurements(references_kept=True)
+    verdict = judge(rows, load_policy("strict"))
+    assert [finding.rule.metric for finding in verdict.findings if finding.outcome is F] == ["erasure.references_kept"]
     assert judge(rows, load_policy("release")).outcome is P
 
 

@@ -120,7 +120,7 @@ def test_a_second_sighting_that_reaches_out_of_the_face_is_covered() -> None:
     assert painter.beside == [[160.0]], "so that it counts as a meeting"
     assert at(image, 240) == BLACK and told(regions)[1][2] == "second sighting"
     done.ledger.append(_entry(regions))
-    assert subject_boxes(done)[0, 0] == 100
+    assert subject_boxes(done.ledger)[0, 0] == 100
 
 
 def test_a_head_of_nobody_known_counts_as_the_subjects_where_they_are_not_seen() -> None:
