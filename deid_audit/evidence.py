@@ -107,8 +107,8 @@ def compare_files(case: CaseRecord, folder: Path) -> list[FileProblem]:
 
 
 def manifest_text(outputs: Iterable[OutputFile]) -> str:
-    """The checksums of a folder as `sha256sum -c` reads them; the manifest itself is left out."""
-    listed = sorted((output for output in outputs if output.role != "manifest"), key=lambda output: output.name)
+    """The checksums of these files as `sha256sum -c` and BagIt (RFC 8493) read them, in the order of the names."""
+    listed = sorted(outputs, key=lambda output: output.name)
     for output in listed:
         _check_output(output)
     return "".join(f"{output.sha256}  {output.name}\n" for output in listed)
@@ -214,10 +214,10 @@ def ledger_adds_up(case: CaseRecord) -> bool:
 
 
 def _check_output(output: OutputFile) -> None:
-    """A plain file name and a SHA-256: nothing that leads out of the folder or breaks a line of the manifest."""
+    """A relative path and a SHA-256: nothing that leads out of the folder or breaks a line of the manifest."""
     name = output.name
-    if not name or name in (".", "..") or not name.isprintable() or "/" in name or "\\" in name:
-        raise EvidenceError("an output's name is not a plain file name", next_step=_NEXT)
+    if not name.isprintable() or "\\" in name or {"", ".", ".."} & set(name.split("/")):
+        raise EvidenceError("an output's name is not a plain relative path", next_step=_NEXT)
     if not _SHA256.fullmatch(output.sha256):
         raise EvidenceError("an output's sha256 is not 64 lower-case hex digits", next_step=_NEXT)
 

@@ -60,7 +60,7 @@ class VideoFacts(Strict):
 class OutputFile(Strict):
     """One file of the release (or withheld) folder, by name and sha256."""
 
-    name: str = Field(description="File name in the output folder.")
+    name: str = Field(description="Path of the file in that folder, its parts joined by `/`.")
     sha256: str = Field(description="SHA-256 of the file, hex.")
     size_bytes: int = Field(description="Size, in bytes.")
-    role: Literal["video", "readme", "manifest"] = Field(description="What the file is for.")
+    role: Literal["video", "readme", "script", "metadata", "manifest"] = Field(description="What the file is for.")

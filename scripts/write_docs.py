@@ -106,8 +106,8 @@ def exit_statuses() -> str:
 
 
 def checks() -> str:
-    """What `deid-audit verify` checks, in order, from `pipeline.verify`."""
-    from deid_audit.pipeline.verify import CHECKS  # noqa: PLC0415
+    """What `deid-audit verify` checks, in order, from `pipeline.checks`."""
+    from deid_audit.pipeline.checks import CHECKS  # noqa: PLC0415
 
     return _table(("check", "holds when"), [(f"`{name}`", words) for name, words in CHECKS.items()])
 
@@ -147,7 +147,7 @@ def statement_schema() -> dict[str, Any]:
     predicate["properties"]["verificationResult"] = result
     predicate["required"].append("verificationResult")
     digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
-    name = {"type": "string", "description": "File name in the output folder."}
+    name = {"type": "string", "description": "Path of the file in its folder."}
     subject = _object("One file that the statement is about.", name=name, digest=digest)
     statement = _object(
         "evidence.json, exactly the bytes that are attached to the certificate and signed.",

@@ -271,7 +271,9 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
     bad: dict[str, float | None] = {"identity.to_original.mean": 0.55, "identity.to_original.p01": 0.41}
     policy: Policy = changes.get("policy", make_policy())
     rows = changes.get("measurements", make_measurements(videos=videos, swapped=bad if failing else None))
-    files = {f"{case_id}-{number:02d}.mp4": b"video %d" % number for number in range(1, videos + 1)}
+    folder = changes.get("outputs_folder", "withheld" if failing else "release")
+    place = "data/" if folder == "release" else ""
+    files = {f"{place}{case_id}-{number:02d}.mp4": b"video %d" % number for number in range(1, videos + 1)}
     files |= {"README.txt": b"the faces are synthetic\n", "manifest-sha256.txt": b"sums\n"}
     written = VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=())
     numbers = range(1, videos + 1)
@@ -285,7 +287,7 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
         ),
         "policy": policy,
         "verdict": judge(rows, policy),
-        "outputs_folder": "withheld" if failing else "release",
+        "outputs_folder": folder,
         "outputs": make_outputs(files),
         "originals": tuple(make_video_facts(f"subject video {number}") for number in numbers),
         "donors": (make_video_facts("donor video 1"),),

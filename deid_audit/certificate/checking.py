@@ -78,7 +78,7 @@ class SignedBy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateCheck:
-    """All facts of `FACTS`, in that order, with what was read on the way."""
+    """All facts of `FACTS`, in that order, with what was read on the way; the steward is the first signer."""
 
     facts: tuple[Fact, ...]
     signers: tuple[SignedBy, ...]

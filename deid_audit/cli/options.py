@@ -49,6 +49,15 @@ ReleaseFolder = Annotated[
         "--release", metavar="DIR", readable=False, help="The files; else release/ or withheld/ beside the certificate."
     ),
 ]
+AttestationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--attestation",
+        metavar="FILE",
+        readable=False,
+        help="The attestation; else attestation.dsse.json beside the certificate, where it stands.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
 SubjectPhoto = Annotated[
     Path | None,

@@ -1,15 +1,15 @@
-"""`deid-audit verify`: check a certificate, its statement and its files; every check is printed, also skipped ones."""
+"""`deid-audit verify`: check a certificate and what goes with it; every check is printed, also skipped ones."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.options import AttestationFile, Json, ReleaseFolder, Trusted, TrustFile, print_json
 
 if TYPE_CHECKING:
     from deid_audit.certificate.checking import SignedBy
-    from deid_audit.pipeline.verify import VerifyReport
+    from deid_audit.pipeline.checks import VerifyReport
 
 SCHEMA = "deid-audit/verify/v2"
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
@@ -22,9 +22,10 @@ def verify(
     release: ReleaseFolder = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    attestation: AttestationFile = None,
     as_json: Json = False,
 ) -> None:
-    """Check a certificate offline: signatures, statement, verdict and files.
+    """Check a certificate offline: signatures, statement, attestation, verdict and files.
 
     Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, or refused by
     the ethics board's chair; else 1.
@@ -32,7 +33,8 @@ def verify(
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
-    report = run_verify(certificate, release=release, trust=read_trust(trust or [], trust_file))
+    trusted = read_trust(trust or [], trust_file)
+    report = run_verify(certificate, release=release, trust=trusted, attestation=attestation)
     if as_json:
         print_json(_document(report))
     else:

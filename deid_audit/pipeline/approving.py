@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from deid_audit.attestation import add_signature
 from deid_audit.certificate.checking import CertificateCheck, check_certificate
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import Signer
@@ -22,8 +23,9 @@ from deid_audit.certificate.trust import Trust, same_person
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, NotToBeApproved, SignatureError
 from deid_audit.findings import Outcome
+from deid_audit.pipeline.checks import VerifyReport
 from deid_audit.pipeline.staging import interruptible
-from deid_audit.pipeline.verify import VerifyReport, read_certificate, verify_bytes
+from deid_audit.pipeline.verify import ATTESTATION_FILE, read_certificate, verify_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def approve(
     1. All checks of `verify`, with the chair's signature not demanded yet: what does not hold is not signed.
     2. Nobody has decided, and the chair is neither the steward nor somebody whom the trust file does not name.
     3. Only a certificate that is PASSED and within its validity can be approved; any can be refused.
-    4. Signed, checked again as a whole, written.
+    4. Signed, checked again as a whole, written; on approval, the attestation beside the certificate is signed, too.
 
     Args:
         certificate: the certificate.pdf; its folder is where it is written.
@@ -129,9 +131,15 @@ def _require_holds(check: CertificateCheck) -> None:
 
 
 def _attested(folder: Path, signer: Signer, decision: Decision) -> Mapping[Path, bytes]:
-    """The other files that a decision changes, complete: the attestation beside the certificate, once there is one."""
-    # CALL SITE for attestation.add_signature(envelope, signer.private_key, signer.certificate), on approval only.
-    return {}
+    """The attestation beside the certificate with the chair's signature; nothing where none stands, or on a refusal."""
+    path = folder / ATTESTATION_FILE
+    if not decision.approves or not path.exists():
+        return {}
+    try:
+        envelope = path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
+    return {path: add_signature(envelope, signer.private_key, signer.certificate)}
 
 
 def _put_in_place(files: Mapping[Path, bytes]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deid_audit import __version__
+from deid_audit.attestation import METHOD_TEXT as ATTESTATION_METHOD
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
@@ -42,7 +43,7 @@ from deid_audit.measure import (
     tremor,
 )
 from deid_audit.measure.identity import FrameDistances
-from deid_audit.pipeline import finishing, issuing
+from deid_audit.pipeline import finishing, issuing, packaging
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
 from deid_audit.pipeline.finishing import ledger_record, refuse_incomplete
 from deid_audit.pipeline.job import Job
@@ -125,10 +126,15 @@ def conclude(
     verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
     released = [video.released for video in examined.watched]
-    outputs = issuing.write_outputs(
-        partial, [video.path for video in released], case_id=job.case_id, kind=job.kind, passed=passed
+    rendered = [video.path for video in released]
+    outputs = (
+        packaging.write_release(
+            partial / "release", rendered, case_id=job.case_id, kind=job.kind, issued_at=issued_at.isoformat()
+        )
+        if passed
+        else packaging.write_withheld(partial / "withheld", rendered)
     )
-    released[0].path.parent.rmdir()
+    rendered[0].parent.rmdir()
     figures = [*examined.plots, *(pictures(examined.watched) if passed else [])]
     case = CaseRecord(
         kind=job.kind,
@@ -157,7 +163,7 @@ def conclude(
     with job.progress.step("issuing the certificate", 1) as step:
         certificate_sha256 = issuing.issue(partial, case, figures, job.signer, issued_at=issued_at)
         step.advance()
-    seen = _where_they_are_now(partial / case.outputs_folder, examined)
+    seen = _where_they_are_now(partial / case.outputs_folder, case, examined)
     explanations = explain(case, seen)
     issuing.write_audit(
         partial,
@@ -206,11 +212,13 @@ def _cell(value: float | bool | None) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value).lower()
 
 
-def _where_they_are_now(folder: Path, examined: Examined) -> list[SeenVideo]:
+def _where_they_are_now(folder: Path, case: CaseRecord, examined: Examined) -> list[SeenVideo]:
     """The watched videos, each at the place its file was moved to."""
     seen = []
-    for number, (video, distances) in enumerate(zip(examined.watched, examined.distances, strict=True), start=1):
-        moved = replace(video.released, path=folder / video.released.path.name)
+    places = [output.name for output in case.outputs if output.role == "video"]
+    watched = zip(examined.watched, examined.distances, places, strict=True)
+    for number, (video, distances, place) in enumerate(watched, start=1):
+        moved = replace(video.released, path=folder / place)
         seen.append(SeenVideo(number=number, watched=replace(video, released=moved), distances=distances))
     return seen
 
@@ -261,7 +269,7 @@ def _stages(
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
         ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
-        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD}", 0.0, {}),
+        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD} {ATTESTATION_METHOD}", 0.0, {}),
     )
     return tuple(StageRecord(stage=n, method=m, seconds=s, settings=dict(values)) for n, m, s, values in rows)
 

@@ -1,6 +1,7 @@
-"""From measurements to the output folder: files and manifest, the statement, the signed certificate, the audit folder.
+"""From measurements to the output folder: the statement, the signed certificate and attestation, the audit folder.
 
-Everything written here carries the case id and digests only.
+The files that they are about are written before (`packaging.py`). Everything written here carries the case id and
+digests only.
 """
 
 import csv
@@ -12,16 +13,17 @@ from datetime import datetime
 from pathlib import Path
 
 from deid_audit import __version__
+from deid_audit.attestation import attest
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
-from deid_audit.evidence import build_statement, manifest_text
-from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, OutputFile, Verdict
+from deid_audit.evidence import build_statement
+from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
 from deid_audit.ledger import LedgerFrame, to_csv
 
-MANIFEST, README, CERTIFICATE, STATEMENT = "manifest-sha256.txt", "README.txt", "certificate.pdf", "evidence.json"
+CERTIFICATE, STATEMENT, ATTESTATION = "certificate.pdf", "evidence.json", "attestation.dsse.json"
 _PACKAGES = (
     *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
     *("pyhanko", "scipy", "torch", "weasyprint"),
@@ -60,57 +62,11 @@ _NOT_ASSESSED_OF_PACKS = (
     "Whether the donor's pack says the truth about its licence, its consent and its making.",
 )
 
-_MADE_BY: dict[JobKind, str] = {
-    "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
-model trained for this pair; where no good replacement was possible the face is covered in black.
-Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.""",
-    "conceal": """Every face that was found in these videos is covered. Sound, subtitles and descriptive tags
-were removed. Nothing else in the picture was changed.""",
-    "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
-them with the originals and judged the result. The files are byte for byte those it was given.""",
-}
-_README_TEXT = """deid-audit release, case {case_id}
-
-{made_by}
-
-This reduces the risk that the subject is recognised. It does not make the videos anonymous:
-hair, body, movement, clothing and surroundings are as they were.
-
-manifest-sha256.txt lists the files; check them with:  sha256sum -c manifest-sha256.txt
-The certificate (certificate.pdf, kept beside this folder) says what was measured and what was not.
-Check it with:  deid-audit verify certificate.pdf --release FOLDER --trust signer.crt
-"""
-
 
 def not_assessed(kind: JobKind, *, from_pack: bool = False) -> tuple[str, ...]:
     """What no certificate of this kind says anything about; `from_pack`: the donor came from one."""
     of_others = _NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()
     return (*of_others, _VOICE[kind], *_NOT_ASSESSED, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
-
-
-def write_outputs(
-    partial: Path, rendered: Sequence[Path], *, case_id: str, kind: JobKind, passed: bool
-) -> tuple[OutputFile, ...]:
-    """Moves the rendered videos to release/ or withheld/ and writes README and manifest beside them."""
-    folder = partial / ("release" if passed else "withheld")
-    folder.mkdir()
-    outputs: list[OutputFile] = []
-    for video in rendered:
-        target = folder / video.name
-        video.rename(target)
-        outputs.append(_described(target, "video"))
-    if passed:
-        (folder / README).write_text(_README_TEXT.format(case_id=case_id, made_by=_MADE_BY[kind]), encoding="utf-8")
-        outputs.append(_described(folder / README, "readme"))
-        (folder / MANIFEST).write_text(manifest_text(outputs), encoding="utf-8")
-        outputs.append(_described(folder / MANIFEST, "manifest"))
-    return tuple(outputs)
-
-
-def _described(path: Path, role: str) -> OutputFile:
-    return OutputFile.model_validate(
-        {"name": path.name, "sha256": sha256_file(path), "size_bytes": path.stat().st_size, "role": role}
-    )
 
 
 def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[str, str]:
@@ -128,7 +84,7 @@ def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[
 
 
 def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Signer, *, issued_at: datetime) -> str:
-    """Writes evidence.json, certificate.pdf and signer.crt, and gives the certificate's sha256.
+    """Writes evidence.json, certificate.pdf, attestation.dsse.json and signer.crt; gives the certificate's sha256.
 
     EvidenceError when a file changed since it was hashed.
     """
@@ -139,8 +95,10 @@ def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Si
     statement = build_statement(case)
     unsigned = render_certificate(case, statement, figures, issued_at=issued_at)
     signed = sign_pdf(unsigned, signer, signed_at=issued_at)
+    attestation = attest(statement, [(signer.private_key, signer.certificate)])
     (partial / STATEMENT).write_bytes(statement)
     (partial / CERTIFICATE).write_bytes(signed)
+    (partial / ATTESTATION).write_bytes(attestation)
     (partial / "signer.crt").write_bytes(signer.certificate_pem)
     return sha256_bytes(signed)
 

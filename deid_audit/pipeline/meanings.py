@@ -93,6 +93,18 @@ MEANINGS = {
     "statement.verdict": Meaning(
         "The stated verdict does not follow from the stated numbers and the stated policy.", _REPORT
     ),
+    "attestation.readable": Meaning(
+        "The attestation beside the certificate is damaged, or was not written by deid-audit.",
+        "Go by the certificate; ask the issuer for the attestation again, or check without it.",
+    ),
+    "attestation.same": Meaning(
+        "The attestation beside the certificate is that of another certificate.",
+        "Ask the issuer for the attestation of this one, or check without it.",
+    ),
+    "attestation.signed": Meaning(
+        "The attestation was not signed by the steward, and by the chair who approves, but by fewer, more or others.",
+        "Ask whoever signed last for both files as they were signed, or check without the attestation.",
+    ),
     "files.compared": Meaning(
         "The released files are not those that were measured and certified, or were not there to be compared.",
         "Give their folder with --release; where they differ, ask the issuer for the files again and release none.",

@@ -1,4 +1,4 @@
-"""Verify a certificate: signatures, statement, verdict and files, every check run and reported in words.
+"""Verify a certificate: signatures, statement, attestation, verdict and files, every check run and told in words.
 
 What a board runs, offline and years later. It trusts the certificates it is given and the bytes it reads; a check
 that could not be made is `skipped`, and what was skipped never counts as held. It changes nothing.
@@ -8,146 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
 
-from deid_audit.answers import AnswerFinding, valid_until
-from deid_audit.certificate.checking import FACTS, CertificateCheck, SignedBy, check_certificate
-from deid_audit.certificate.decisions import Decision
+from cryptography import x509
+
+from deid_audit.answers import AnswerFinding
+from deid_audit.attestation import Envelope, check_signature, key_id, read_envelope
+from deid_audit.certificate.checking import CertificateCheck, SignedBy, check_certificate
 from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
-from deid_audit.context import has_run_out
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SettingsError, SignatureError
 from deid_audit.evidence import FileProblem, compare_files, parse_statement
-from deid_audit.findings import CaseRecord, Finding, Outcome
+from deid_audit.findings import CaseRecord, Finding
+from deid_audit.pipeline.checks import Check, Status, VerifyReport
 from deid_audit.policy import judge
 
-Status = Literal["ok", "failed", "skipped", "not_applicable"]
-STATEMENT_FILE = "evidence.json"
+STATEMENT_FILE, ATTESTATION_FILE = "evidence.json", "attestation.dsse.json"
 LARGEST_CERTIFICATE_BYTES = 64 << 20
-CHECKS = FACTS | {
-    "statement.parsed": "the statement is complete and in its exact form",
-    "statement.sibling": "evidence.json beside the certificate is the attached one",
-    "statement.signer": "the statement names the one who signed",
-    "statement.verdict": "the verdict follows from the measurements, the answers and the policy",
-    "files.compared": "the files are those of the statement",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check: its id in `CHECKS`, how it came out, and what was found."""
-
-    id: str
-    status: Status
-    detail: str
-
-    @property
-    def title(self) -> str:
-        return CHECKS[self.id]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
-    """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
-
-    `checked_on` is the day (UTC) that a stated validity is held against; `statement_sha256` is of the attached
-    statement's bytes, empty without one; `trust_sha256` is the trust file's.
-    """
-
-    checks: tuple[Check, ...]
-    signers: tuple[SignedBy, ...]
-    case: CaseRecord | None
-    file_problems: tuple[FileProblem, ...]
-    files_compared: int
-    checked_on: date
-    trust_sha256: str | None = None
-    statement_sha256: str = ""
-
-    @property
-    def verdict(self) -> Outcome | None:
-        """The recorded verdict, and only when it follows from the recorded measurements."""
-        derived = any(check.id == "statement.verdict" and check.status == "ok" for check in self.checks)
-        return self.case.verdict.outcome if self.case is not None and derived else None
-
-    @property
-    def holds(self) -> bool:
-        """Whether every check was made and came out.
-
-        Only an absent sibling evidence.json may be skipped, and only a chair's signature that nobody demands and that
-        is not there may be what a check would have been about.
-        """
-        made = [check.id for check in self.checks] == list(CHECKS)
-        return made and all(check.status == "ok" or check in self._excused for check in self.checks)
-
-    @property
-    def _excused(self) -> tuple[Check, ...]:
-        return tuple(
-            check
-            for check in self.checks
-            if (check.id == "statement.sibling" and check.status == "skipped")
-            or (check.id.startswith("approval.") and check.status == "not_applicable")
-        )
-
-    @property
-    def decision(self) -> Decision | None:
-        """The chair's decision, where the chair has signed; it counts only where the evidence holds."""
-        return next((one.decision for one in self.signers if one.role == "chair"), None)
-
-    @property
-    def refused(self) -> bool:
-        return self.decision is not None and not self.decision.approves
-
-    @property
-    def unmet(self) -> tuple[Check, ...]:
-        """What does not hold, failed checks first, then those that could not be made."""
-        failed = [check for check in self.checks if check.status == "failed"]
-        return (*failed, *(one for one in self.checks if one.status == "skipped" and one not in self._excused))
-
-    @property
-    def exit_code(self) -> int:
-        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, refused or run out; 1 anything else."""
-        if not self.holds:
-            return 1
-        return 0 if self.verdict is Outcome.PASSED and not self.ran_out and not self.refused else 3
-
-    @property
-    def ran_out(self) -> str:
-        """The last day on which a release may rest on this certificate, where it has passed; else empty."""
-        until = None if self.case is None else valid_until(self.case.context)
-        return until if until is not None and has_run_out(until, self.checked_on) else ""
-
-    @property
-    def conclusion(self) -> str:
-        """The result in one plain sentence."""
-        if self.exit_code == 0:
-            approved = "" if self.decision is None else f" approved by the chair{self._conditions},"
-            return (
-                f"Authentic, from an issuer you trust, PASSED,{approved} and every file is the certified one."
-                f"{self._caveat}"
-            )
-        if self.exit_code == 3:
-            return f"Authentic and from an issuer you trust, but {self._why_not}.{self._caveat}"
-        return f"Does not hold: {self.unmet[0].detail if self.unmet else 'not every check was made'}."
-
-    @property
-    def _why_not(self) -> str:
-        if self.verdict is not Outcome.PASSED:
-            return f"the verdict is {self.verdict}: not to be released"
-        if self.refused:
-            return f"the chair of the ethics board refused the release{self._conditions}: not to be released"
-        return f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
-
-    @property
-    def _conditions(self) -> str:
-        stated = None if self.decision is None else self.decision.conditions
-        return "" if stated is None else f" (conditions: {stated})"
-
-    @property
-    def _caveat(self) -> str:
-        """A key made on the spot is trusted on the reader's word alone; say so."""
-        if self.case is None or self.case.signer.verified_issuer:
-            return ""
-        return " The key was made on the spot: who issued this is as sure as the way its certificate came to you."
 
 
 def _today() -> date:
@@ -155,7 +31,12 @@ def _today() -> date:
 
 
 def verify(
-    certificate: Path, *, release: Path | None, trust: Trust, today: Callable[[], date] = _today
+    certificate: Path,
+    *,
+    release: Path | None,
+    trust: Trust,
+    attestation: Path | None = None,
+    today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Run every check on `certificate`.
 
@@ -163,27 +44,36 @@ def verify(
        with one statement attached.
     2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the steward.
     3. The verdict: judged again from the statement's measurements and answers with the statement's policy.
-    4. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
+    4. The attestation: `attestation`, else attestation.dsse.json beside the certificate, where it stands: in its exact
+       form, of the attached statement, signed by those who signed the PDF.
+    5. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
 
     Raises:
         EvidenceError: the certificate's file cannot be read.
     """
-    return verify_bytes(read_certificate(certificate), certificate, release=release, trust=trust, today=today)
+    pdf = read_certificate(certificate)
+    return verify_bytes(pdf, certificate, release=release, trust=trust, attestation=attestation, today=today)
 
 
 def verify_bytes(
-    pdf: bytes, certificate: Path, *, release: Path | None, trust: Trust, today: Callable[[], date] = _today
+    pdf: bytes,
+    certificate: Path,
+    *,
+    release: Path | None,
+    trust: Trust,
+    attestation: Path | None = None,
+    today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Like `verify`, for the bytes that `read_certificate` gave: what is signed next is what was checked."""
-    return _Verification(certificate, release, check_certificate(pdf, trust), today(), trust.sha256).run()
+    examined = check_certificate(pdf, trust)
+    return _Verification(certificate, release, attestation, examined, today(), trust.sha256).run()
 
 
 def read_certificate(path: Path) -> bytes:
     """The certificate's bytes; EvidenceError when there are none, or too many."""
     next_step = "give the path of a certificate.pdf"
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_CERTIFICATE_BYTES + 1)
+        data = _read_limited(path)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise EvidenceError(f"the certificate cannot be read: {why}", next_step=next_step) from None
@@ -206,6 +96,12 @@ def read_trust(certificates: Sequence[Path], trust_file: Path | None) -> Trust:
     return load_trust_file(trust_file)
 
 
+def _read_limited(path: Path) -> bytes:
+    """At most a byte more than the largest certificate: no file given here may fill the memory."""
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_CERTIFICATE_BYTES + 1)
+
+
 def _read_trusted(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -222,11 +118,13 @@ class _Verification:
 
     certificate: Path
     release: Path | None
+    attestation: Path | None
     examined: CertificateCheck
     today: date
     trust_sha256: str | None
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
+    envelope: Envelope | None = None
     problems: tuple[FileProblem, ...] = ()
     compared: int = 0
 
@@ -240,6 +138,9 @@ class _Verification:
             "statement.sibling": self._sibling,
             "statement.signer": self._signer,
             "statement.verdict": self._verdict,
+            "attestation.readable": self._readable,
+            "attestation.same": self._same,
+            "attestation.signed": self._signed,
             "files.compared": self._files,
         }
         for check_id, step in steps.items():
@@ -299,6 +200,31 @@ class _Verification:
             )
         return f"{again.outcome} by policy {case.policy.id}, version {case.policy.version}"
 
+    def _readable(self) -> str:
+        path = self.attestation or self.certificate.parent / ATTESTATION_FILE
+        if self.attestation is None and not path.exists():
+            raise _Skipped(f"no {ATTESTATION_FILE} stands beside the certificate: not there, not compared")
+        try:
+            data = _read_limited(path)
+        except OSError as error:
+            raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
+        self.envelope = read_envelope(data)
+        return f"signatures: {len(self.envelope.signatures)}"
+
+    def _read_attestation(self) -> Envelope:
+        if self.envelope is None:
+            raise _Skipped("there is no attestation that could be read")
+        return self.envelope
+
+    def _same(self) -> str:
+        if self._read_attestation().payload != self._statement():
+            raise EvidenceError("the attestation is of another statement than the attached one")
+        return "the same bytes"
+
+    def _signed(self) -> str:
+        attests = [one.certificate for one in self.examined.signers if one.role == "steward" or approves(one)]
+        return _check_signers(self._read_attestation(), attests)
+
     def _files(self) -> str:
         case = self._read_case()
         folder = files_folder(self.certificate, self.release, case)
@@ -315,6 +241,25 @@ class _Verification:
 def files_folder(certificate: Path, release: Path | None, case: CaseRecord) -> Path:
     """Where the files of a case are looked for: in `release`, else beside the certificate."""
     return release or certificate.parent / case.outputs_folder
+
+
+def approves(signer: SignedBy) -> bool:
+    """Whether this is a chair who approves: only then do they sign the attestation, too."""
+    return signer.decision is not None and signer.decision.approves
+
+
+def _check_signers(envelope: Envelope, certificates: Sequence[x509.Certificate]) -> str:
+    """Words, where exactly the holders of these certificates signed the envelope in this order; else EvidenceError."""
+    if not certificates:
+        raise _Skipped("the signer could not be read")
+    if [one.keyid for one in envelope.signatures] != [key_id(one) for one in certificates]:
+        raise EvidenceError(
+            "the attestation is not signed by exactly those who stand for the certificate: the steward, and the chair "
+            "who approves"
+        )
+    if not all(check_signature(envelope, one) for one in certificates):
+        raise EvidenceError("a signature of the attestation does not fit")
+    return "by the same key" if len(certificates) == 1 else f"by the same {len(certificates)} keys"
 
 
 def _facts(finding: Finding) -> tuple[object, ...]:

@@ -20,8 +20,11 @@ from deid_audit.vision.detectors import MediaPipeDetector
 from tests.e2e.short_clips import pictures_of
 
 MARKER = ".deid-audit-partial"
-_VIDEO = re.compile(r"(rendered|withheld|release)/\.?[\w.-]+\.mp4(\.part)?")
-_PAPER = re.compile(r"certificate\.pdf|evidence\.json|signer\.crt|audit/.*|release/(README\.txt|manifest-sha256\.txt)")
+_VIDEO = re.compile(r"(rendered|withheld|release/data)/\.?[\w.-]+\.mp4(\.part)?")
+_PAPER = re.compile(
+    r"certificate\.pdf|evidence\.json|attestation\.dsse\.json|signer\.crt|audit/.*"
+    r"|release/([\w-]+\.txt|verify\.sh|data/ro-crate-metadata\.json)"
+)
 _CIPHERTEXT = re.compile(r"work/\d{4}\.enc")
 _LEAST_CHANGE = 6.0  # mean levels inside the face; the encoder alone changes 1 to 2
 

@@ -21,7 +21,7 @@ from tests.e2e.plaintext import Originals, faults
 from tests.e2e.warm import Running, WarmCommand, arguments, assert_one_message
 
 pytestmark = pytest.mark.e2e
-COMPLETE = {"withheld", "certificate.pdf", "evidence.json", "signer.crt", "audit"}
+COMPLETE = {"withheld", "certificate.pdf", "evidence.json", "attestation.dsse.json", "signer.crt", "audit"}
 
 
 @pytest.fixture(scope="module")

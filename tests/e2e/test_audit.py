@@ -86,7 +86,7 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     assert result["frames"]["concealed"] == FRAMES
     assert result["audit"]["verdict"] == "PASSED"
     assert sorted(path.name for path in folder.iterdir()) == ["case", "covered.mp4"]
-    assert (folder / "case" / "release" / "c1-01.mp4").read_bytes() == (folder / "covered.mp4").read_bytes()
+    assert (folder / "case" / "release" / "data" / "c1-01.mp4").read_bytes() == (folder / "covered.mp4").read_bytes()
     assert "Every face that was found" in (folder / "case" / "release" / "README.txt").read_text()
     statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
     assert statement["kind"] == "conceal"
@@ -114,7 +114,7 @@ def test_answers_stand_in_statement_and_certificate_and_nowhere_else(covered: tu
     pages = "".join(page.extract_text() for page in pypdf.PdfReader(folder / "case" / "certificate.pdf").pages)
     assert "".join(f"Recipient: {RECIPIENT}".split()) in "".join(pages.split())
     found = {path.name for path in folder.rglob("*") if path.is_file() and RECIPIENT.encode() in path.read_bytes()}
-    assert found == {"evidence.json"}  # the certificate's pages are compressed
+    assert found == {"evidence.json"}  # the certificate's pages are compressed, the attestation is base64
     named = [path for path in folder.rglob("*") if path.is_file() and b"jane-doe" in path.read_bytes()]
     assert named == [] and "jane-doe" not in pages
 

@@ -19,6 +19,7 @@ from tests.unit.made_videos import picture
 
 pytestmark = pytest.mark.e2e
 LIMIT_S = 300
+BESIDE = ("certificate.pdf", "evidence.json", "attestation.dsse.json", "signer.crt", "audit")
 CONTAINERS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "mpg": "mpeg2video"}
 # Videos, of them in full when they still open, policies, and videos with a face whose bytes are changed a little.
 EVERY_DAY, SOAK = (16, 2, 8, 1), (350, 40, 150, 8)
@@ -125,9 +126,9 @@ def fault(done: Done, out: Path) -> str:
 
 def _is_complete(out: Path, *, released: bool) -> bool:
     folder = "release" if released else "withheld"
-    if {path.name for path in out.iterdir()} != {folder, "certificate.pdf", "evidence.json", "signer.crt", "audit"}:
+    if {path.name for path in out.iterdir()} != {folder, *BESIDE}:
         return False
-    check = ["sha256sum", "--strict", "-c", "manifest-sha256.txt"]
+    check = ["sha256sum", "--strict", "-c", "manifest-sha256.txt", "tagmanifest-sha256.txt"]
     return not released or subprocess.run(check, cwd=out / folder, capture_output=True, check=False).returncode == 0
 
 
@@ -208,7 +209,8 @@ def test_five_hundred_mutated_videos_and_policies_end_well(
 def test_a_bad_end_would_be_seen(tmp_path: Path, status: int, said: str, wrong: str) -> None:
     out = tmp_path / "out"
     if status == 0:
-        for name in ("release", "certificate.pdf", "evidence.json", "signer.crt", "audit"):
+        for name in ("release", *BESIDE):
             (out / name).mkdir(parents=True)
-        (out / "release" / "manifest-sha256.txt").write_text(f"{'0' * 64}  c1-01.mp4\n")
+        for name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+            (out / "release" / name).write_text(f"{'0' * 64}  data/c1-01.mp4\n")
     assert wrong in fault(Done(status=status, stdout="", stderr=said), out)

@@ -92,8 +92,8 @@ def write_videos(folder: Path, subject: list[Image], donor: list[Image]) -> None
 
 
 def hand_over(case: Path, folder: Path) -> None:
-    """What a board receives: the certificate, the released files and the issuer's certificate."""
-    for name in ("certificate.pdf", "signer.crt"):
+    """What a board receives: certificate and attestation, the released files and the issuer's certificate."""
+    for name in ("certificate.pdf", "attestation.dsse.json", "signer.crt"):
         shutil.copy(case / name, folder)
     shutil.copytree(case / "release", folder / "release")
 
@@ -137,7 +137,7 @@ def test_the_commands_of_readme_hang_together(ended: dict[tuple[int, str], Ended
     runs = [one for (_, line), one in ended.items() if name_of(line) == "run"]
     [check] = re.findall(r"check it with (.*)", runs[0].done.stdout)
     assert typed(check, runs[0].folder).returncode == 3
-    assert [path.name for path in (runs[0].folder / "OUT").glob("*/*.mp4") if path.parent.name != "withheld"] == []
+    assert [path.name for path in (runs[0].folder / "OUT").rglob("*.mp4") if path.parent.name != "withheld"] == []
     assert len(list((runs[0].folder / "OUT" / "withheld").glob("*.mp4"))) == 2
     [keys] = [one for (_, line), one in ended.items() if name_of(line) == "keys new"]
     assert (keys.folder / "OUT" / "signer.crt").read_bytes() == (keys.folder / "keys" / "signer.crt").read_bytes()

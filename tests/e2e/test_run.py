@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import av
+import bagit
 import cv2
 import numpy as np
 import pikepdf
@@ -131,15 +132,21 @@ def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None
         "release",
         "certificate.pdf",
         "evidence.json",
+        "attestation.dsse.json",
         "signer.crt",
         "audit",
     }
-    assert sorted(result["released"]) == sorted(path.name for path in (out / "release").iterdir())
-    check = subprocess.run(["sha256sum", "-c", "manifest-sha256.txt"], cwd=out / "release", check=False)
+    files = [path for path in (out / "release").rglob("*") if path.is_file()]
+    assert sorted(result["released"]) == sorted(str(path.relative_to(out / "release")) for path in files)
+    check = subprocess.run(
+        ["sha256sum", "-c", "manifest-sha256.txt", "tagmanifest-sha256.txt"], cwd=out / "release", check=False
+    )
     assert check.returncode == 0
+    bagit.Bag(str(out / "release")).validate()
     verified = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--json")
     assert verified.returncode == 0, verified.stdout
     assert document_in(verified.stdout)["verdict"] == "PASSED"
+    assert {check["status"] for check in document_in(verified.stdout)["checks"]} == {"ok"}
     assert document_in((out / "evidence.json").read_text())["predicate"]["kind"] == "swap"
     assert deid_audit("verify", out / "certificate.pdf").returncode == 1
     assert not (out.parent / "out.partial").exists()
@@ -162,7 +169,7 @@ def test_the_log_tells_of_the_run_and_goes_on_from_the_statements_checkpoint(rel
 
 def test_the_release_keeps_size_frames_and_instants(released: tuple[Path, dict], clips: tuple[Path, Path]) -> None:
     before = open_video(clips[0], label="before")
-    after = open_video(released[0] / "release" / "c1-01.mp4", label="after")
+    after = open_video(released[0] / "release" / "data" / "c1-01.mp4", label="after")
     assert len(after.pts) == FRAMES
     assert (after.facts.width, after.facts.height) == (before.facts.width, before.facts.height)
     assert after.times_s == before.times_s
@@ -254,7 +261,9 @@ def shows_a_frame_of(picture: np.ndarray, frames: list[np.ndarray], *, drawn_on:
 
 def test_the_certificate_shows_released_pixels_only(released: tuple[Path, dict], clips: tuple[Path, Path]) -> None:
     out = released[0]
-    shown = [frame.image_rgb for frame in read_frames(open_video(out / "release" / "c1-01.mp4", label="released"))]
+    shown = [
+        frame.image_rgb for frame in read_frames(open_video(out / "release" / "data" / "c1-01.mp4", label="released"))
+    ]
     original = [frame.image_rgb for frame in read_frames(open_video(clips[0], label="original"))]
     pictures = raster_images(out / "certificate.pdf")
     [masked] = [picture for picture in pictures if shows_a_frame_of(picture, shown)]
@@ -273,10 +282,8 @@ def test_verify_sees_a_release_that_is_not_the_certified_one(
 ) -> None:
     out = released[0]
     copy = tmp_path / "release"
-    copy.mkdir()
-    for path in (out / "release").iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
-    video = copy / "c1-01.mp4"
+    shutil.copytree(out / "release", copy)
+    video = copy / "data" / "c1-01.mp4"
     if change == "changed":
         data = bytearray(video.read_bytes())
         data[len(data) // 2] ^= 1
@@ -284,7 +291,7 @@ def test_verify_sees_a_release_that_is_not_the_certified_one(
     elif change == "missing":
         video.unlink()
     else:
-        (copy / "c1-02.mp4").write_bytes(b"another")
+        (copy / "data" / "c1-02.mp4").write_bytes(b"another")
     done = deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt", "--release", copy, "--json")
     assert done.returncode == 1
     assert [problem["kind"] for problem in document_in(done.stdout)["files"]["problems"]] == [change]
@@ -310,7 +317,7 @@ def test_a_failed_policy_withholds(withheld: tuple[Path, dict], released: tuple[
     )
     assert deid_audit("verify", out / "certificate.pdf", "--trust", out / "signer.crt").returncode == 3
     # the same steps and seed on a CPU: the same film, bit for bit
-    assert sha256_file(out / "withheld" / "c1-01.mp4") == sha256_file(released[0] / "release" / "c1-01.mp4")
+    assert sha256_file(out / "withheld" / "c1-01.mp4") == sha256_file(released[0] / "release" / "data" / "c1-01.mp4")
 
 
 def test_a_refused_run_is_explained_in_the_steward_s_folder_only(

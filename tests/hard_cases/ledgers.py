@@ -95,5 +95,5 @@ def own_audit(statement: Path) -> OwnAudit:
 
 def videos_of(out: Path) -> list[Path]:
     """The written videos of a finished folder, released or withheld, in the order of the ledger."""
-    folder = out / "release" if (out / "release").is_dir() else out / "withheld"
+    folder = out / "release" / "data" if (out / "release").is_dir() else out / "withheld"
     return sorted(folder.glob("*.mp4"))

@@ -199,8 +199,8 @@ def test_the_own_audit_and_the_videos_are_found(tmp_path: Path) -> None:
     statement.write_text('{"predicate": {}}')
     with pytest.raises(KeyError):
         own_audit(statement)
-    for folder in ("withheld", "release"):
-        (tmp_path / folder).mkdir()
+    for folder in ("withheld", "release/data"):
+        (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "c-01.mp4").touch()
         assert videos_of(tmp_path) == [tmp_path / folder / "c-01.mp4"]
 

@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from PIL import Image
 from weasyprint import HTML, Attachment
 
+from deid_audit.attestation import attest
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.fields import add_signature_fields
@@ -70,6 +71,11 @@ def small_page(*attachments: Attachment) -> bytes:
     """One page with room for both signatures; renders in a fraction of a certificate's time."""
     html = '<title>small</title><hr><div id="sig-steward" style="height: 99px"></div><p id="sig-chair">none</p>'
     return bytes(HTML(string=html).write_pdf(attachments=list(attachments), finisher=add_signature_fields))
+
+
+def attested(statement: bytes) -> bytes:
+    """A statement's envelope, signed with the same key as the certificates."""
+    return attest(statement, [(signer().private_key, signer().certificate)])
 
 
 @cache

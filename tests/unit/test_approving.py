@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.attestation import check_signature, read_envelope
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import countersign_pdf
@@ -28,7 +29,7 @@ from deid_audit.pipeline.verify import verify
 from tests.schemas import document_in
 from tests.unit.certificates import CONDITIONS, DECIDED, ISSUED, certified, chair, named_signer, signer
 from tests.unit.test_trust import write as write_trust
-from tests.unit.test_verify import _lay_out, _lay_out_statement, _with_validity
+from tests.unit.test_verify import VIDEO, _lay_out, _lay_out_statement, _with_validity
 
 APPROVES, REFUSES = Decision(approves=True), Decision(approves=False)
 
@@ -95,6 +96,36 @@ def test_a_demanded_chair_who_has_not_signed_is_1(tmp_path: Path) -> None:
     assert report.exit_code == 1 and "demands it" in report.conclusion
 
 
+def test_an_approval_signs_the_attestation_and_a_refusal_does_not(tmp_path: Path) -> None:
+    for name, decision, signers in (("a", APPROVES, 2), ("b", REFUSES, 1)):
+        certificate = _lay_out(tmp_path / name)
+        _approve(certificate, decision)
+        envelope = read_envelope((tmp_path / name / "attestation.dsse.json").read_bytes())
+        assert len(envelope.signatures) == signers
+        assert check_signature(envelope, chair().certificate) is decision.approves
+        report = verify(certificate, release=None, trust=_board(tmp_path / name))
+        assert {check.status for check in report.checks} == {"ok"}
+
+
+def test_an_attestation_without_the_chair_who_approved_does_not_hold(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    before = (tmp_path / "attestation.dsse.json").read_bytes()
+    _approve(certificate)
+    (tmp_path / "attestation.dsse.json").write_bytes(before)
+    report = verify(certificate, release=None, trust=_board(tmp_path))
+    assert [check.id for check in report.checks if check.status != "ok"] == ["attestation.signed"]
+    (tmp_path / "attestation.dsse.json").unlink()
+    assert verify(certificate, release=None, trust=_board(tmp_path)).exit_code == 0
+
+
+def test_without_an_attestation_the_certificate_alone_is_signed(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "attestation.dsse.json").unlink()
+    _approve(certificate)
+    assert not (tmp_path / "attestation.dsse.json").exists()
+    assert verify(certificate, release=None, trust=_board(tmp_path)).exit_code == 0
+
+
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INDETERMINATE])
 def test_what_is_not_passed_can_be_refused_only(tmp_path: Path, outcome: Outcome) -> None:
     certificate = _lay_out(tmp_path, outcome)
@@ -115,7 +146,7 @@ def test_what_is_past_its_validity_can_be_refused_only(tmp_path: Path) -> None:
 
 
 def _changed_video(certificate: Path) -> None:
-    (certificate.parent / "release" / "case-0001-01.mp4").write_bytes(b"video X")
+    (certificate.parent / "release" / VIDEO).write_bytes(b"video X")
 
 
 def _without_files(certificate: Path) -> None:

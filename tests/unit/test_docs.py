@@ -17,7 +17,7 @@ from deid_audit.__main__ import build_app
 from deid_audit.certificate.strings import TEXT
 from deid_audit.findings import Outcome, Rule
 from deid_audit.ledger import LedgerFrame
-from deid_audit.pipeline import issuing
+from deid_audit.pipeline import issuing, packaging
 from deid_audit.policy import OPERATOR_WORDS, list_policies
 from deid_audit.vision import models
 from tests.unit.certificates import figures
@@ -124,9 +124,12 @@ def test_every_command_that_a_document_names_exists(name: str) -> None:
 
 def test_the_commands_printed_for_others_exist() -> None:
     printed = [words for name, words in TEXT.items() if name.endswith("_command")]
-    handed_on = re.findall(r"with:\s+(deid-audit .*)", issuing._README_TEXT)
-    lines = [*printed, *handed_on]
-    assert len(lines) >= 2
+    words = (ROOT / "templates" / "VERIFY.txt").read_text(encoding="utf-8")
+    handed_on = [
+        re.findall(r"^ +(deid-audit .*)", text, flags=re.MULTILINE) for text in (packaging._README_TEXT, words)
+    ]
+    assert all(handed_on) and printed
+    lines = [*(one for one in printed if one.startswith("deid-audit")), *handed_on[0], *handed_on[1]]
     assert [complaint(line) for line in lines] == [""] * len(lines)
 
 
@@ -163,13 +166,13 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 def _tree(block: str) -> set[str]:
-    """Paths of files in a drawn folder tree: two spaces a level, words after two spaces are comments."""
+    """Paths in a drawn folder tree: two spaces a level, commas between names, words after two spaces are comments."""
     found, parents = set(), []
     for line in block.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        name = re.split(r"\s{2,}| \.\.\.", line.strip())[0]
-        parents = [*parents[:depth], name]
-        found.add("".join(parents))
+        names = re.split(r"\s{2,}| \.\.\.", line.strip())[0].split(", ")
+        parents = [*parents[:depth], names[0]]
+        found |= {"".join((*parents[:depth], name)) for name in names}
     return found
 
 
@@ -177,8 +180,13 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
     for passed in (True, False):
         video = tmp_path / "CASE-01.mp4"
         video.write_bytes(b"video")
-        out = _made(tmp_path / "OUT") if passed else tmp_path / "OUT"
-        issuing.write_outputs(out, [video], case_id="CASE", kind="swap", passed=passed)
+        if passed:
+            issued_at = "2026-01-02T03:04:05+00:00"
+            packaging.write_release(
+                _made(tmp_path / "OUT") / "release", [video], case_id="CASE", kind="swap", issued_at=issued_at
+            )
+        else:
+            packaging.write_withheld(tmp_path / "OUT" / "withheld", [video])
     ledger = [LedgerFrame(index=0, time_s=0.0, regions=(), cleared_by=("a", "b"))]
     issuing.write_audit(
         tmp_path / "OUT",
@@ -191,12 +199,12 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
         log=["line"],
         digest_key=bytes(32),
     )
-    for name in (issuing.CERTIFICATE, issuing.STATEMENT, "signer.crt"):
+    for name in (issuing.CERTIFICATE, issuing.STATEMENT, issuing.ATTESTATION, "signer.crt"):
         (tmp_path / "OUT" / name).touch()
     written = {
         str(path.relative_to(tmp_path)) + ("/" if path.is_dir() else "")
         for path in (tmp_path / "OUT").rglob("*")
-        if path.parent.name not in ("figures", "why", "withheld")
+        if path.parent.name not in ("figures", "why", "withheld") and path.name != "data"
     }
     drawn = next(block for block in fenced(README) if block.startswith("OUT/\n"))
     assert _tree(drawn) - {"OUT/"} == written

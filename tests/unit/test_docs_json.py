@@ -33,10 +33,10 @@ from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
 from deid_audit.ledger import State
 from deid_audit.pipeline.approving import Approved
+from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again
-from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator

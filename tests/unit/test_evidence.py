@@ -168,8 +168,8 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
         (("subject", 0, "digest", "sha1"), "0", "different files"),
         (("predicate", "outputs", 0, "sha256"), "0" * 64, "different files"),
         (("predicate", "outputs", 0, "sha256"), "A" * 64, "64 lower-case hex"),
-        (("predicate", "outputs", 0, "name"), "../case.mp4", "plain file name"),
-        (("predicate", "outputs", 0, "name"), "a\nb", "plain file name"),
+        (("predicate", "outputs", 0, "name"), "../case.mp4", "plain relative path"),
+        (("predicate", "outputs", 0, "name"), "a\nb", "plain relative path"),
         (("predicate", "outputs", 0, "size_bytes"), "7", "outputs.0.size_bytes"),
         (("predicate", "verificationResult"), "FAILED", "findings come to"),
         (("predicate", "verificationResult"), None, "findings come to"),
@@ -220,7 +220,6 @@ def a_ledger(**changes: Any) -> LedgerRecord:
     [
         {"outputs": ()},
         {"outputs": make_outputs({"a.mp4": b"1"}) * 2},
-        {"outputs": make_outputs({"sub/a.mp4": b"1"})},
         {"outputs_folder": "withheld"},
         {"erasure": make_erasure(complete=False)},
         {"measurements": make_measurements(key_on_disk=True)},
@@ -241,13 +240,18 @@ def test_a_case_that_contradicts_itself_is_not_written(changes: Table) -> None:
 
 # -- files -----------------------------------------------------------------------------------------------------------
 
-FILES = {"case-0001-01.mp4": b"one", "case-0001-02.mp4": b"two", "README.txt": b"read", "manifest-sha256.txt": b"sums"}
+FILES = {
+    "data/case-0001-01.mp4": b"one",
+    "data/case-0001-02.mp4": b"two",
+    "README.txt": b"read",
+    "manifest-sha256.txt": b"sums",
+}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     release = tmp_path / "release"
-    release.mkdir()
+    (release / "data").mkdir(parents=True)
     for name, data in FILES.items():
         (release / name).write_bytes(data)
     return release
@@ -263,23 +267,23 @@ def test_a_folder_as_stated_has_no_problem(folder: Path) -> None:
 
 def test_missing_changed_and_added_files_are_each_named(folder: Path) -> None:
     (folder / "README.txt").unlink()
-    (folder / "case-0001-01.mp4").write_bytes(b"onE")
-    (folder / "case-0001-02.mp4").write_bytes(b"longer")
+    (folder / "data/case-0001-01.mp4").write_bytes(b"onE")
+    (folder / "data/case-0001-02.mp4").write_bytes(b"longer")
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "deep" / "er" / "x").touch()
     (folder / "empty").mkdir()
     (folder / ".hidden").touch()
     assert problems(folder) == [
         ("README.txt", "missing"),
-        ("case-0001-01.mp4", "changed"),
-        ("case-0001-02.mp4", "changed"),
+        ("data/case-0001-01.mp4", "changed"),
+        ("data/case-0001-02.mp4", "changed"),
         (".hidden", "added"),
         ("deep/er/x", "added"),
         ("empty", "added"),
     ]
     details = {found.name: found.detail for found in compare_files(make_case(outputs=make_outputs(FILES)), folder)}
-    assert "SHA-256" in details["case-0001-01.mp4"]
-    assert details["case-0001-02.mp4"] == "6 bytes, the statement says 3"
+    assert "SHA-256" in details["data/case-0001-01.mp4"]
+    assert details["data/case-0001-02.mp4"] == "6 bytes, the statement says 3"
 
 
 def test_links_pipes_and_folders_are_no_files_of_a_release(folder: Path, tmp_path: Path) -> None:
@@ -287,15 +291,15 @@ def test_links_pipes_and_folders_are_no_files_of_a_release(folder: Path, tmp_pat
     same.write_bytes(FILES["README.txt"])
     (folder / "README.txt").unlink()
     (folder / "README.txt").symlink_to(same)
-    (folder / "case-0001-01.mp4").unlink()
-    os.mkfifo(folder / "case-0001-01.mp4")
-    (folder / "case-0001-02.mp4").unlink()
-    (folder / "case-0001-02.mp4").mkdir()
+    (folder / "data/case-0001-01.mp4").unlink()
+    os.mkfifo(folder / "data/case-0001-01.mp4")
+    (folder / "data/case-0001-02.mp4").unlink()
+    (folder / "data/case-0001-02.mp4").mkdir()
     (folder / "loop").symlink_to(folder)
     assert problems(folder) == [
         ("README.txt", "changed"),
-        ("case-0001-01.mp4", "changed"),
-        ("case-0001-02.mp4", "changed"),
+        ("data/case-0001-01.mp4", "changed"),
+        ("data/case-0001-02.mp4", "changed"),
         ("loop", "added"),
     ]
 
@@ -316,8 +320,8 @@ def test_without_the_folder_every_file_is_missing(folder: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs coreutils' sha256sum")
 def test_the_manifest_is_what_sha256sum_checks(folder: Path) -> None:
-    text = manifest_text(make_outputs(FILES))
-    assert text.count("\n") == 3 and "manifest-sha256.txt" not in text
+    text = manifest_text(output for output in make_outputs(FILES) if output.role != "manifest")
+    assert text.count("\n") == 3 and text == "".join(sorted(text.splitlines(True), key=lambda line: line[66:]))
     (folder / "manifest-sha256.txt").write_text(text)
     command = ["sha256sum", "--check", "--strict", "manifest-sha256.txt"]
     assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
@@ -325,8 +329,27 @@ def test_the_manifest_is_what_sha256sum_checks(folder: Path) -> None:
     assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["", "/a", "a/", "a//b", ".", "a/.", "./a", "..", "a/../b", "a/..", "a\\b", "a\tb", "a\x00", "a\u2028b", "\u200ea"],
+)
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(EvidenceError, match="plain relative path"):
+        build_statement(make_case(outputs=make_outputs({name: b"1"})))
+
+
+def test_a_folder_that_is_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (folder / "data").rename(tmp_path / "elsewhere")
+    (folder / "data").symlink_to(tmp_path / "elsewhere")
+    assert problems(folder) == [
+        ("data/case-0001-01.mp4", "missing"),
+        ("data/case-0001-02.mp4", "missing"),
+        ("data", "added"),
+    ]
+
+
 def test_a_name_that_breaks_the_manifest_is_refused() -> None:
-    with pytest.raises(EvidenceError, match="plain file name"):
+    with pytest.raises(EvidenceError, match="plain relative path"):
         manifest_text(make_outputs({"a\nb.mp4": b""}))
 
 

@@ -14,11 +14,12 @@ from deid_audit.__main__ import build_app
 from deid_audit.errors import EvidenceError, PolicyFileError
 from deid_audit.findings import Measurement, Outcome
 from deid_audit.pipeline import rechecking
+from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.keeping import MODELS
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again, recheck, refuse_other
 from deid_audit.pipeline.remeasuring import measure_again
-from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport, read_trust
+from deid_audit.pipeline.verify import read_trust
 from deid_audit.policy import load_policy
 from deid_audit.progress import SilentProgress
 from deid_audit.vault.references import References, ReferencesHead, VideoReferences, VideoShape

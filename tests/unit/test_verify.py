@@ -20,14 +20,17 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SignatureError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.pipeline.checks import CHECKS, VerifyReport
 from deid_audit.pipeline.meanings import MEANINGS
-from deid_audit.pipeline.verify import CHECKS, VerifyReport, read_trust, verify
+from deid_audit.pipeline.verify import read_trust, verify
 from deid_audit.policy import judge
 from tests.schemas import document_in
-from tests.unit.certificates import DECIDED, ISSUED, certified, chair, signer, small_signed
+from tests.unit.certificates import DECIDED, ISSUED, attested, certified, chair, signer, small_signed
 from tests.unit.test_trust import write as write_trust
 
+VIDEO = "data/case-0001-01.mp4"
 CONTENTS = {
+    VIDEO: b"video 1",
     "case-0001-01.mp4": b"video 1",
     "case-0001-02.mp4": b"video 2",
     "README.txt": b"the faces are synthetic\n",
@@ -36,14 +39,16 @@ CONTENTS = {
 
 
 def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED) -> Path:
-    """OUT as a run leaves it: certificate.pdf, evidence.json, signer.crt and the files; returns the certificate."""
+    """OUT as a run leaves it: certificate, statement, attestation, signer.crt, the files; returns the certificate."""
     made = certified(outcome)
     files = folder / made.case.outputs_folder
     files.mkdir(parents=True)
     for output in made.case.outputs:
         assert sha256_bytes(CONTENTS[output.name]) == output.sha256
+        (files / output.name).parent.mkdir(exist_ok=True)
         (files / output.name).write_bytes(CONTENTS[output.name])
     (folder / "evidence.json").write_bytes(made.statement)
+    (folder / "attestation.dsse.json").write_bytes(attested(made.statement))
     (folder / "signer.crt").write_bytes(signer().certificate_pem)
     (folder / "certificate.pdf").write_bytes(made.pdf)
     return folder / "certificate.pdf"
@@ -83,9 +88,9 @@ def _change(name: str, data: bytes) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "name", "kind"),
     [
-        (_change("case-0001-01.mp4", b"video X"), "case-0001-01.mp4", "changed"),
-        (_change("case-0001-01.mp4", b"longer than it was"), "case-0001-01.mp4", "changed"),
-        (lambda folder: (folder / "release/case-0001-01.mp4").unlink(), "case-0001-01.mp4", "missing"),
+        (_change(VIDEO, b"video X"), VIDEO, "changed"),
+        (_change(VIDEO, b"longer than it was"), VIDEO, "changed"),
+        (lambda folder: (folder / "release" / "README.txt").unlink(), "README.txt", "missing"),
         (_change("original.mp4", b"should not be here"), "original.mp4", "added"),
         (_change("README.txt", b"no"), "README.txt", "changed"),
     ],
@@ -153,6 +158,7 @@ def _lay_out_statement(folder: Path, statement: bytes) -> Path:
     certificate = _lay_out(folder)
     certificate.write_bytes(_resigned(statement))
     (folder / "evidence.json").write_bytes(statement)
+    (folder / "attestation.dsse.json").write_bytes(attested(statement))
     return certificate
 
 
@@ -303,7 +309,7 @@ def test_the_command_prints_every_check_and_a_plain_last_line(tmp_path: Path) ->
 
 def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
     certificate = _lay_out(tmp_path)
-    (tmp_path / "release" / "case-0001-01.mp4").write_bytes(b"changed")
+    (tmp_path / "release" / VIDEO).write_bytes(b"changed")
     done = CliRunner().invoke(build_app(), ["verify", str(certificate), "--json"])
     assert done.exit_code == 1
     document = json.loads(done.stdout)

@@ -216,6 +216,10 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "validity and every file.",
     "issuer_file": "signer.crt",
     "issuer_file_words": "Take it, or its fingerprint, from the issuer by another way than this document came.",
+    "with_openssl": "With openssl and jq",
+    "openssl_line": "sh release/verify.sh attestation.dsse.json signer.crt",
+    "openssl_means": "The same statement, signed with the same key, in a form that needs no PDF; VERIFY.txt says what "
+    "this leaves out.",
     "by_hand": "By hand",
     "by_hand_words": "The videos: sha256sum against the list in {files}. The signature: any PDF reader that checks "
     "signatures, with signer.crt as the trusted certificate. A reader may call a document valid that was added to "

@@ -1,0 +1,136 @@
+"""The folder of videos that a job leaves: a release as a BagIt bag that can be checked without deid-audit, or withheld.
+
+Comes after the verdict, before the statement, which names every file written here. The bag (RFC 8493) holds the videos
+and what an RO-Crate says of them under data/, and beside it words for people, a script, and checksums. The same videos,
+case and time give the same bytes; no name of a person or an institution is in them.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import rfc8785
+
+from deid_audit import __version__
+from deid_audit.digests import sha256_file
+from deid_audit.evidence import manifest_text
+from deid_audit.findings import JobKind, OutputFile
+from deid_audit.resources import resource_dir
+
+PAYLOAD = "data"
+MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
+README, METADATA = "README.txt", f"{PAYLOAD}/ro-crate-metadata.json"
+Role = Literal["video", "readme", "script", "metadata", "manifest"]
+
+_MADE_BY: dict[JobKind, str] = {
+    "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
+model trained for this pair; where no good replacement was possible the face is covered in black.
+Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.""",
+    "conceal": """Every face that was found in these videos is covered. Sound, subtitles and descriptive tags
+were removed. Nothing else in the picture was changed.""",
+    "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
+them with the originals and judged the result. The videos are byte for byte those it was given.""",
+}
+_README_TEXT = """deid-audit release, case {case_id}
+
+{made_by}
+
+This reduces the risk that the subject is recognised. It does not make the videos anonymous:
+hair, body, movement, clothing and surroundings are as they were.
+
+The videos stand in data/. VERIFY.txt says how to check them; the certificate (certificate.pdf, kept
+beside this folder) says what was measured and what was not. Check it with:
+
+  deid-audit verify certificate.pdf --release FOLDER --trust signer.crt
+"""
+
+
+def write_withheld(folder: Path, rendered: Sequence[Path]) -> tuple[OutputFile, ...]:
+    """Moves the rendered videos to `folder`, which is made: nothing else stands there, since it may not leave."""
+    return tuple(_moved(video, folder, video.name) for video in rendered)
+
+
+def write_release(
+    folder: Path, rendered: Sequence[Path], *, case_id: str, kind: JobKind, issued_at: str
+) -> tuple[OutputFile, ...]:
+    """Moves the rendered videos to data/ of `folder`, which becomes a BagIt 1.0 bag; gives all files, the videos first.
+
+    `issued_at` is the time that the statement names, ISO 8601 with its offset.
+    """
+    made_by = _MADE_BY[kind]
+    videos = [_moved(video, folder, f"{PAYLOAD}/{video.name}") for video in rendered]
+    crate = _crate(videos, case_id=case_id, description=" ".join(made_by.split()), issued_at=issued_at)
+    payload = [*videos, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]
+    readme = _README_TEXT.format(case_id=case_id, made_by=made_by).encode()
+    templates = resource_dir("templates")
+    tags = [
+        _written(folder, README, readme, "readme"),
+        _written(folder, "VERIFY.txt", (templates / "VERIFY.txt").read_bytes(), "readme"),
+        _written(folder, "verify.sh", (templates / "verify.sh").read_bytes(), "script"),
+        _written(folder, "bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n", "metadata"),
+        _written(folder, "bag-info.txt", _bag_info(payload, case_id=case_id, issued_at=issued_at), "metadata"),
+        _written(folder, MANIFEST, manifest_text(payload).encode(), "manifest"),
+    ]
+    return (*payload, *tags, _written(folder, TAG_MANIFEST, manifest_text(tags).encode(), "manifest"))
+
+
+def _bag_info(payload: Sequence[OutputFile], *, case_id: str, issued_at: str) -> bytes:
+    """RFC 8493 2.2.2: the fields that are known and name nobody."""
+    fields = {
+        "Bag-Software-Agent": f"deid-audit {__version__}",
+        "Bagging-Date": datetime.fromisoformat(issued_at).astimezone(UTC).date().isoformat(),
+        "External-Identifier": case_id,
+        "Payload-Oxum": f"{sum(file.size_bytes for file in payload)}.{len(payload)}",
+    }
+    return "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
+
+
+def _crate(videos: Iterable[OutputFile], *, case_id: str, description: str, issued_at: str) -> dict[str, Any]:
+    """An RO-Crate 1.1 of the videos: what is known of them and no more; nobody here knows a licence or an author."""
+    files = [
+        {
+            "@id": video.name.removeprefix(f"{PAYLOAD}/"),
+            "@type": "File",
+            "name": video.name.removeprefix(f"{PAYLOAD}/"),
+            "contentSize": str(video.size_bytes),
+            "encodingFormat": "video/mp4",
+            "sha256": video.sha256,
+        }
+        for video in videos
+    ]
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Videos of case {case_id}",
+        "description": f"{description} No licence is stated here: ask whoever released them.",
+        "datePublished": issued_at,
+        "identifier": case_id,
+        "hasPart": [{"@id": file["@id"]} for file in files],
+    }
+    descriptor = {
+        "@id": "ro-crate-metadata.json",
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+    }
+    # The context of RO-Crate 1.1 is older than this word of schema.org.
+    context = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]
+    return {"@context": context, "@graph": [descriptor, root, *files]}
+
+
+def _moved(video: Path, folder: Path, name: str) -> OutputFile:
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    video.rename(target)
+    return _described(folder, name, "video")
+
+
+def _written(folder: Path, name: str, data: bytes, role: Role) -> OutputFile:
+    (folder / name).write_bytes(data)
+    return _described(folder, name, role)
+
+
+def _described(folder: Path, name: str, role: Role) -> OutputFile:
+    path = folder / name
+    return OutputFile(name=name, sha256=sha256_file(path), size_bytes=path.stat().st_size, role=role)
