@@ -106,7 +106,11 @@ def add_rows(rows: Rows) -> None:
     for attack, words, reference in (
         ("descriptor", "dlib's recogniser, frame by frame", _DLIB),
         ("templates", "dlib's recogniser on averages of 1 to all frames, the worst", "NISTIR 8173 (faces in video)"),
-        ("texture", "local binary patterns of the face alone", "Ahonen et al. 2006 (doi 10.1109/TPAMI.2006.244)"),
+        (
+            "texture",
+            "local binary patterns or Fisherfaces of the face alone, the stronger",
+            "Ahonen et al. 2006 (doi 10.1109/TPAMI.2006.244), Belhumeur et al. 1997 (doi 10.1109/34.598228)",
+        ),
         ("model", "the recogniser that the user named (--attacker)", "arXiv 1801.07698 for its alignment"),
         (
             "inversion",
@@ -117,6 +121,24 @@ def add_rows(rows: Rows) -> None:
     ):
         title = f"chance that the subject is nearer than a stranger: {words}"
         add(f"attack.{attack}.auc", title, "", 0, 1, False, reference, few_people)
+    parrot = "parrot recognition: Newton et al. 2005 (doi 10.1109/TKDE.2005.32), arXiv 1609.00408"
+    not_heard = (
+        "another tool's swap, a preset without a mean face, fewer than 10 strangers with 2 pictures (--strangers), or "
+        "an unprotected face that is not found"
+    )
+    blind = f"{not_heard}; or imitations without the face are found as well"
+    for stat, title, better, not_when in (
+        ("auc", "chance that the subject is nearer than a stranger: learnt from imitations of the swap", False, blind),
+        ("rank1", "share of swapped frames that a learner of imitations takes for the subject's", False, blind),
+        ("excess", "the same over guessing: 0 guesses, 1 always finds", False, blind),
+        (
+            "imitated",
+            "chance that an imitation is taken for the subject's: hair, outline, light and pose, no face",
+            None,
+            not_heard,
+        ),
+    ):
+        add(f"attack.parrot.{stat}", title, "", -1 if stat == "excess" else 0, 1, better, parrot, not_when)
     beside = "printed beside the chance of the same search, which has one"
     for stat, title, better, not_when in (
         ("rank1", "share of swapped frames that find the subject first in the gallery", False, few_people),

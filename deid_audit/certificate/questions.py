@@ -73,12 +73,13 @@ QUESTIONS = (
                             ("identity.outside.auc", "chance to tell the subject by what is left outside the swap"),
                             ("attack.strongest.auc", "strongest attack: chance to be taken for nearer than a stranger"),
                             ("attack.descriptor.rank1", "found first in a gallery")),
-              open="Linking between cases and donors. Age, sex and signs of disease are kept on purpose: inference "
-              "about them stays possible."),
+              open="Linking between cases and donors: videos with one donor's face are alike. Age, sex and signs of "
+              "disease are kept on purpose: inference about them stays possible."),
     _question(9, "Would a motivated intruder, or somebody who knows the subject, succeed?",
               "UK ICO, motivated intruder; Lander, Bruce and Hill 2001", fields="familiar_viewers",
               measure=worst(("attack.templates.auc", "dlib's recogniser over many frames, chance"),
                             ("attack.texture.auc", "texture of the face alone, chance"),
+                            ("attack.parrot.auc", "a learner of imitated swaps, chance"),
                             ("attack.inversion.auc", "an inversion learnt on strangers, chance"),
                             text="Attacks with a gallery, each of the worst video: "),
               open="Attacks other than those named here, an inversion by a deep network among them."),

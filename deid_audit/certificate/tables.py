@@ -97,6 +97,10 @@ def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swa
     return table
 
 
+# attacks that are made in two ways, of which the stronger counts
+_LEARNT = ("LBPH", "Fisherfaces", "kNN", "LDA")
+
+
 def attack_table(values: Values, scope: str) -> Table:
     """Each attack's chance, its interval, and the same attack on the re-encoded original, which must succeed."""
     heads = ("chance", "interval", "null_edit", "donor_before")
@@ -109,6 +113,8 @@ def attack_table(values: Values, scope: str) -> Table:
         )
         found = detail.get("strangers_found")  # the inversion's own control: how well it works at all
         works = "" if found is None else TABLES["strangers_found"].format(chance=number(metric, found))
+        several = [f"{one} {number(metric, detail[f'{one}: chance'])}" for one in _LEARNT if f"{one}: chance" in detail]
+        works += f" ({', '.join(several)})" if several else ""
         table.rows.append((title + works, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table
 

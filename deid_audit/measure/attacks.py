@@ -4,7 +4,6 @@ Takes descriptors and chips that were made elsewhere. Each attack gives the chan
 than a stranger, with its control; the strongest of them is what a policy gates, never an average.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,26 +16,29 @@ from deid_audit.measure.controls import rows_of
 from deid_audit.measure.gallery_attack import (
     LEAST_FOR_FPIR,
     LEAST_STRANGERS,
+    NO_TEST,
     Search,
     bounds_over_people,
+    gallery_words,
+    lacking,
     mean_distance,
     nearer,
+    no_test,
     search,
 )
 from deid_audit.measure.identity import MATCH_CUT, VideoDescriptors, described, original_rows
 from deid_audit.measure.inversion import METHOD_TEXT as INVERSION_METHOD
 from deid_audit.measure.inversion import NOT_HERE, measure_inversion
+from deid_audit.measure.parrot import METHOD_TEXT as PARROT_METHOD
+from deid_audit.measure.parrot import NO_TEST_OF_THE_FACE, measure_parrot
 from deid_audit.measure.sampled import SampledFaces, Strangers, evenly
-from deid_audit.measure.texture import MOST_ENTRIES, texture_search
+from deid_audit.measure.texture_attack import METHOD_TEXT as TEXTURE_METHOD
+from deid_audit.measure.texture_attack import measure_texture
 
 TEMPLATE_FRAMES = (1, 4, 16, 64)
 _MOST_PROBES = 2000
-_APART_S = 1.0
-_VIDEO_APART_S = 1e6
 _LEAST_PROBES = 5
-LEAST_OF_THE_UNPROTECTED = 0.9
 NOT_NAMED = "no recogniser was named (--attacker)"
-NO_TEST = "does not find the unprotected face, so it is no test"
 _SEEN_BY_THE_NAMED: tuple[Of, ...] = ("original", "swapped", "reencoded")
 _SIZES = ", ".join(map(str, TEMPLATE_FRAMES))
 METHOD_TEXT = (
@@ -44,21 +46,18 @@ METHOD_TEXT = (
     "the number is the chance that the subject is nearer than a stranger (0.5 tells nothing, 1 gives the "
     "subject away), a person's distance being the mean over their pictures. A0: dlib's descriptor of the "
     f"swapped frames (at most 2000, spread evenly). A2: averages over {_SIZES} and all consecutive frames, the worst "
-    "of them. A1: local binary patterns (LBPH) of the face alone, everything outside filled in, own pictures of "
-    "other moments; and the recogniser that the user named, if any. A5, outside the mask, is measured beside "
-    "them against the people of these videos and does not compete. The subject's own pictures are of the same "
+    f"of them. {TEXTURE_METHOD} And the recogniser that the user named, if any. A5, outside the mask, is measured "
+    "beside them against the people of these videos and does not compete. The subject's own pictures are of the same "
     "videos, camera and light, which makes every attack look stronger than one with other pictures would be. "
     "Each of A0 to A2 is tried on the re-encoded original first: one that finds the subject there with a chance "
     "below 0.9 is no test and takes no part. For A0 the donor's own face before the swap stands beside it "
     "(likeness that the swap did not bring). The attack whose interval reaches highest counts. Insider: the "
     "subject's decoder, before it was destroyed, applied to the released face: what destroying it takes away. "
-    f"{INVERSION_METHOD}"
+    f"{PARROT_METHOD} {INVERSION_METHOD}"
 )
-_METHOD = "gallery of the subject and {people} strangers ({sources}); {how}"
 _HOW = {
     "descriptor": "dlib 128-D, mean L2 to a person's pictures; swapped frames, at most 2000",
     "templates": "dlib 128-D, mean L2 to a person's pictures; averages of consecutive swapped frames, the worst size",
-    "texture": f"LBPH of the face alone, mean chi-square to at most {MOST_ENTRIES} pictures a person",
 }
 
 
@@ -85,9 +84,10 @@ def measure_attacks(
         found = [
             *_descriptor(scope, those, samples, own, donor, strangers),
             _templates(scope, those, samples, own, strangers),
-            _texture(scope, samples, strangers),
+            measure_texture(scope, members, sampled, strangers),
             _model(scope, samples, strangers, attacker),
             measure_inversion(scope, samples, own, strangers),
+            *measure_parrot(scope, members, sampled, strangers),
         ]
         out += [*found, *_insider(scope, samples)]
     return out
@@ -97,15 +97,15 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
     """The attack on the face that may be the best in each scope: by the upper end of its interval.
 
     Without an interval if one of the attacks has none, and not measured if one of them should have been made and was
-    not. What does not find the unprotected face is no test and takes no part. A5 (`identity.outside.auc`) is not among
-    them: its strangers are the people of these videos, often the donor alone.
+    not. What does not find the unprotected face, or finds what is no face, is no test and takes no part. A5
+    (`identity.outside.auc`) is not among them: its strangers are the people of these videos, often the donor alone.
     """
     out = []
     for scope in dict.fromkeys(row.scope for row in measurements if row.metric == "attack.descriptor.auc"):
         rows = [row for row in measurements if row.scope == scope and row.metric in _COMPETING]
         known = [row for row in rows if row.value is not None]
         reasons = [(row.metric, row.not_measured_because) for row in rows if row.not_measured_because is not None]
-        rest = (NOT_NAMED, NO_TEST, NOT_HERE)
+        rest = (NOT_NAMED, NO_TEST, NO_TEST_OF_THE_FACE, NOT_HERE)
         gaps = [f"{metric}: {because}" for metric, because in reasons if not because.startswith(rest)]
         if gaps or not known:
             because = gaps[0] if gaps else f"{reasons[0][0]}: {reasons[0][1]}"
@@ -133,30 +133,9 @@ def _reach(row: Measurement) -> float:
     return row.interval.high if row.interval is not None else row.value or 0.0
 
 
-def no_test(detail: Mapping[str, float]) -> str:
-    """Why an attack says nothing: it does not find the original that was only encoded again; empty when it does."""
-    found = detail.get("null_edit")
-    if found is None:
-        return f"{NO_TEST}: no re-encoded face could be described"
-    return "" if found >= LEAST_OF_THE_UNPROTECTED else f"{NO_TEST}: the chance there is {found:.2f}"
-
-
-_COMPETING = tuple(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion"))
-
-
-def _lacking(strangers: Strangers) -> str:
-    """Why no gallery can be made; empty when it can."""
-    count = len(strangers.rows)
-    if count >= LEAST_STRANGERS:
-        return ""
-    also = f", {strangers.left_out} left out as too like the subject or the donor" if strangers.left_out else ""
-    return f"{count} strangers{also}; at least {LEAST_STRANGERS} make a gallery: give pictures with --strangers"
-
-
-def _method(kind: str, strangers: Strangers) -> str:
-    counts = Counter(strangers.sources)
-    sources = ", ".join(f"{count} {source}" for source, count in counts.items())
-    return _METHOD.format(people=len(strangers.rows), sources=sources, how=_HOW[kind])
+_COMPETING = tuple(
+    f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "parrot", "inversion")
+)
 
 
 def _probes(videos: Sequence[VideoDescriptors]) -> Float:
@@ -167,7 +146,7 @@ def _probes(videos: Sequence[VideoDescriptors]) -> Float:
 
 def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers) -> list[Measurement]:
     """The stranger floor: how far the released face stands from other people's average originals."""
-    name, because = "identity.to_strangers.mean", _lacking(strangers)
+    name, because = "identity.to_strangers.mean", lacking(strangers)
     probes = _probes(videos)
     if because or not len(probes):
         return [not_measured(name, "swapped", scope, because or "no swapped frame could be described")]
@@ -176,7 +155,7 @@ def _floor(scope: str, videos: Sequence[VideoDescriptors], strangers: Strangers)
     return [
         measured(
             name, "swapped", scope, float(people.mean()), sample_size=len(probes), detail=detail,
-            method=_method("descriptor", strangers),
+            method=gallery_words(strangers, _HOW["descriptor"]),
         )
     ]  # fmt: skip
 
@@ -190,7 +169,7 @@ def _descriptor(
     strangers: Strangers,
 ) -> list[Measurement]:
     names = ("auc", "rank1", "rank5", "excess", "fnir")
-    probes, because = _probes(videos), _lacking(strangers)
+    probes, because = _probes(videos), lacking(strangers)
     if not because and (len(probes) < _LEAST_PROBES or not len(own)):
         because = f"{len(probes)} swapped frames and {len(own)} originals could be described"
     if because:
@@ -201,7 +180,7 @@ def _descriptor(
     controls = {"null_edit": rows_of(samples, "reencoded"), "donor_before_swap": described(donor)}
     controls |= {"blurred": rows_of(samples, "blurred"), "pixelated": rows_of(samples, "pixelated")}
     detail |= {name: nearer(search(rows, own, people)) for name, rows in controls.items() if len(rows)}
-    method = _method("descriptor", strangers)
+    method = gallery_words(strangers, _HOW["descriptor"])
     if because := no_test(detail):
         return [not_measured(f"attack.descriptor.{name}", "swapped", scope, because, method=method) for name in names]
     first = gallery_attack.rank_rate(found, 1)
@@ -246,7 +225,7 @@ def _fnir(scope: str, found: Search, people: Sequence[Float], method: str) -> Me
 def _templates(
     scope: str, videos: Sequence[VideoDescriptors], samples: Sequence[SampledFaces], own: Float, strangers: Strangers
 ) -> Measurement:
-    name, because = "attack.templates.auc", _lacking(strangers)
+    name, because = "attack.templates.auc", lacking(strangers)
     rows = [described(video.swapped[video.subject_swapped]) for video in videos]
     if not because and (not any(len(one) for one in rows) or not len(own)):
         because = "no swapped frame, or no original, could be described"
@@ -257,7 +236,7 @@ def _templates(
     if len(edited := rows_of(samples, "reencoded")):
         detail["null_edit"] = nearer(search(averages(edited, None), own, people))
     if because := no_test(detail):
-        return not_measured(name, "swapped", scope, because, method=_method("templates", strangers))
+        return not_measured(name, "swapped", scope, because, method=gallery_words(strangers, _HOW["templates"]))
     worst: tuple[float, Search] | None = None
     for size in (*TEMPLATE_FRAMES, None):
         templates = np.concatenate([averages(one, size) for one in rows if len(one)])
@@ -269,8 +248,9 @@ def _templates(
             worst = (value, found)
     assert worst is not None  # there is at least one size
     return measured(
-        name, "swapped", scope, worst[0], sample_size=len(worst[1].own), method=_method("templates", strangers),
-        detail=detail, interval=bounds_over_people(worst[1]).of("auc"),
+        name, "swapped", scope, worst[0], sample_size=len(worst[1].own), detail=detail,
+        method=gallery_words(strangers, _HOW["templates"]),
+        interval=bounds_over_people(worst[1]).of("auc"),
     )  # fmt: skip
 
 
@@ -286,38 +266,10 @@ def averages(rows: Float, size: int | None) -> Float:
     return np.asarray(rows[:whole].reshape(-1, size, rows.shape[1]).mean(axis=1))
 
 
-def _texture(scope: str, samples: Sequence[SampledFaces], strangers: Strangers) -> Measurement:
-    name, shown = "attack.texture.auc", strangers.with_chips()
-    if because := _lacking(shown):
-        return not_measured(name, "swapped", scope, because)
-    own = [chip for one in samples for chip in one.inside.get("original", [])]
-    times = np.concatenate([one.times_s + at * _VIDEO_APART_S for at, one in enumerate(samples)])
-    searches = {
-        of: texture_search(
-            [chip for one in samples for chip in one.inside.get(of, [])], times, own, times, shown.inside,
-            apart_s=_APART_S,
-        )
-        for of in ("swapped", "reencoded")
-        if len(own)
-    }  # fmt: skip
-    if not searches or len(searches["swapped"].own) < _LEAST_PROBES:
-        because = f"fewer than {_LEAST_PROBES} sampled frames with an original of another moment"
-        return not_measured(name, "swapped", scope, because)
-    found = searches["swapped"]
-    detail = {"people": float(found.people), "null_edit": nearer(searches["reencoded"])}
-    if because := no_test(detail):
-        return not_measured(name, "swapped", scope, because, method=_method("texture", shown))
-    return measured(
-        name, "swapped", scope, nearer(found), sample_size=len(found.own), method=_method("texture", shown),
-        detail=detail,
-        interval=bounds_over_people(found).of("auc"),
-    )  # fmt: skip
-
-
 def _model(scope: str, samples: Sequence[SampledFaces], strangers: Strangers, attacker: str) -> Measurement:
     """The recogniser that the user named."""
     name, shown = "attack.model.auc", strangers.with_chips()
-    because = NOT_NAMED if not attacker else _lacking(shown)
+    because = NOT_NAMED if not attacker else lacking(shown)
     if because:
         return not_measured(name, "swapped", scope, because, method=attacker)
     rows = {of: _finite([one.attacker[of] for one in samples if of in one.attacker]) for of in _SEEN_BY_THE_NAMED}

@@ -4,19 +4,22 @@ Takes distances, whatever recogniser made them, and gives what an intruder gets 
 mean over their pictures, not that to their average: an average of many lies nearer to everything.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.measure.intervals import Bounds, Clusters, Statistics, bootstrap
-from deid_audit.measure.sampled import evenly
+from deid_audit.measure.sampled import Strangers, evenly
 
 LEAST_STRANGERS = 5
 MOST_ENTRIES = 40
 FPIR = 0.003
 LEAST_FOR_FPIR = 334  # fewer people cannot show three false alarms in a thousand searches
+LEAST_OF_THE_UNPROTECTED = 0.9
+NO_TEST = "does not find the unprotected face, so it is no test"
 
 Distances = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -39,6 +42,9 @@ class Search:
         return int(self.others.shape[1])
 
 
+NOBODY = Search(own=np.empty(0), others=np.empty((0, 0)))
+
+
 def search(probes: Rows, own: Rows, people: Sequence[Rows]) -> Search:
     """Mean L2 distance of each probe (p, d) to the subject's pictures (k, d) and to each stranger's (m, d).
 
@@ -49,6 +55,22 @@ def search(probes: Rows, own: Rows, people: Sequence[Rows]) -> Search:
         own=mean_distance(probes, own[evenly(len(own), MOST_ENTRIES)]),
         others=np.stack(others, axis=1) if others else np.empty((len(probes), 0)),
     )
+
+
+def joined(parts: Sequence[Search]) -> Search:
+    """Several searches of the same people as one."""
+    return Search(
+        own=np.concatenate([part.own for part in parts]), others=np.concatenate([part.others for part in parts])
+    )
+
+
+def parted(found: Search, counts: Sequence[int]) -> list[Search]:
+    """A search with several kinds of probes, one after the other and so many of each, as one search a kind."""
+    ends = np.cumsum(counts)[:-1]
+    return [
+        Search(own=own, others=others)
+        for own, others in zip(np.split(found.own, ends), np.split(found.others, ends), strict=True)
+    ]
 
 
 def mean_distance(probes: Rows, rows: Rows) -> Distances:
@@ -84,7 +106,12 @@ def rank_rate(found: Search, rank: int) -> float:
     >>> rank_rate(Search(own=np.array([1.0, 1.0]), others=np.array([[2.0, 0.5], [3.0, 4.0]])), 1)
     0.5
     """
-    return float(((found.others <= found.own[:, None]).sum(axis=1) < rank).mean())
+    return float(ranked(found, rank).mean())
+
+
+def ranked(found: Search, rank: int) -> NDArray[np.bool_]:
+    """Which probes (p,) have the own entry among the `rank` nearest; a tie counts for the stranger."""
+    return np.asarray((found.others <= found.own[:, None]).sum(axis=1) < rank)
 
 
 def excess(rate: float, people: int, rank: int = 1) -> float:
@@ -118,3 +145,32 @@ def bounds_over_people(found: Search) -> Bounds:
         return {"auc": float(each[people].mean())}
 
     return bootstrap(statistics, Clusters(labels=np.arange(found.people), unit="people"))
+
+
+def reach(found: Search) -> float:
+    """How far up a search may reach: the upper end of its interval over people, without one its chance."""
+    interval, _ = bounds_over_people(found).of("auc")
+    return nearer(found) if interval is None else interval.high
+
+
+def no_test(detail: Mapping[str, float]) -> str:
+    """Why an attack says nothing: it does not find the original that was only encoded again; empty when it does."""
+    found = detail.get("null_edit")
+    if found is None:
+        return f"{NO_TEST}: no re-encoded face could be described"
+    return "" if found >= LEAST_OF_THE_UNPROTECTED else f"{NO_TEST}: the chance there is {found:.2f}"
+
+
+def lacking(strangers: Strangers) -> str:
+    """Why no gallery can be made; empty when it can."""
+    count = len(strangers.rows)
+    if count >= LEAST_STRANGERS:
+        return ""
+    also = f", {strangers.left_out} left out as too like the subject or the donor" if strangers.left_out else ""
+    return f"{count} strangers{also}; at least {LEAST_STRANGERS} make a gallery: give pictures with --strangers"
+
+
+def gallery_words(strangers: Strangers, how: str) -> str:
+    """The method of an attack: who stands in the gallery, and `how` it is searched."""
+    sources = ", ".join(f"{count} {source}" for source, count in Counter(strangers.sources).items())
+    return f"gallery of the subject and {len(strangers.rows)} strangers ({sources}); {how}"

@@ -35,7 +35,8 @@ class SampledFaces:
     float32 (n, 128) is what the subject's decoder makes of the released face, `unaided` the same crop without it.
     `attacker` has what the recogniser that the user named makes of original, swapped and reencoded face, (n, d).
     `released` float32 (n, 1084) is what an outsider's inversion is given: descriptor and landmarks in the canonical
-    layout of the released face, under landmarks found on it; NaN where none were.
+    layout of the released face, under landmarks found on it; NaN where none were. `imitated` has the same of the
+    original with the donor's mean face on it, as an outsider can swap it; empty where nobody knows how.
     """
 
     times_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -45,11 +46,13 @@ class SampledFaces:
     unaided: Float = field(default_factory=lambda: np.empty((0, 128), np.float32))
     attacker: Mapping[Of, Float] = field(default_factory=dict)
     released: Float = field(default_factory=NO_FEATURES.copy)
+    imitated: Float = field(default_factory=NO_FEATURES.copy)
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
         chips = [chip for rows in self.inside.values() for chip in rows]
-        return [*self.described.values(), *self.attacker.values(), *chips, self.rebuilt, self.unaided, self.released]
+        seen = [self.rebuilt, self.unaided, self.released, self.imitated]
+        return [*self.described.values(), *self.attacker.values(), *chips, *seen]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

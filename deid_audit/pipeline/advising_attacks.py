@@ -10,11 +10,12 @@ from deid_audit.pipeline.unmet import Case, Words, train_longer
 
 _STRANGERS = (
     f"Name pictures or videos of other people with --strangers: at least {LEAST_STRANGERS} make a gallery, "
-    f"{MIN_CLUSTERS} an interval."
+    f"{MIN_CLUSTERS} an interval. Those that learn need several pictures, or a video, of each: one folder a person."
 )
 _ATTACK_CONTROLS = {
     "null_edit": "the same search with the original, only encoded again",
     "donor_before_swap": "the same search with the donor's own face",
+    "imitated": "the same search with the donor's mean face pasted on the subject",
 }
 
 

@@ -23,6 +23,7 @@ from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.outsider import Outsider
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
 from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
@@ -140,12 +141,14 @@ def observe(
     progress: Progress,
     keypoints: KeypointBackend | None = None,
     rebuild: tuple[Rebuild, int] | None = None,
+    outsider: Outsider | None = None,
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
     On a few frames the `canaries` are released, which shows what the audit can see there. `keypoints` is who finds the
     body's keypoints, MediaPipe when left out. `rebuild` is the subject's decoder with its crop's side, where this run
-    has one: what an insider could do before it is destroyed.
+    has one: what an insider could do before it is destroyed. `outsider` is who can only imitate the swap, where the
+    donor's side of it is known.
     """
     keypoints = keypoints or MediaPipePose()
     boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
@@ -158,7 +161,7 @@ def observe(
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
     search = ReleasedSearch(engines, canaries, done)
-    around = SampledFrames(cast, swapped, engines, rebuild)
+    around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:

@@ -14,7 +14,7 @@ from deid_audit.frames import Float, Image
 from deid_audit.measure.sampled import INVERSION_FEATURES, NO_FEATURES
 from deid_audit.render.blend import SteadyColour, paste
 from deid_audit.swap.networks import SwapModel
-from deid_audit.swap.prior import FacePrior, posed_as, shape_of
+from deid_audit.swap.prior import FacePrior, Points, posed_as
 from deid_audit.vision.mesh import FaceMesh, box_of, quarter_turn
 from deid_audit.vision.recognizer import Recognizer
 
@@ -29,23 +29,43 @@ class Outsider:
     donor: FacePrior
     size: int
 
-    def swap(self, pictures: Sequence[tuple[Image, Float]]) -> list[Image | None]:
-        """One person's pictures with their landmarks (478, 2) px, each with the donor's mean face pasted on.
+    def swap(self, image_rgb: Image, landmarks_xy: Float, neutral_xy: Points) -> Image | None:
+        """The picture with the donor's mean face pasted on the face at the landmarks (478, 2) px.
 
-        The person's mean shape stands for their neutral one, as an outsider has no more of them. None where a face
-        cannot be warped: a stranger's odd picture must not end a run.
+        `neutral_xy` is the person's neutral shape. None where a face cannot be warped: an odd picture must not end a
+        run.
         """
-        faces = [align(at, image, points, self.size) for at, (image, points) in enumerate(pictures)]
-        neutral = np.mean([shape_of(face) for face in faces], axis=0) if faces else np.empty(0)
-        swapped: list[Image | None] = []
-        for face, (image, points) in zip(faces, pictures, strict=True):
-            try:
-                made = posed_as(self.donor, neutral, face)
-                # pictures of different moments: their colours are not averaged as a video's are
-                swapped.append(paste(image, points, face, made, SteadyColour(1.0)))
-            except (ArithmeticError, ValueError, RuntimeError, cv2.error):
-                swapped.append(None)
-        return swapped
+        try:
+            face = align(0, image_rgb, landmarks_xy, self.size)
+            made = posed_as(self.donor, neutral_xy, face)
+            # pictures of different moments: their colours are not averaged as a video's are
+            return paste(image_rgb, landmarks_xy, face, made, SteadyColour(1.0))
+        except (ArithmeticError, ValueError, RuntimeError, cv2.error):
+            return None
+
+
+class Imitation:
+    """One person's pictures swapped by the outsider, and what is seen of them."""
+
+    def __init__(
+        self, outsider: Outsider, landmarks: Sequence[Float], *, mesh: FaceMesh, recognizer: Recognizer
+    ) -> None:
+        """`landmarks` (478, 2) px are those of all the person's pictures.
+
+        Their mean shape stands for the neutral one, as an outsider has no more of them.
+        """
+        self._outsider, self._mesh, self._recognizer = outsider, mesh, recognizer
+        shapes = [np.asarray(layout_points(points), np.float64) for points in landmarks]
+        self._neutral = np.mean(shapes, axis=0) if shapes else np.empty(0)
+
+    def see(self, image_rgb: Image, landmarks_xy: Float) -> Float:
+        """What the attacks are given of the picture once it is swapped: (1084,), NaN where it cannot be."""
+        swapped = self._outsider.swap(image_rgb, landmarks_xy, self._neutral)
+        if swapped is None:
+            return _NOWHERE.copy()
+        turn = quarter_turn(landmarks_xy)
+        found = self._mesh.landmarks(swapped, box_of(landmarks_xy), turn_degrees=turn)
+        return seen_by_outsider(swapped, found, self._recognizer)
 
 
 def outsider_of(model: SwapModel) -> Outsider | None:
@@ -55,24 +75,20 @@ def outsider_of(model: SwapModel) -> Outsider | None:
     return Outsider(donor=model.priors["donor"], size=model.preset.size)
 
 
-def seen_by_outsider(images: Sequence[Image], landmarks: Sequence[Float | None], recognizer: Recognizer) -> Float:
-    """What the inversion is given of faces with landmarks (478, 2 or 3) px: (n, 1084), NaN where there are none."""
-    chips = [
-        None if points is None else recognizer.chip_from_mesh(image, points[:, :2])
-        for image, points in zip(images, landmarks, strict=True)
-    ]
-    rows = [
-        _NOWHERE if points is None else np.concatenate((row, layout_points(points[:, :2]).ravel()))
-        for row, points in zip(recognizer.describe(chips), landmarks, strict=True)
-    ]
-    return np.stack(rows) if rows else NO_FEATURES.copy()
+def seen_by_outsider(image_rgb: Image, landmarks_xy: Float | None, recognizer: Recognizer) -> Float:
+    """What the attacks are given of a face with landmarks (478, 2 or 3) px: (1084,), NaN where there are none."""
+    if landmarks_xy is None:
+        return _NOWHERE.copy()
+    points = landmarks_xy[:, :2]
+    [row] = recognizer.describe([recognizer.chip_from_mesh(image_rgb, points)])
+    return np.concatenate((row, layout_points(points).ravel()))
 
 
 def swapped_features(
     outsider: Outsider, pictures: Sequence[tuple[Image, Float]], mesh: FaceMesh, recognizer: Recognizer
 ) -> Float:
-    """The person's swapped pictures as the inversion is given them: (k, 1084)."""
-    pairs = zip(outsider.swap(pictures), pictures, strict=True)
-    made = [(image, points) for image, (_, points) in pairs if image is not None]
-    found = [mesh.landmarks(image, box_of(points), turn_degrees=quarter_turn(points)) for image, points in made]
-    return seen_by_outsider([image for image, _ in made], found, recognizer)
+    """The person's swapped pictures as the attacks are given them: (k, 1084), without those that cannot be swapped."""
+    imitation = Imitation(outsider, [points for _, points in pictures], mesh=mesh, recognizer=recognizer)
+    rows = [imitation.see(image, points) for image, points in pictures]
+    kept = [row for row in rows if np.isfinite(row).all()]
+    return np.stack(kept) if kept else NO_FEATURES.copy()

@@ -238,6 +238,7 @@ def _render_and_watch(
         observed = observe(
             cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
             rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
+            outsider=outsider_of(pair.model),
         )  # fmt: skip
         wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
         return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)

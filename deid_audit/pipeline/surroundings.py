@@ -16,9 +16,10 @@ from deid_audit.measure.sampled import NO_FEATURES, SampledFaces, evenly
 from deid_audit.measure.texture import inner_chip
 from deid_audit.pipeline.cast import CastVideo, Role, usable_frames
 from deid_audit.pipeline.engines import Engines
-from deid_audit.pipeline.outsider import seen_by_outsider
+from deid_audit.pipeline.outsider import Imitation, Outsider, seen_by_outsider
 from deid_audit.progress import Progress
 from deid_audit.video.reader import read_frames
+from deid_audit.vision.mesh import FaceMesh
 from deid_audit.vision.recognizer import Recognizer
 
 _INSIDE: frozenset[Of] = frozenset({"original", "reencoded"})
@@ -39,6 +40,7 @@ class SampledFrames:
         swapped: NDArray[np.bool_],
         engines: Engines,
         rebuild: tuple[Rebuild, int] | None = None,
+        outsider: Outsider | None = None,
     ) -> None:
         usable = [index for index in usable_frames(cast) if swapped[index]]
         self._wanted = _spread(usable)
@@ -48,12 +50,19 @@ class SampledFrames:
         self._attacker = engines.attacker
         self._attacked: dict[Of, list[Float]] = {}
         self._as_outsider: list[Float] = []
+        self._mesh: FaceMesh | None = None
+        self._imitation: Imitation | None = None
+        self._imitated: list[Float] = []
         self._rebuilt: list[Image] = []
         self._unaided: list[Image] = []
         self._released: list[Image] = []
         self._original: list[Image] = []
         self._others: list[Image] = []
         self._times: list[float] = []
+        if outsider is not None:
+            known = [self._points(index) for index in sorted(self._wanted)]
+            self._mesh = FaceMesh(video=False)
+            self._imitation = Imitation(outsider, known, mesh=self._mesh, recognizer=engines.recognizer)
 
     def see(self, before: Frame, after: Frame, found_xy: Float) -> None:
         """Takes the chips of this frame, when it is one of the sample; `found_xy` (478, 2 or 3) are the landmarks found
@@ -69,7 +78,9 @@ class SampledFrames:
         self._inside.setdefault("swapped", []).append(inner_chip(after.image_rgb, points))
         self._attack("swapped", after, points)
         found = found_xy if np.isfinite(found_xy).all() else None
-        self._as_outsider.append(seen_by_outsider([after.image_rgb], [found], self._recognizer)[0])
+        self._as_outsider.append(seen_by_outsider(after.image_rgb, found, self._recognizer))
+        if self._imitation is not None:
+            self._imitated.append(self._imitation.see(before.image_rgb, points))
         if self._rebuild is not None:
             rebuild, size = self._rebuild
             face = align(after.index, after.image_rgb, points, size)
@@ -99,7 +110,9 @@ class SampledFrames:
         return mine.landmarks_xy
 
     def sampled(self) -> SampledFaces:
-        """The faces themselves, described; the chips are kept as grey pictures of the face alone."""
+        """The faces themselves, described; the chips are kept as grey pictures of the face alone. Asked for once."""
+        if self._mesh is not None:
+            self._mesh.close()
         return SampledFaces(
             times_s=np.array(self._times, np.float64),
             described={of: self._described(chips) for of, chips in self._whole.items()},
@@ -108,6 +121,7 @@ class SampledFrames:
             unaided=self._described(self._unaided),
             attacker={of: np.stack(rows) for of, rows in self._attacked.items()},
             released=np.stack(self._as_outsider) if self._as_outsider else NO_FEATURES.copy(),
+            imitated=np.stack(self._imitated) if self._imitated else NO_FEATURES.copy(),
         )
 
     def around(self) -> Surroundings:

@@ -34,6 +34,7 @@ NAMES = {
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
     *("control.same_person", "identity.to_strangers.mean", "attack.insider.match_rate"),
     *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion", "strongest")),
+    *(f"attack.parrot.{name}" for name in ("auc", "rank1", "excess", "imitated")),
     *(f"attack.descriptor.{name}" for name in ("rank1", "rank5", "excess", "fnir")),
     *("erasure.complete", "erasure.key_on_disk", "erasure.references_kept"),
 }

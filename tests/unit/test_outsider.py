@@ -41,7 +41,7 @@ def test_a_face_that_cannot_be_warped_is_left_out_and_ends_nothing(
     donor, stranger = portraits
     outsider = Outsider(donor=replace(prior_of(donor), neutral_xy=np.full((478, 2), np.nan)), size=64)
     pictures = [(stranger.image_rgb, stranger.landmarks_xy)]
-    assert outsider.swap(pictures) == [None]
+    assert outsider.swap(*pictures[0], np.float64(stranger.landmarks_xy)) is None
     assert swapped_features(outsider, pictures, static_mesh, recognizer).shape == (0, INVERSION_FEATURES)
 
 

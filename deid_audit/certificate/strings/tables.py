@@ -93,8 +93,10 @@ PART_COLUMNS: Mapping[str, str] = {
 ATTACKS: Mapping[str, str] = {
     "attack.descriptor.auc": "A0 dlib's recogniser, every frame",
     "attack.templates.auc": "A2 the same on averages of frames, the worst size",
-    "attack.texture.auc": "A1 texture of the face alone (LBPH)",
+    "attack.texture.auc": "A1 texture of the face alone (LBPH or Fisherfaces, the stronger)",
     "attack.model.auc": "A1 the recogniser that was named (--attacker)",
+    "attack.parrot.auc": "A3 a parrot: learnt from imitations of the swap (kNN or LDA, the stronger)",
+    "attack.parrot.imitated": "A3's second control: imitations, which show no face of the subject",
     "attack.inversion.auc": "A4 an outsider's inversion of the swap, learnt on strangers",
     "attack.strongest.auc": "The strongest of them",
     "identity.outside.auc": "A5 what is left outside the mask, against the people of these videos",

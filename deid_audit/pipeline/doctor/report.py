@@ -5,10 +5,10 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
-VIDEO = (*ISSUING, "conceal", "inspect", "donor")
-CHECKING = (*ISSUING, "verify")
-SIGNING = (*ISSUING, "conceal", "verify", "keys")
-COMMANDS = (*VIDEO, "verify", "keys", "policy")
+VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
+CHECKING = (*ISSUING, "verify", "recheck")
+SIGNING = (*ISSUING, "conceal", "verify", "keys", "recheck", "log", "vault")
+COMMANDS = (*VIDEO, "verify", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
