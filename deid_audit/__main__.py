@@ -5,7 +5,22 @@ A command's module imports heavy libraries inside its function, so that `--help`
 
 import typer
 
-from deid_audit.cli import audit, conceal, demo, doctor, donor, inspect, keys, log, policy, recheck, run, vault, verify
+from deid_audit.cli import (
+    approve,
+    audit,
+    conceal,
+    demo,
+    doctor,
+    donor,
+    inspect,
+    keys,
+    log,
+    policy,
+    recheck,
+    run,
+    vault,
+    verify,
+)
 from deid_audit.cli.frame import make_app
 
 
@@ -18,6 +33,7 @@ def build_app() -> typer.Typer:
     app.command("inspect")(inspect.inspect)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
+    app.command("approve")(approve.approve)
     app.command("recheck")(recheck.recheck)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")

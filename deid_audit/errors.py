@@ -93,6 +93,12 @@ class SignatureError(DeidAuditError):
     """A key file, certificate or signature that cannot be used or does not hold."""
 
 
+class NotToBeApproved(SignatureError):
+    """An authentic certificate whose verdict, or whose stated validity, lets nobody approve its release."""
+
+    exit_code = 3
+
+
 class Interrupted(DeidAuditError):
     """The run was stopped by Ctrl-C (130) or SIGTERM (143)."""
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
-    "docs/commands.md", "docs/json.md", "docs/metrics.md",
+    "docs/commands.md", "docs/json.md", "docs/metrics.md", "docs/trust.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {
@@ -106,8 +106,8 @@ def exit_statuses() -> str:
 
 
 def checks() -> str:
-    """What `deid-audit verify` checks, in order, from `pipeline.verify`."""
-    from deid_audit.pipeline.verify import CHECKS  # noqa: PLC0415
+    """What `deid-audit verify` checks, in order, from `pipeline.checks`."""
+    from deid_audit.pipeline.checks import CHECKS  # noqa: PLC0415
 
     return _table(("check", "holds when"), [(f"`{name}`", words) for name, words in CHECKS.items()])
 

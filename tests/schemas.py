@@ -11,7 +11,7 @@ from referencing import Registry, Resource
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 SCHEMAS: dict[str, Any] = {
-    path.name.removesuffix("-v1.schema.json"): json.loads(path.read_text(encoding="utf-8"))
+    path.name.removesuffix(".schema.json").rpartition("-v")[0]: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted(FOLDER.iterdir())
 }
 REGISTRY: Registry[Any] = Registry().with_resources(
@@ -31,7 +31,7 @@ def schema_of(document: Any) -> str:
     if "_type" in document:
         return "statement"
     maker, name, version = document["schema"].split("/")
-    assert (maker, version) == ("deid-audit", "v1")
+    assert maker == "deid-audit" and SCHEMAS[name]["$id"] == f"urn:deid-audit:schema:{name}:{version}"
     return str(name)
 
 

@@ -1,290 +1,336 @@
-"""Check a certificate's PDF: every fact about its signature apart, and `holds` only when all of them do.
+"""Check a certificate's PDF: every fact about its signatures apart, and `holds` only when all of them do.
 
-Trust comes from the certificates handed in and from nowhere else: no network, no store of the operating system,
+Trust comes from what the verifier hands in and from nowhere else: no network, no store of the operating system,
 nothing that the PDF says about itself. Revocation is not looked up. Files and verdict are `pipeline.verify`'s.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from deid_audit.certificate.attachments import read_statement
-from deid_audit.certificate.canonical import read_contents, rebuild_container
+from deid_audit.certificate.decisions import Decision, parse_reason
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
 from deid_audit.certificate.keys import describe_certificate
-from deid_audit.errors import SignatureError
+from deid_audit.certificate.one_signature import CLOCK_TOLERANCE, NotSo, OneSignature, Unseen, require
+from deid_audit.certificate.reading import open_pdf
+from deid_audit.certificate.revisions import chair_field_fault, fault_between
+from deid_audit.certificate.trust import RoleName, Trust, same_person
+from deid_audit.errors import Interrupted
 from deid_audit.findings import SignerInfo
 
-_CLOCK_TOLERANCE = timedelta(days=1)
 FACTS = {
     "pdf.readable": "readable as PDF",
-    "signature.present": "exactly one signature",
-    "signature.covers_whole_file": "the signature covers the whole file",
-    "signature.intact": "the signed bytes are unchanged",
-    "signature.valid": "the signature fits the signer's key",
-    "signature.canonical": "the signature itself has its one exact form",
-    "signature.certifies": "certified: no change allowed after signing",
-    "signature.time": "signed while the signer's certificate was valid",
-    "signature.trusted": "the issuer is one you trust",
+    "signature.present": "signed by a steward, and by nobody else but a chair",
+    "signature.covers_whole_file": "the last signature covers the whole file",
+    "signature.intact": "the bytes that the steward signed are unchanged",
+    "signature.valid": "the steward's signature fits its key",
+    "signature.canonical": "the steward's signature has its one exact form",
+    "signature.certifies": "certified: nothing but a chair's signature may follow",
+    "signature.time": "signed while the steward's certificate was valid",
+    "signature.trusted": "the steward's issuer is one you trust",
+    "approval.present": "the chair has decided, where you demand it",
+    "approval.changes": "nothing but the chair's signature was added to what the steward signed",
+    "approval.intact": "the bytes that the chair signed are unchanged",
+    "approval.valid": "the chair's signature fits its key",
+    "approval.canonical": "the chair's signature has its one exact form",
+    "approval.locks": "the chair's signature lets nothing follow",
+    "approval.time": "signed while the chair's certificate was valid, and not before the steward",
+    "approval.trusted": "the chair's issuer is one you trust",
+    "approval.decision": "the chair's decision stands in its exact form",
+    "roles.satisfied": "who signed may sign in that role, and nobody in both",
     "statement.attached": "exactly one statement attached",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that must be so; `holds` is None where it could not be looked at (which is not a pass)."""
+    """One thing that must be so; `holds` is None where it could not be looked at (which is not a pass).
+
+    `moot`: it is about the chair's signature, there is none, and the verifier demands none.
+    """
 
     id: str
     holds: bool | None
     words: str
+    moot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBy:
+    """Who signed in a role, and when by their own statement; the chair's decision where it could be read."""
+
+    role: RoleName
+    info: SignerInfo
+    certificate: x509.Certificate
+    signed_at: datetime | None
+    decision: Decision | None = None
+
+    @property
+    def subject(self) -> str:
+        """The name in the certificate (RFC 4514), as a trust file lists it."""
+        return self.certificate.subject.rfc4514_string()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateCheck:
-    """All facts of `FACTS`, in that order, with what was read on the way.
-
-    `signer_certificates` are those of whoever signed in approval, the steward's first.
-    """
+    """All facts of `FACTS`, in that order, with what was read on the way; the steward is the first signer."""
 
     facts: tuple[Fact, ...]
-    signer: SignerInfo | None
-    signed_at: datetime | None
+    signers: tuple[SignedBy, ...]
     statement: bytes | None
-    signer_certificates: tuple[x509.Certificate, ...] = ()
 
     @property
     def holds(self) -> bool:
-        return len(self.facts) == len(FACTS) and all(fact.holds is True for fact in self.facts)
+        if len(self.facts) != len(FACTS):
+            return False
+        return all(fact.holds is True or (fact.moot and fact.id.startswith("approval.")) for fact in self.facts)
 
     def fact(self, fact_id: str) -> Fact:
         """The fact of that id; KeyError when there is none."""
         return {fact.id: fact for fact in self.facts}[fact_id]
 
-
-def load_trust(pem: bytes) -> list[x509.Certificate]:
-    """The certificates of one PEM (or DER) file; raises SignatureError when there is none."""
-    try:
-        if b"-----BEGIN" in pem:
-            return x509.load_pem_x509_certificates(pem)
-        return [x509.load_der_x509_certificate(pem)]
-    except ValueError:
-        raise SignatureError(
-            "a trusted file holds no certificate", next_step="give the issuer's certificate (PEM) with --trust"
-        ) from None
+    def signer(self, role: RoleName) -> SignedBy | None:
+        """Who signed in that role; None when nobody did, or it could not be read."""
+        return next((one for one in self.signers if one.role == role), None)
 
 
-def check_certificate(pdf: bytes, trust_pem: Sequence[bytes], *, now: datetime | None = None) -> CertificateCheck:
-    """Every fact about `pdf`, trusting only the certificates in `trust_pem`.
+def check_certificate(pdf: bytes, trust: Trust, *, now: datetime | None = None) -> CertificateCheck:
+    """Every fact about `pdf`, trusting nobody but those in `trust`.
 
     Args:
         pdf: the file's bytes.
-        trust_pem: files with trusted certificates; empty means that no issuer is known.
+        trust: the verifier's; without anchors no issuer is known.
         now: the time of checking; the machine's clock when left out.
-
-    Raises:
-        SignatureError: a file in `trust_pem` holds no certificate.
     """
-    anchors = [one for pem in trust_pem for one in load_trust(pem)]
     for name in ("pyhanko", "pyhanko_certvalidator"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # it logs whole tracebacks for what we report in words
-    return _Examination(pdf, anchors, now or datetime.now(UTC)).run()
+    return _Examination(pdf, trust, now or datetime.now(UTC)).run()
 
 
 class _Examination:
     """One PDF under examination: `run` goes through the facts in order; a fact that raises does not hold."""
 
-    def __init__(self, pdf: bytes, anchors: list[x509.Certificate], now: datetime) -> None:
-        self.pdf, self.anchors, self.now = pdf, anchors, now
+    def __init__(self, pdf: bytes, trust: Trust, now: datetime) -> None:
+        self.pdf, self.trust, self.now = pdf, trust, now
         self.facts: dict[str, Fact] = {}
         self.reader: Any = None
-        self.signature: Any = None
-        self.status: Any = None
-        self.signed_at: datetime | None = None
+        self.steward: OneSignature | None = None
+        self.chair: OneSignature | None = None
+        self.decision: Decision | None = None
         self.statement: bytes | None = None
 
     def run(self) -> CertificateCheck:
         steps: dict[str, Callable[[], str]] = {
             "pdf.readable": self._open,
-            "signature.present": self._one_signature,
+            "signature.present": self._signatures,
             "signature.covers_whole_file": self._coverage,
-            "signature.intact": self._intact,
-            "signature.valid": self._valid,
-            "signature.canonical": self._canonical,
+            "signature.intact": self._stewards(OneSignature.intact),
+            "signature.valid": self._stewards(OneSignature.valid),
+            "signature.canonical": self._stewards(OneSignature.canonical),
             "signature.certifies": self._certifies,
-            "signature.time": self._time,
-            "signature.trusted": self._trusted,
+            "signature.time": self._stewards(OneSignature.time),
+            "signature.trusted": self._stewards(OneSignature.trusted),
+            "approval.present": self._demanded,
+            "approval.changes": self._changes,
+            "approval.intact": self._chairs(OneSignature.intact),
+            "approval.valid": self._chairs(OneSignature.valid),
+            "approval.canonical": self._chairs(OneSignature.canonical),
+            "approval.locks": self._locks,
+            "approval.time": self._after_steward,
+            "approval.trusted": self._chairs(OneSignature.trusted),
+            "approval.decision": self._decided,
+            "roles.satisfied": self._roles,
             "statement.attached": self._attached,
         }
         for fact_id, step in steps.items():
             self._look(fact_id, step)
+        signers = (self._signed_by("steward", self.steward), self._signed_by("chair", self.chair))
         return CertificateCheck(
             facts=tuple(self.facts[fact_id] for fact_id in FACTS),
-            signer=self._signer_info(),
-            signer_certificates=self._signer_certificates(),
-            signed_at=self.signed_at,
+            signers=tuple(one for one in signers if one is not None),
             statement=self.statement,
         )
 
     def _look(self, fact_id: str, step: Callable[[], str]) -> None:
-        needs = {"pdf.readable": True, "signature.present": self.reader is not None}
-        needs["statement.attached"] = self.reader is not None
-        if not needs.get(fact_id, self.signature is not None):
+        readable = self.reader is not None
+        needs = {"pdf.readable": True, "signature.present": readable, "statement.attached": readable}
+        if not needs.get(fact_id, self.steward is not None):
             self.facts[fact_id] = Fact(id=fact_id, holds=None, words="not looked at: no signature could be read")
             return
         try:
             self.facts[fact_id] = Fact(id=fact_id, holds=True, words=step())
-        except _NotSo as problem:
+        except NotSo as problem:
             self.facts[fact_id] = Fact(id=fact_id, holds=False, words=str(problem))
+        except Unseen as reason:
+            self.facts[fact_id] = Fact(id=fact_id, holds=None, words=str(reason))
+        except _NoChair:
+            # Only where all signatures were read is it known that there is none of a chair.
+            alone = self.facts["signature.present"].holds is True
+            words = "the chair has not signed" if alone else "not looked at: the signatures could not be told apart"
+            moot = alone and not self.trust.demands_chair
+            self.facts[fact_id] = Fact(id=fact_id, holds=None, words=words, moot=moot)
+        except Interrupted:
+            raise
         except Exception as error:  # a damaged file can make any parser raise anything; nothing of it may pass
             words = f"could not be checked: the file is damaged ({type(error).__name__})"
             self.facts[fact_id] = Fact(id=fact_id, holds=False, words=words)
 
-    def _open(self) -> str:
-        from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415  (heavy)
+    def _stewards(self, look: Callable[[OneSignature], str]) -> Callable[[], str]:
+        return lambda: look(self._of_steward)
 
-        reader = PdfFileReader(BytesIO(self.pdf))
-        _require("/Pages" in reader.root, "the file has no pages")
+    def _chairs(self, look: Callable[[OneSignature], str]) -> Callable[[], str]:
+        return lambda: look(self._of_chair)
+
+    @property
+    def _of_steward(self) -> OneSignature:
+        assert self.steward is not None  # `_look` asks before
+        return self.steward
+
+    @property
+    def _of_chair(self) -> OneSignature:
+        if self.chair is None:
+            raise _NoChair
+        return self.chair
+
+    def _open(self) -> str:
+        reader = open_pdf(self.pdf)
+        require("/Pages" in reader.root, "the file has no pages")
         self.reader = reader
         return f"{len(self.pdf)} bytes"
 
-    def _one_signature(self) -> str:
+    def _signatures(self) -> str:
         signatures = list(self.reader.embedded_signatures)
-        _require(bool(signatures), "unsigned: the file carries no signature")
+        require(bool(signatures), "unsigned: the file carries no signature")
         # The first one is what the issuer made; the facts below are about it also when others follow.
-        self.signature = signatures[0]
-        _require(len(signatures) == 1, f"{len(signatures)} signatures where exactly one is expected")
-        _require(self.signature.sig_object_type == "/Sig", "the signature is a time stamp, not a signer's")
-        return "one signature"
+        first = signatures[0]
+        alone = len(signatures) == 1
+        end = len(self.pdf) if alone else sum([int(number) for number in first.byte_range][2:])
+        self.steward = OneSignature(self.pdf[:end], first, self.trust.anchors, self.now)
+        require(len(signatures) <= 2, f"{len(signatures)} signatures where two are the most")
+        names = [str(one.field_name) for one in signatures]
+        expected = [STEWARD_FIELD, CHAIR_FIELD][: len(names)]
+        require(names == expected, "signed in another field than the steward's, or the chair's after it")
+        kinds = {str(one.sig_object_type) for one in signatures}
+        require(kinds == {"/Sig"}, "a signature is a time stamp, not a signer's")
+        if not alone:
+            self.chair = OneSignature(self.pdf, signatures[1], self.trust.anchors, self.now)
+        return "the steward's alone" if alone else "the steward's and the chair's"
 
     def _coverage(self) -> str:
         from pyhanko.sign.validation.status import SignatureCoverageLevel  # noqa: PLC0415
 
-        later = int(self.reader.total_revisions) - 1 - int(self.signature.signed_revision)
-        _require(later == 0, f"changed after signing: {later} later revision(s) were added to the file")
-        _, _, start, length = [int(number) for number in self.signature.byte_range]
+        last = (self.chair or self._of_steward).embedded
+        later = int(self.reader.total_revisions) - 1 - int(last.signed_revision)
+        require(later == 0, f"changed after signing: {later} later revision(s) were added to the file")
+        _, _, start, length = [int(number) for number in last.byte_range]
         extra = len(self.pdf) - start - length
-        _require(extra <= 0, f"{extra} bytes were appended after the signed part")
-        level = self.signature.evaluate_signature_coverage()
-        _require(level is SignatureCoverageLevel.ENTIRE_FILE, "the signed range does not fit the file")
+        require(extra <= 0, f"{extra} bytes were appended after the signed part")
+        level = last.evaluate_signature_coverage()
+        require(level is SignatureCoverageLevel.ENTIRE_FILE, "the signed range does not fit the file")
         return "from the first byte to the last"
-
-    def _validate(self) -> Any:
-        """pyHanko's status at the time of signing; trust is judged against the given anchors only."""
-        if self.status is None:
-            from asn1crypto import x509 as asn1_x509  # noqa: PLC0415
-            from pyhanko.sign.validation import validate_pdf_signature  # noqa: PLC0415
-            from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
-
-            self.signed_at = self.signature.self_reported_timestamp
-            context = ValidationContext(
-                trust_roots=[asn1_x509.Certificate.load(_der(one)) for one in self.anchors],
-                moment=self.signed_at or self.now,
-                allow_fetching=False,
-            )
-            self.status = validate_pdf_signature(self.signature, context)
-        return self.status
-
-    def _intact(self) -> str:
-        _require(self._validate().intact is True, "the signed bytes were changed: their digest differs")
-        return "digest matches"
-
-    def _valid(self) -> str:
-        _require(self._validate().valid is True, "the signature does not fit the signer's key")
-        return "fits"
-
-    def _canonical(self) -> str:
-        try:
-            der = read_contents(self.pdf, [int(number) for number in self.signature.byte_range])
-            _require(self.signature.pkcs7_content.startswith(der), "the signature read is not the one in the gap")
-            _require(rebuild_container(der, self._embedded_chain()) == der, "the signature's container was altered")
-        except ValueError as error:
-            raise _NotSo(str(error)) from None
-        return "hex, padding, certificates and container as written by the signer"
-
-    def _embedded_chain(self) -> list[bytes]:
-        """The embedded certificates, the signer's first: byte for byte those of the validated path."""
-        path = self._validate().validation_path
-        validated = {bytes(one.dump()) for one in path} if path is not None else None
-        chain = [bytes(self.signature.signer_cert.dump())]
-        chain += [bytes(one.dump()) for one in self.signature.other_embedded_certs]
-        # A trust anchor is matched by name and key, so its embedded copy could differ in other bits.
-        known = validated is None or validated.issuperset(chain)
-        _require(known, "an embedded certificate took no part in the validated path")
-        return chain
 
     def _certifies(self) -> str:
         from pyhanko.sign.fields import MDPPerm  # noqa: PLC0415
         from pyhanko.sign.validation import read_certification_data  # noqa: PLC0415
 
+        steward = self._of_steward.embedded
         found = read_certification_data(self.reader)
-        _require(found is not None, "the file is signed but not certified: /DocMDP is missing")
-        own = self.signature.sig_object.container_ref
-        _require(found.author_sig.container_ref == own, "another signature than the issuer's certifies the file")
-        _require(found.permission is MDPPerm.NO_CHANGES, "the certification allows later changes")
+        require(found is not None, "the file is signed but not certified: /DocMDP is missing")
+        own = steward.sig_object.container_ref
+        require(found.author_sig.container_ref == own, "another signature than the issuer's certifies the file")
+        allowed = "the certification allows other later changes than a chair's signature"
+        require(found.permission is MDPPerm.FILL_FORMS, allowed)
+        fault = chair_field_fault(self.reader.get_historical_root(steward.signed_revision))
+        require(not fault, fault)
+        return "nothing but the chair's signature may follow"
+
+    def _demanded(self) -> str:
+        if self.chair is None and self.facts["signature.present"].holds and self.trust.demands_chair:
+            raise NotSo("the chair has not signed, and your trust file demands it")
+        return f"signed by {describe_certificate(self._of_chair.certificate(), verified_issuer=False).name}"
+
+    def _changes(self) -> str:
+        from pyhanko.sign.validation.status import SignatureCoverageLevel  # noqa: PLC0415
+
+        chair, steward = self._of_chair.embedded, self._of_steward.embedded
+        level = steward.evaluate_signature_coverage()
+        whole = level is SignatureCoverageLevel.ENTIRE_REVISION
+        require(whole, "the steward's signature does not cover all that stood before the chair's")
+        fault = fault_between(self.reader, steward, chair)
+        require(not fault, fault)
+        require(self._of_steward.status().docmdp_ok is True, "changed in a way that the certification does not allow")
+        return "one revision, and all of it is the chair's signature"
+
+    def _locks(self) -> str:
+        from pyhanko.sign.fields import FieldMDPAction, MDPPerm  # noqa: PLC0415
+
+        chair = self._of_chair.embedded
+        locks = chair.fieldmdp is not None and chair.fieldmdp.action is FieldMDPAction.ALL
+        require(locks and chair.docmdp_level is MDPPerm.NO_CHANGES, "the chair's signature leaves fields open")
         return "no change allowed"
 
-    def _time(self) -> str:
-        self._validate()
-        _require(self.signed_at is not None, "no time of signing is stated")
-        assert self.signed_at is not None
-        certificate = self._signer_certificate()
-        _require(self.signed_at <= self.now + _CLOCK_TOLERANCE, "the time of signing lies in the future")
-        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        _require(start <= self.signed_at <= end, "the signer's certificate was not valid at the time of signing")
-        ended = f"; that certificate has ended since, on {end:%Y-%m-%d}" if self.now > end else ""
-        return f"{self.signed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, by the signer's own statement{ended}"
+    def _after_steward(self) -> str:
+        words = self._of_chair.time()
+        before, after = self._of_steward.signed_at, self._of_chair.signed_at
+        known = before is not None and after is not None and after >= before - CLOCK_TOLERANCE
+        require(known, "the chair's time of signing lies before the steward's")
+        return words
 
-    def _trusted(self) -> str:
-        info = describe_certificate(self._signer_certificate(), verified_issuer=False)
-        who = f"{info.name}, fingerprint {info.fingerprint_sha256}"
-        _require(bool(self.anchors), f"issuer unknown: no trusted certificate was given (signed by {who})")
-        status = self._validate()
-        known = status.validation_path is not None and status.trust_problem_indic is None
-        _require(known, f"signed by someone you did not say you trust ({who})")
-        return who
+    def _decided(self) -> str:
+        try:
+            self.decision = parse_reason(str(self._of_chair.embedded.sig_object["/Reason"]))
+        except (ValueError, KeyError) as error:
+            stated = "the signature states no decision" if isinstance(error, KeyError) else str(error)
+            raise NotSo(stated) from None
+        return self.decision.reason
+
+    def _roles(self) -> str:
+        if self.facts["signature.present"].holds is not True:
+            raise NotSo("the signatures could not be told apart")
+        steward = self._of_steward.certificate()
+        fault = self.trust.fault_of("steward", steward)
+        require(not fault, fault)
+        if self.chair is None:
+            return "the steward" if self.trust.sha256 else "the steward; you demand no roles"
+        chair = self.chair.certificate()
+        require(not same_person(steward, chair), "steward and chair are one person: the same name or the same key")
+        fault = self.trust.fault_of("chair", chair)
+        require(not fault, fault)
+        return "the steward and the chair, two people by name and key"
 
     def _attached(self) -> str:
         try:
             self.statement = read_statement(self.reader.root)
-            if self.signature is not None:
-                signed = self.reader.get_historical_root(self.signature.signed_revision)
-                _require(read_statement(signed) == self.statement, "the attached statement is not the signed one")
+            if self.steward is not None:
+                signed = self.reader.get_historical_root(self.steward.embedded.signed_revision)
+                require(read_statement(signed) == self.statement, "the attached statement is not the signed one")
         except ValueError as error:
-            raise _NotSo(str(error)) from None
+            raise NotSo(str(error)) from None
         return f"{len(self.statement)} bytes"
 
-    def _signer_certificate(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.signature.signer_cert.dump())
-
-    def _signer_certificates(self) -> tuple[x509.Certificate, ...]:
-        try:
-            return () if self.signature is None else (self._signer_certificate(),)
-        except Exception:  # as above: of a damaged certificate there is none
-            return ()
-
-    def _signer_info(self) -> SignerInfo | None:
-        if self.signature is None:
+    def _signed_by(self, role: RoleName, one: OneSignature | None) -> SignedBy | None:
+        if one is None:
             return None
         try:
-            trusted = self.facts["signature.trusted"].holds is True
-            return describe_certificate(self._signer_certificate(), verified_issuer=trusted)
+            certificate = one.certificate()
+            fact = "signature.trusted" if role == "steward" else "approval.trusted"
+            return SignedBy(
+                role=role,
+                info=describe_certificate(certificate, verified_issuer=self.facts[fact].holds is True),
+                certificate=certificate,
+                signed_at=one.signed_at,
+                decision=self.decision if role == "chair" else None,
+            )
+        except Interrupted:
+            raise
         except Exception:  # as above: a damaged certificate names nobody
             return None
 
 
-class _NotSo(Exception):
-    """A fact that does not hold, in words."""
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise _NotSo(otherwise)
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.DER)
+class _NoChair(Exception):
+    """A fact about a chair's signature that is not there."""

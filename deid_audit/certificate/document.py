@@ -16,6 +16,7 @@ from deid_audit.answers import AnswerFinding, valid_until
 from deid_audit.catalog import METRICS
 from deid_audit.certificate import first_page, questions, strings, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
+from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.strings import TEXT
 from deid_audit.context import FIELDS
 from deid_audit.digests import sha256_bytes
@@ -171,10 +172,34 @@ def _answer_row(finding: AnswerFinding) -> dict[str, Any]:
 
 
 def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: datetime) -> bytes:
-    """PDF/A of `html` with the certificate's style and fonts, the statement attached; it opens nothing else.
+    """PDF/A of `html` with the certificate's style and fonts, the statement attached and both signature fields empty.
 
-    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries, and
-    where the folder for temporary files takes no fonts.
+    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries, where
+    the folder for temporary files takes no fonts, and where `html` has no place for the signatures.
+    """
+    html_document = open_html(html, resources)
+    import weasyprint  # noqa: PLC0415  (heavy; `open_html` says what it needs)
+
+    attachment = weasyprint.Attachment(
+        string=statement,
+        name=STATEMENT_NAME,
+        description=TEXT["statement_description"],
+        created=issued_at,
+        modified=issued_at,
+        relationship="Data",
+    )
+    with laying_out(issued_at):
+        return bytes(
+            html_document.write_pdf(
+                pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment], finisher=add_signature_fields
+            )
+        )
+
+
+def open_html(html: str, resources: _Resources) -> Any:
+    """WeasyPrint's document of `html`, with the certificate's fonts and style to ask for; it opens nothing else.
+
+    Raises StageError without the text libraries.
     """
     resources = {**resources, **_own_resources()}
     try:
@@ -194,33 +219,25 @@ def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: 
             data, media_type = resources[url]
             return URLFetcherResponse(url, data, {"Content-Type": media_type})
 
-    attachment = weasyprint.Attachment(
-        string=statement,
-        name=STATEMENT_NAME,
-        description=TEXT["statement_description"],
-        created=issued_at,
-        modified=issued_at,
-        relationship="Data",
-    )
-    with _source_date(issued_at):
-        document = weasyprint.HTML(string=html, base_url="about:blank", url_fetcher=Handed())
-        try:
-            return bytes(document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment]))
-        except OSError as error:
-            raise StageError(
-                f"the certificate could not be laid out: {error.strerror or 'input/output error'}",
-                next_step="check space and permissions of the folder for temporary files (TMPDIR), and run again",
-            ) from None
+    return weasyprint.HTML(string=html, base_url="about:blank", url_fetcher=Handed())
 
 
 @contextmanager
-def _source_date(issued_at: datetime) -> Iterator[None]:
-    """SOURCE_DATE_EPOCH while a PDF is written: one of the two font subsetters stamps the clock without it."""
+def laying_out(issued_at: datetime) -> Iterator[None]:
+    """For while a PDF is written: its date in SOURCE_DATE_EPOCH, and a StageError where temporary files do not fit.
+
+    One of the two font subsetters stamps the clock without SOURCE_DATE_EPOCH.
+    """
     name = "SOURCE_DATE_EPOCH"
     before = os.environ.get(name)
     os.environ[name] = str(int(issued_at.astimezone(UTC).timestamp()))
     try:
         yield
+    except OSError as error:
+        raise StageError(
+            f"the certificate could not be laid out: {error.strerror or 'input/output error'}",
+            next_step="check space and permissions of the folder for temporary files (TMPDIR), and run again",
+        ) from None
     finally:
         if before is None:
             del os.environ[name]

@@ -127,7 +127,7 @@ QUESTIONS = (
     _question(24, "What was not tested?", "Practice of honest reports", measure=quoting.untested),
     _question(25, "Who approves the release?", "NIST SP 800-188, disclosure review board",
               fields="approving_body",
-              open="The decision: this certificate is evidence for it and contains none."),
+              open="The decision: the chair's signature at the end, where there is one."),
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ _TRUETYPE = b"\x00\x01\x00\x00"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>self-test</title><link rel="stylesheet" href="certificate:style"></head>
-<body><h1>Self-test</h1><p>Not a certificate: <strong>bold</strong>, <code>0123456789abcdef</code>.</p></body>
+<body><h1>Self-test</h1><p>Not a certificate: <strong>bold</strong>, <code>0123456789abcdef</code>.</p>
+<div class="signature" id="sig-steward"></div><div class="signature" id="sig-chair"></div></body>
 </html>"""
 
 

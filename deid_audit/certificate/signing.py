@@ -1,15 +1,19 @@
-"""Sign the certificate's PDF: one PAdES signature that certifies the document and allows no change after it.
+"""Sign the certificate's PDF, twice at most: the steward certifies it, the ethics board's chair decides once.
 
-Keys come from `certificate.keys`; whether a signature holds is the matter of `certificate.checking`, which shares
-no code with this module. No time stamp authority is asked: the time of signing is the signer's own statement.
+The steward's certification (DocMDP) allows the chair's field to be filled and nothing else; the chair's signature
+locks the rest. Keys come from `certificate.keys`; whether signatures hold is the matter of `certificate.checking`,
+which shares no code with this module. No time stamp authority is asked: a time of signing is its signer's statement.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
+from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
 from deid_audit.certificate.keys import (
     CERTIFICATE_FILE_NAME,
     KEY_FILE_NAME,
@@ -19,61 +23,123 @@ from deid_audit.certificate.keys import (
     load_signer,
     new_key,
 )
+from deid_audit.certificate.stamp import stamp_style
+from deid_audit.certificate.strings import TEXT
 from deid_audit.errors import SignatureError
 
 __all__ = [
     "CERTIFICATE_FILE_NAME",
-    "FIELD_NAME",
     "KEY_FILE_NAME",
     "METHOD_TEXT",
     "NewKey",
     "Signer",
+    "countersign_pdf",
     "ephemeral_signer",
     "load_signer",
     "new_key",
     "sign_pdf",
 ]
 
-FIELD_NAME = "Steward"
 REASON = "Certifies the attached statement"
 METHOD_TEXT = (
-    "The certificate is a PDF produced as PDF/A-3a with the statement attached; it is signed once (PAdES, SHA-256, "
-    "DocMDP: no changes), and the time of signing is the signer's own statement."
+    "The certificate is a PDF produced as PDF/A-3a with the statement attached; the steward's signature certifies it "
+    "(PAdES, SHA-256; DocMDP: only the ethics board's chair may add a signature, and nothing after that), and a time "
+    "of signing is the signer's own statement."
 )
 
 
 def sign_pdf(pdf: bytes, signer: Signer, *, signed_at: datetime) -> bytes:
-    """`pdf` with one certifying PAdES baseline-B signature over the whole file, dated `signed_at` (aware).
+    """`pdf` certified by the steward: one PAdES baseline-B signature over the whole file, dated `signed_at` (aware).
 
     Raises:
-        SignatureError: the PDF is already signed, or cannot be signed.
+        SignatureError: the PDF is already signed, has no empty signature fields, or cannot be signed.
     """
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415  (heavy)
-    from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415
+    said = TEXT["signer_certifies"].format(name=signer.info.name)
+    lines = (TEXT["signs_steward"], said, *_when_and_who(signer, signed_at))
+    return _sign(pdf, signer, STEWARD_FIELD, REASON, lines, signed_at)
+
+
+def countersign_pdf(pdf: bytes, signer: Signer, decision: Decision, *, signed_at: datetime) -> bytes:
+    """`pdf`, which the steward has certified, with the chair's decision signed over all of it; nothing comes after it.
+
+    Whether `pdf` holds, and whether this signer may decide, is for the caller to ask before.
+
+    Raises:
+        SignatureError: the PDF is not signed by the steward alone, or cannot be signed.
+    """
+    words = TEXT["signer_approves"] if decision.approves else TEXT["signer_refuses"]
+    said = [words.format(name=signer.info.name)]
+    if decision.conditions is not None:
+        said.append(TEXT["signer_conditions"].format(conditions=decision.conditions))
+    lines = (TEXT["signs_chair"], *said, *_when_and_who(signer, signed_at))
+    return _sign(pdf, signer, CHAIR_FIELD, decision.reason, lines, signed_at)
+
+
+def _when_and_who(signer: Signer, signed_at: datetime) -> tuple[str, str]:
+    time = signed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    digest = signer.info.fingerprint_sha256
+    return TEXT["signer_time"].format(time=time), TEXT["signer_certificate"].format(digest=digest)
+
+
+def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Sequence[str], signed_at: datetime) -> bytes:
+    """One signature more, in a field that stands there empty."""
+    from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415  (heavy)
     from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter  # noqa: PLC0415
     from pyhanko.sign.general import SigningError  # noqa: PLC0415
     from pyhanko.sign.signers import PdfSignatureMetadata  # noqa: PLC0415
 
+    certifies = field_name == STEWARD_FIELD
     meta = PdfSignatureMetadata(
-        field_name=FIELD_NAME,
+        field_name=field_name,
         subfilter=SigSeedSubFilter.PADES,
-        certify=True,
-        docmdp_permissions=MDPPerm.NO_CHANGES,
+        certify=certifies,
+        docmdp_permissions=MDPPerm.FILL_FORMS if certifies else MDPPerm.NO_CHANGES,
         md_algorithm="sha256",
         name=signer.info.name,
-        reason=REASON,
+        reason=reason,
     )
     try:
-        writer = IncrementalPdfFileWriter(BytesIO(pdf))
-        if any(True for _ in writer.prev.embedded_signatures):
-            raise SignatureError("the certificate is already signed", next_step="sign the unsigned document")
-        signed = _pdf_signer(meta, signer, signed_at).sign_pdf(writer)
+        writer = _writer(pdf)
+        _require_turn(writer.prev, field_name)
+        left, bottom, right, top = _rectangle(writer.prev, field_name)
+        style = stamp_style(lines, width=right - left, height=top - bottom, signed_at=signed_at)
+        signed = _pdf_signer(meta, signer, signed_at, style).sign_pdf(writer, existing_fields_only=True)
     except (PdfError, SigningError, ValueError) as error:
         raise SignatureError(f"the certificate could not be signed: {error}", next_step="report this") from error
     return bytes(signed.getvalue())
 
 
-def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime) -> Any:
+def _writer(pdf: bytes) -> Any:
+    """pyHanko's writer of one more revision."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415
+
+    class UntouchedMetadata(IncrementalPdfFileWriter):  # type: ignore[misc]
+        """Leaves title and dates as they were issued: a signature adds itself, and the check accepts nothing else."""
+
+        def _update_meta(self) -> None:
+            return
+
+    return UntouchedMetadata(BytesIO(pdf))
+
+
+def _require_turn(reader: Any, field_name: str) -> None:
+    """The steward signs what nobody has signed, the chair what the steward alone has signed."""
+    signed = [str(one.field_name) for one in reader.embedded_signatures]
+    if signed != ([] if field_name == STEWARD_FIELD else [STEWARD_FIELD]):
+        said = "is already signed" if signed else "is not signed by the steward"
+        raise SignatureError(f"the certificate {said}", next_step="sign a certificate whose turn it is")
+
+
+def _rectangle(reader: Any, field_name: str) -> tuple[float, float, float, float]:
+    fields = [one.get_object() for one in reader.root.get("/AcroForm", {}).get("/Fields", ())]
+    fields = [one for one in fields if one.get("/T") == field_name]
+    if len(fields) != 1:
+        raise SignatureError(f"the document has no signature field {field_name}", next_step="report this")
+    left, bottom, right, top = (float(number) for number in fields[0]["/Rect"])
+    return left, bottom, right, top
+
+
+def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime, style: Any) -> Any:
     """pyHanko's PdfSigner with the clock as a parameter: its own reads the machine's."""
     from asn1crypto import keys, x509  # noqa: PLC0415
     from pyhanko.sign.signers import PdfSigner, SimpleSigner  # noqa: PLC0415
@@ -96,4 +162,4 @@ def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime) -> Any:
         cert_registry=store,
         embed_roots=False,
     )
-    return DatedSigner(meta, simple)
+    return DatedSigner(meta, simple, stamp_style=style)

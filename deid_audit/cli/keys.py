@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,11 @@ SCHEMA = "deid-audit/keys-new/v1"
 app = typer.Typer(name="keys", help="Make a key to sign certificates with.", no_args_is_help=True)
 
 
+class KeyRole(StrEnum):
+    STEWARD = "steward"
+    CHAIR = "chair"
+
+
 @app.callback()
 def _group() -> None:
     """Keeps `new` a subcommand while it is the only one."""
@@ -28,7 +34,13 @@ def new_command(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", readable=False, help="Folder for signer.p12 and signer.crt.")
     ],
-    name: Annotated[str, typer.Option("--name", help="Who signs; stands on every certificate.")] = "Data steward",
+    role: Annotated[
+        KeyRole, typer.Option("--role", help="Whose key: the steward's, or the ethics board's chair's.")
+    ] = KeyRole.STEWARD,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Who signs; stands on every certificate. Without it: Data steward, Ethics chair."),
+    ] = None,
     organisation: Annotated[str | None, typer.Option("--organisation", help="For whom, e.g. the hospital.")] = None,
     passphrase_file: Annotated[
         Path | None,
@@ -47,7 +59,8 @@ def new_command(
             "no passphrase: standard input is not a terminal",
             next_step=f"give --passphrase-file or set {VARIABLE}",
         )
-    made = new_key(out, common_name=name, organisation=organisation, passphrase=passphrase, now=datetime.now(UTC))
+    called = name or {KeyRole.STEWARD: "Data steward", KeyRole.CHAIR: "Ethics chair"}[role]
+    made = new_key(out, common_name=called, organisation=organisation, passphrase=passphrase, now=datetime.now(UTC))
     if as_json:
         print_json(_document(made))
         return
@@ -55,7 +68,10 @@ def new_command(
     typer.echo(f"certificate  {os.fspath(made.certificate_file)}  (give it to whoever checks your certificates)")
     typer.echo(f"fingerprint  {made.info.fingerprint_sha256}")
     typer.echo(f"valid until  {made.info.not_after}")
-    typer.echo("Tell the checkers the fingerprint by another way than the file. Sign with: deid-audit run --signer KEY")
+    command = {KeyRole.STEWARD: "run", KeyRole.CHAIR: "approve"}[role]
+    typer.echo(
+        f"Tell the checkers the fingerprint by another way than the file. Sign with: deid-audit {command} --signer KEY"
+    )
 
 
 def _document(made: "NewKey") -> dict[str, Any]:

@@ -30,6 +30,34 @@ ContextFile = Annotated[
         help="The steward's answers, printed on the certificate: never a patient's name. See: policy questions.",
     ),
 ]
+Trusted = Annotated[
+    list[Path] | None,
+    typer.Option("--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."),
+]
+TrustFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust-file",
+        metavar="TRUST.toml",
+        readable=False,
+        help="Instead of --trust: whom you trust in which role, and whether a chair has to sign. See docs/trust.md.",
+    ),
+]
+ReleaseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--release", metavar="DIR", readable=False, help="The files; else release/ or withheld/ beside the certificate."
+    ),
+]
+AttestationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--attestation",
+        metavar="FILE",
+        readable=False,
+        help="The attestation; else attestation.dsse.json beside the certificate, where it stands.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
 SubjectPhoto = Annotated[
     Path | None,

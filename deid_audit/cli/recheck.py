@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Device, Json, ReferencesPassphraseFile, print_json
+from deid_audit.cli.options import (
+    Device,
+    Json,
+    ReferencesPassphraseFile,
+    ReleaseFolder,
+    Trusted,
+    TrustFile,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from deid_audit.pipeline.rechecking import Compared, RecheckReport
@@ -23,21 +31,9 @@ def recheck(
         typer.Option("--references", metavar="FILE", readable=False, help="What --keep-references wrote with it."),
     ],
     references_passphrase_file: ReferencesPassphraseFile = None,
-    release: Annotated[
-        Path | None,
-        typer.Option(
-            "--release",
-            metavar="DIR",
-            readable=False,
-            help="The files; else release/ or withheld/ beside the certificate.",
-        ),
-    ] = None,
-    trust: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."
-        ),
-    ] = None,
+    release: ReleaseFolder = None,
+    trust: Trusted = None,
+    trust_file: TrustFile = None,
     policy: Annotated[
         str | None,
         typer.Option("--policy", metavar="NAME|FILE", help="Judge by this policy, not by the certificate's own."),
@@ -53,12 +49,13 @@ def recheck(
     from deid_audit.cli.passphrase import references_passphrase  # noqa: PLC0415
     from deid_audit.cli.report import progress_on_stderr  # noqa: PLC0415
     from deid_audit.pipeline.rechecking import recheck as recheck_pipeline  # noqa: PLC0415  (heavy)
+    from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
 
     report = recheck_pipeline(
         certificate,
         references=references,
         passphrase=references_passphrase(references_passphrase_file, new=False),
-        trust=trust or [],
+        trust=read_trust(trust or [], trust_file),
         release=release,
         policy=policy,
         device=device,
@@ -81,7 +78,7 @@ def _print(report: "RecheckReport") -> None:
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     for check in report.verified.checks:
-        if check.status != "ok":
+        if check.status not in ("ok", "not_applicable"):
             typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
     if report.policy is not None:
         table = Table(box=None, pad_edge=False, header_style="bold")

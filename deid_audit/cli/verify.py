@@ -5,59 +5,60 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, print_json
+from deid_audit.cli.options import AttestationFile, Json, ReleaseFolder, Trusted, TrustFile, print_json
 
 if TYPE_CHECKING:
-    from deid_audit.pipeline.verify import VerifyReport
+    from deid_audit.certificate.checking import SignedBy
+    from deid_audit.pipeline.checks import VerifyReport
 
-SCHEMA = "deid-audit/verify/v1"
-MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+SCHEMA = "deid-audit/verify/v2"
+MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
 
 
 def verify(
     certificate: Annotated[
         Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to check.")
     ],
-    release: Annotated[
-        Path | None,
-        typer.Option(
-            "--release",
-            metavar="DIR",
-            readable=False,
-            help="The files; else release/ or withheld/ beside the certificate.",
-        ),
-    ] = None,
-    trust: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--trust", metavar="CRT", readable=False, help="A certificate you trust as issuer; may be repeated."
-        ),
-    ] = None,
-    attestation: Annotated[
-        Path | None,
-        typer.Option(
-            "--attestation",
-            metavar="FILE",
-            readable=False,
-            help="The attestation; else attestation.dsse.json beside the certificate, where it stands.",
-        ),
-    ] = None,
+    release: ReleaseFolder = None,
+    trust: Trusted = None,
+    trust_file: TrustFile = None,
+    attestation: AttestationFile = None,
     as_json: Json = False,
 ) -> None:
-    """Check a certificate offline: signature, statement, attestation, verdict and files.
+    """Check a certificate offline: signatures, statement, attestation, verdict and files.
 
-    Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED; else 1.
+    Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, or refused by
+    the ethics board's chair; else 1.
     """
-    from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415  (heavy)
+    from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415  (heavy)
+    from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
-    report = run_verify(certificate, release=release, trust=trust or [], attestation=attestation)
+    trusted = read_trust(trust or [], trust_file)
+    report = run_verify(certificate, release=release, trust=trusted, attestation=attestation)
     if as_json:
         print_json(_document(report))
     else:
-        for check in report.checks:
-            typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
-        typer.echo(plain(report.conclusion))
+        _print(report)
     raise typer.Exit(report.exit_code)
+
+
+def _print(report: "VerifyReport") -> None:
+    """The checks, what each one that does not hold means, and the result as the last line."""
+    from deid_audit.pipeline.meanings import MEANINGS  # noqa: PLC0415
+
+    for check in report.checks:
+        typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
+    if report.trust_sha256 is not None:
+        typer.echo(f"trust file sha256 {report.trust_sha256}")
+    if report.unmet:
+        typer.echo("\nWhat does not hold, and what to do:")
+    for check in report.unmet:
+        meaning = MEANINGS[check.id]
+        made = "" if check.status == "failed" else "Not checked. If it does not hold: "
+        typer.echo(f"{check.title}\n  means  {made}{meaning.means}\n  do     {meaning.do}")
+    if report.unmet:
+        typer.echo("")
+    typer.echo(plain(report.conclusion))
 
 
 def _document(report: "VerifyReport") -> dict[str, Any]:
@@ -68,8 +69,25 @@ def _document(report: "VerifyReport") -> dict[str, Any]:
         "verdict": None if report.verdict is None else report.verdict.value,
         "conclusion": report.conclusion,
         "checks": [{"id": one.id, "status": one.status, "detail": one.detail} for one in report.checks],
-        "signer": None if report.signer is None else report.signer.model_dump(mode="json"),
+        "signers": [signer_document(one) for one in report.signers],
+        "trust_file_sha256": report.trust_sha256,
         "files": {"compared": report.files_compared, "problems": problems},
+    }
+
+
+def signer_document(signer: "SignedBy") -> dict[str, Any]:
+    """One signature: by whom, in which role, when and, of a chair, with which decision."""
+    return {
+        "role": signer.role,
+        "name": signer.info.name,
+        "subject": signer.subject,
+        "fingerprint_sha256": signer.info.fingerprint_sha256,
+        "not_after": signer.info.not_after,
+        "trusted": signer.info.verified_issuer,
+        "time": None if signer.signed_at is None else signer.signed_at.isoformat(),
+        "time_source": "signer",
+        "decision": None if signer.decision is None else signer.decision.word,
+        "conditions": None if signer.decision is None else signer.decision.conditions,
     }
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid_audit import __version__
+from deid_audit.certificate.trust import Trust
 from deid_audit.errors import EvidenceError
 from deid_audit.findings import CaseRecord, Finding, Measurement, Outcome, Policy
+from deid_audit.pipeline.checks import VerifyReport
 from deid_audit.pipeline.engines import asks_for_thorough, load_engines
 from deid_audit.pipeline.keeping import MODELS
 from deid_audit.pipeline.remeasuring import measure_again
-from deid_audit.pipeline.verify import VerifyReport, files_folder, verify
+from deid_audit.pipeline.verify import files_folder, verify
 from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
 from deid_audit.swap.convert import pick_device, prepare_runtime
@@ -110,7 +112,7 @@ def recheck(
     *,
     references: Path,
     passphrase: bytes,
-    trust: Sequence[Path],
+    trust: Trust,
     release: Path | None,
     policy: str | None,
     device: str,

@@ -21,12 +21,12 @@ _OWN_FILES = {"certificate.pdf", "evidence.json"}
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGINT become Interrupted (143, 130) inside; the handlers before are put back."""
+def interruptible(left: str = "nothing was released") -> Iterator[None]:
+    """SIGTERM and SIGINT become Interrupted (143, 130) inside, which says what is `left`; the handlers are put back."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         name = "SIGTERM" if number == signal.SIGTERM else "Ctrl-C"
-        raise Interrupted(f"stopped by {name}: nothing was released", exit_code=128 + number)
+        raise Interrupted(f"stopped by {name}: {left}", exit_code=128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""Verify a certificate: signature, statement, attestation, verdict and files, every check run and reported in words.
+"""Verify a certificate: signatures, statement, attestation, verdict and files, every check run and told in words.
 
 What a board runs, offline and years later. It trusts the certificates it is given and the bytes it reads; a check
 that could not be made is `skipped`, and what was skipped never counts as held. It changes nothing.
@@ -8,120 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
 
 from cryptography import x509
 
-from deid_audit.answers import AnswerFinding, valid_until
+from deid_audit.answers import AnswerFinding
 from deid_audit.attestation import Envelope, check_signature, key_id, read_envelope
-from deid_audit.certificate.checking import FACTS, CertificateCheck, check_certificate
-from deid_audit.context import has_run_out
+from deid_audit.certificate.checking import CertificateCheck, SignedBy, check_certificate
+from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
 from deid_audit.digests import sha256_bytes
-from deid_audit.errors import EvidenceError, SignatureError
+from deid_audit.errors import EvidenceError, SettingsError, SignatureError
 from deid_audit.evidence import FileProblem, compare_files, parse_statement
-from deid_audit.findings import CaseRecord, Finding, Outcome, SignerInfo
+from deid_audit.findings import CaseRecord, Finding
+from deid_audit.pipeline.checks import Check, Status, VerifyReport
 from deid_audit.policy import judge
 
-Status = Literal["ok", "failed", "skipped"]
 STATEMENT_FILE, ATTESTATION_FILE = "evidence.json", "attestation.dsse.json"
 LARGEST_CERTIFICATE_BYTES = 64 << 20
-CHECKS = FACTS | {
-    "statement.parsed": "the statement is complete and in its exact form",
-    "statement.sibling": "evidence.json beside the certificate is the attached one",
-    "statement.signer": "the statement names the one who signed",
-    "statement.verdict": "the verdict follows from the measurements, the answers and the policy",
-    "attestation.readable": "the attestation beside the certificate is in its one exact form",
-    "attestation.same": "the attestation holds the attached statement",
-    "attestation.signed": "the attestation is signed by those who signed the certificate, and nobody else",
-    "files.compared": "the files are those of the statement",
-}
-_OF_ATTESTATION = [check for check in CHECKS if check.startswith("attestation.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check: its id in `CHECKS`, how it came out, and what was found."""
-
-    id: str
-    status: Status
-    detail: str
-
-    @property
-    def title(self) -> str:
-        return CHECKS[self.id]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
-    """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
-
-    `checked_on` is the day (UTC) that a stated validity is held against; `statement_sha256` is of the attached
-    statement's bytes, empty without one.
-    """
-
-    checks: tuple[Check, ...]
-    signer: SignerInfo | None
-    case: CaseRecord | None
-    file_problems: tuple[FileProblem, ...]
-    files_compared: int
-    checked_on: date
-    statement_sha256: str = ""
-
-    @property
-    def verdict(self) -> Outcome | None:
-        """The recorded verdict, and only when it follows from the recorded measurements."""
-        derived = any(check.id == "statement.verdict" and check.status == "ok" for check in self.checks)
-        return self.case.verdict.outcome if self.case is not None and derived else None
-
-    @property
-    def holds(self) -> bool:
-        """Whether every check was made and came out; skipped may be only what `_may_be_skipped` says."""
-        made = [check.id for check in self.checks] == list(CHECKS)
-        return made and all(
-            check.status == "ok" or (check.status == "skipped" and check.id in self._may_be_skipped)
-            for check in self.checks
-        )
-
-    @property
-    def _may_be_skipped(self) -> set[str]:
-        """Of the files that may be absent beside the certificate; an attestation that was read is checked in full."""
-        skipped = {check.id for check in self.checks if check.status == "skipped"}
-        return {"statement.sibling", *(_OF_ATTESTATION if skipped.issuperset(_OF_ATTESTATION) else ())}
-
-    @property
-    def exit_code(self) -> int:
-        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, or no longer valid; 1 anything else."""
-        if not self.holds:
-            return 1
-        return 0 if self.verdict is Outcome.PASSED and not self.ran_out else 3
-
-    @property
-    def ran_out(self) -> str:
-        """The last day on which a release may rest on this certificate, where it has passed; else empty."""
-        until = None if self.case is None else valid_until(self.case.context)
-        return until if until is not None and has_run_out(until, self.checked_on) else ""
-
-    @property
-    def conclusion(self) -> str:
-        """The result in one plain sentence."""
-        if self.exit_code == 0:
-            return f"Authentic, from an issuer you trust, PASSED, and every file is the certified one.{self._caveat}"
-        if self.exit_code == 3:
-            verdict = f"the verdict is {self.verdict}: not to be released"
-            if self.verdict is Outcome.PASSED:
-                verdict = f"its steward stated that it is valid until {self.ran_out}: not to be released any more"
-            return f"Authentic and from an issuer you trust, but {verdict}.{self._caveat}"
-        bad = [check for check in self.checks if check.status == "failed"] or [
-            check for check in self.checks if check.status == "skipped" and check.id not in self._may_be_skipped
-        ]
-        return f"Does not hold: {bad[0].detail if bad else 'not every check was made'}."
-
-    @property
-    def _caveat(self) -> str:
-        """A key made on the spot is trusted on the reader's word alone; say so."""
-        if self.case is None or self.case.signer.verified_issuer:
-            return ""
-        return " The key was made on the spot: who issued this is as sure as the way its certificate came to you."
 
 
 def _today() -> date:
@@ -132,14 +34,15 @@ def verify(
     certificate: Path,
     *,
     release: Path | None,
-    trust: Sequence[Path],
+    trust: Trust,
     attestation: Path | None = None,
     today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Run every check on `certificate`.
 
-    1. The PDF: readable, signed once, unchanged, certified, by a trusted issuer, with one statement attached.
-    2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the signer.
+    1. The PDF: readable, certified by a trusted steward, decided at most once by a trusted chair, otherwise unchanged,
+       with one statement attached.
+    2. The statement: in its exact form, the same as evidence.json beside the certificate, naming the steward.
     3. The verdict: judged again from the statement's measurements and answers with the statement's policy.
     4. The attestation: `attestation`, else attestation.dsse.json beside the certificate, where it stands: in its exact
        form, of the attached statement, signed by those who signed the PDF.
@@ -147,14 +50,27 @@ def verify(
 
     Raises:
         EvidenceError: the certificate's file cannot be read.
-        SignatureError: a file in `trust` cannot be read or holds no certificate.
     """
-    pdf = _read_certificate(certificate)
-    examined = check_certificate(pdf, [_read_trust(path) for path in trust])
-    return _Verification(certificate, release, attestation, examined, today()).run()
+    pdf = read_certificate(certificate)
+    return verify_bytes(pdf, certificate, release=release, trust=trust, attestation=attestation, today=today)
 
 
-def _read_certificate(path: Path) -> bytes:
+def verify_bytes(
+    pdf: bytes,
+    certificate: Path,
+    *,
+    release: Path | None,
+    trust: Trust,
+    attestation: Path | None = None,
+    today: Callable[[], date] = _today,
+) -> VerifyReport:
+    """Like `verify`, for the bytes that `read_certificate` gave: what is signed next is what was checked."""
+    examined = check_certificate(pdf, trust)
+    return _Verification(certificate, release, attestation, examined, today(), trust.sha256).run()
+
+
+def read_certificate(path: Path) -> bytes:
+    """The certificate's bytes; EvidenceError when there are none, or too many."""
     next_step = "give the path of a certificate.pdf"
     try:
         data = _read_limited(path)
@@ -166,13 +82,27 @@ def _read_certificate(path: Path) -> bytes:
     return data
 
 
+def read_trust(certificates: Sequence[Path], trust_file: Path | None) -> Trust:
+    """Whom to trust: a trust file's people and roles, or whoever these certificates vouch for.
+
+    Raises:
+        SettingsError: both are given, or the trust file cannot be taken.
+        SignatureError: a certificate cannot be read, or is none.
+    """
+    if trust_file is None:
+        return trust_of([_read_trusted(path) for path in certificates])
+    if certificates:
+        raise SettingsError("--trust and --trust-file exclude each other", next_step="put the anchor in the trust file")
+    return load_trust_file(trust_file)
+
+
 def _read_limited(path: Path) -> bytes:
     """At most a byte more than the largest certificate: no file given here may fill the memory."""
     with path.open("rb") as stream:
         return stream.read(LARGEST_CERTIFICATE_BYTES + 1)
 
 
-def _read_trust(path: Path) -> bytes:
+def _read_trusted(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -191,6 +121,7 @@ class _Verification:
     attestation: Path | None
     examined: CertificateCheck
     today: date
+    trust_sha256: str | None
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
     envelope: Envelope | None = None
@@ -199,7 +130,8 @@ class _Verification:
 
     def run(self) -> VerifyReport:
         for fact in self.examined.facts:
-            status: Status = "skipped" if fact.holds is None else "ok" if fact.holds else "failed"
+            unseen: Status = "not_applicable" if fact.moot else "skipped"
+            status: Status = unseen if fact.holds is None else "ok" if fact.holds else "failed"
             self.checks.append(Check(id=fact.id, status=status, detail=fact.words))
         steps: dict[str, Callable[[], str]] = {
             "statement.parsed": self._parsed,
@@ -215,11 +147,12 @@ class _Verification:
             self.checks.append(_outcome_of(check_id, step))
         return VerifyReport(
             checks=tuple(self.checks),
-            signer=self.examined.signer,
+            signers=self.examined.signers,
             case=self.case,
             file_problems=self.problems,
             files_compared=self.compared,
             checked_on=self.today,
+            trust_sha256=self.trust_sha256,
             statement_sha256="" if self.examined.statement is None else sha256_bytes(self.examined.statement),
         )
 
@@ -247,12 +180,12 @@ class _Verification:
 
     def _signer(self) -> str:
         case = self._read_case()
-        if self.examined.signer is None:
+        steward = self.examined.signer("steward")
+        if steward is None:
             raise _Skipped("the signer could not be read")
-        if case.signer.fingerprint_sha256 != self.examined.signer.fingerprint_sha256:
+        if case.signer.fingerprint_sha256 != steward.info.fingerprint_sha256:
             raise EvidenceError(
-                f"the statement names another signer ({case.signer.name}) than the one who signed"
-                f" ({self.examined.signer.name})"
+                f"the statement names another signer ({case.signer.name}) than the one who signed ({steward.info.name})"
             )
         return case.signer.name
 
@@ -289,7 +222,8 @@ class _Verification:
         return "the same bytes"
 
     def _signed(self) -> str:
-        return _check_signers(self._read_attestation(), self.examined.signer_certificates)
+        attests = [one.certificate for one in self.examined.signers if one.role == "steward" or approves(one)]
+        return _check_signers(self._read_attestation(), attests)
 
     def _files(self) -> str:
         case = self._read_case()
@@ -309,12 +243,20 @@ def files_folder(certificate: Path, release: Path | None, case: CaseRecord) -> P
     return release or certificate.parent / case.outputs_folder
 
 
+def approves(signer: SignedBy) -> bool:
+    """Whether this is a chair who approves: only then do they sign the attestation, too."""
+    return signer.decision is not None and signer.decision.approves
+
+
 def _check_signers(envelope: Envelope, certificates: Sequence[x509.Certificate]) -> str:
     """Words, where exactly the holders of these certificates signed the envelope in this order; else EvidenceError."""
     if not certificates:
         raise _Skipped("the signer could not be read")
     if [one.keyid for one in envelope.signatures] != [key_id(one) for one in certificates]:
-        raise EvidenceError("the attestation is not signed by exactly those who signed the certificate")
+        raise EvidenceError(
+            "the attestation is not signed by exactly those who stand for the certificate: the steward, and the chair "
+            "who approves"
+        )
     if not all(check_signature(envelope, one) for one in certificates):
         raise EvidenceError("a signature of the attestation does not fit")
     return "by the same key" if len(certificates) == 1 else f"by the same {len(certificates)} keys"

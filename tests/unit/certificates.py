@@ -2,16 +2,22 @@
 
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from PIL import Image
 from weasyprint import HTML, Attachment
 
 from deid_audit.attestation import attest
+from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.document import render_certificate
-from deid_audit.certificate.keys import Signer, ephemeral_signer
-from deid_audit.certificate.signing import sign_pdf
+from deid_audit.certificate.fields import add_signature_fields
+from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
+from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Figure, FigureDigest, Outcome, Rule
@@ -36,6 +42,37 @@ def signer() -> Signer:
     return ephemeral_signer(ISSUED)
 
 
+def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, start: datetime = ISSUED) -> Signer:
+    """A signer of this name with a self-issued certificate valid for a year, and with this key, or one of its own."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    others = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
+    usage = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    certificate = (
+        x509.CertificateBuilder(
+            issuer_name=subject, subject_name=subject, public_key=key.public_key(), serial_number=len(name)
+        )
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=365))
+        .add_extension(x509.KeyUsage(digital_signature=True, content_commitment=True, **usage), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    info = describe_certificate(certificate, verified_issuer=True)
+    return Signer(info=info, certificate=certificate, private_key=key)
+
+
+@cache
+def chair() -> Signer:
+    """The chair's one key for the whole session."""
+    return named_signer("Ada Chair")
+
+
+def small_page(*attachments: Attachment) -> bytes:
+    """One page with room for both signatures; renders in a fraction of a certificate's time."""
+    html = '<title>small</title><hr><div id="sig-steward" style="height: 99px"></div><p id="sig-chair">none</p>'
+    return bytes(HTML(string=html).write_pdf(attachments=list(attachments), finisher=add_signature_fields))
+
+
 def attested(statement: bytes) -> bytes:
     """A statement's envelope, signed with the same key as the certificates."""
     return attest(statement, [(signer().private_key, signer().certificate)])
@@ -43,14 +80,24 @@ def attested(statement: bytes) -> bytes:
 
 @cache
 def small_unsigned() -> bytes:
-    """One page with one attachment; renders in a fraction of a certificate's time."""
-    attachment = Attachment(string=STATEMENT, name="evidence.json", created=ISSUED, modified=ISSUED)
-    return bytes(HTML(string="<title>small</title><hr>").write_pdf(attachments=[attachment]))
+    """The small page with one attachment, the statement."""
+    return small_page(Attachment(string=STATEMENT, name="evidence.json", created=ISSUED, modified=ISSUED))
 
 
 @cache
 def small_signed() -> bytes:
     return sign_pdf(small_unsigned(), signer(), signed_at=ISSUED)
+
+
+DECIDED = ISSUED + timedelta(days=7)
+CONDITIONS = "for one year, and only to the registry"
+
+
+@cache
+def small_decided() -> bytes:
+    """The small certificate, approved by the chair on conditions."""
+    decision = Decision(approves=True, conditions=CONDITIONS)
+    return countersign_pdf(small_signed(), chair(), decision, signed_at=DECIDED)
 
 
 def png(shade: int) -> bytes:

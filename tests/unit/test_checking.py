@@ -17,21 +17,22 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
-from weasyprint import HTML, Attachment
+from weasyprint import Attachment
 
-from deid_audit.certificate import signing
+from deid_audit.certificate import checking, signing
 from deid_audit.certificate.canonical import read_contents
 from deid_audit.certificate.checking import FACTS, CertificateCheck, Fact, check_certificate
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import sign_pdf
-from deid_audit.errors import SignatureError
-from tests.unit.certificates import ISSUED, STATEMENT, signer, small_signed, small_unsigned
+from deid_audit.certificate.trust import trust_of
+from deid_audit.errors import Interrupted, SignatureError
+from tests.unit.certificates import ISSUED, STATEMENT, signer, small_page, small_signed, small_unsigned
 
 FLIPS = 60
 
 
 def _check(pdf: bytes, *trusted: bytes) -> CertificateCheck:
-    return check_certificate(pdf, trusted or [signer().certificate_pem], now=ISSUED + timedelta(days=30))
+    return check_certificate(pdf, trust_of(trusted or [signer().certificate_pem]), now=ISSUED + timedelta(days=30))
 
 
 def _failed(check: CertificateCheck) -> list[str]:
@@ -61,22 +62,24 @@ def test_what_was_signed_holds_in_every_fact() -> None:
     assert check.holds, _failed(check)
     assert [fact.id for fact in check.facts] == list(FACTS)
     assert check.statement == STATEMENT
-    assert check.signed_at == ISSUED
-    assert check.signer is not None
-    assert check.signer.fingerprint_sha256 == signer().info.fingerprint_sha256
+    [steward] = check.signers
+    assert (steward.role, steward.signed_at, steward.decision) == ("steward", ISSUED, None)
+    assert steward.info.fingerprint_sha256 == signer().info.fingerprint_sha256
+    assert [fact.id for fact in check.facts if fact.moot] == [one for one in FACTS if one.startswith("approval.")]
 
 
 def test_holds_is_never_true_by_omission() -> None:
-    some = CertificateCheck(
-        facts=(Fact(id="pdf.readable", holds=True, words=""),), signer=None, signed_at=None, statement=None
-    )
-    assert not some.holds
-    unknown = tuple(Fact(id=one, holds=None if one == "signature.time" else True, words="") for one in FACTS)
-    assert not CertificateCheck(facts=unknown, signer=None, signed_at=None, statement=None).holds
+    some = (Fact(id="pdf.readable", holds=True, words=""),)
+    assert not CertificateCheck(facts=some, signers=(), statement=None).holds
+    for moot in (False, True):  # nothing about the steward can be moot
+        unknown = tuple(
+            Fact(id=one, holds=None if one == "signature.time" else True, words="", moot=moot) for one in FACTS
+        )
+        assert not CertificateCheck(facts=unknown, signers=(), statement=None).holds
 
 
 def _flip_in_page(pdf: bytes) -> bytes:
-    at = pdf.index(b"/MediaBox") + 12
+    at = pdf.index(b"stream") + 12
     return pdf[:at] + bytes([pdf[at] ^ 1]) + pdf[at + 1 :]
 
 
@@ -126,7 +129,7 @@ def _stripped(pdf: bytes) -> bytes:
 
 def _signed_again(pdf: bytes) -> bytes:
     meta = PdfSignatureMetadata(field_name="Another", subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256")
-    own = signing._pdf_signer(meta, signer(), ISSUED)
+    own = signing._pdf_signer(meta, signer(), ISSUED, None)
     out = BytesIO()
     # pyHanko refuses to add to a document certified with "no changes"; an attacker's tool would not.
     own._enforce_certification_constraints = lambda _reader: None
@@ -141,7 +144,7 @@ def _by_stranger(_pdf: bytes) -> bytes:
 def _uncertified(pdf: bytes, **more: object) -> bytes:
     meta = PdfSignatureMetadata(field_name="Steward", subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256", **more)
     out = BytesIO()
-    own: PdfSigner = signing._pdf_signer(meta, signer(), ISSUED)
+    own: PdfSigner = signing._pdf_signer(meta, signer(), ISSUED, None)
     own._enforce_certification_constraints = lambda _reader: None
     own.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), output=out)
     return out.getvalue()
@@ -159,7 +162,38 @@ def _certified_by_something_else(_pdf: bytes) -> bytes:
 
 
 def _open_certification(_pdf: bytes) -> bytes:
-    return _uncertified(small_unsigned(), certify=True, docmdp_permissions=MDPPerm.FILL_FORMS)
+    return _uncertified(small_unsigned(), certify=True, docmdp_permissions=MDPPerm.ANNOTATE)
+
+
+def _closed_certification(_pdf: bytes) -> bytes:
+    return _uncertified(small_unsigned(), certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
+
+
+def _with_chair_field(change: Callable[[pikepdf.Object, pikepdf.Pdf], object]) -> Callable[[bytes], bytes]:
+    """Certified over fields that are not as they must be."""
+
+    def make(_pdf: bytes) -> bytes:
+        out = BytesIO()
+        with pikepdf.open(BytesIO(small_unsigned())) as opened:
+            change(opened.Root.AcroForm.Fields[1], opened)
+            opened.save(out)
+        return sign_pdf(out.getvalue(), signer(), signed_at=ISSUED)
+
+    return make
+
+
+def _unlock(field: pikepdf.Object, _: pikepdf.Pdf) -> None:
+    del field.Lock
+
+
+def _lock_with_open_permissions(field: pikepdf.Object, _: pikepdf.Pdf) -> None:
+    field.Lock.P = 2
+
+
+def _one_more_field(field: pikepdf.Object, pdf: pikepdf.Pdf) -> None:
+    more = pikepdf.Dictionary({name: field[name] for name in field.keys() if name != "/T"})  # noqa: SIM118
+    more.T = pikepdf.String("Another")
+    pdf.Root.AcroForm.Fields.append(pdf.make_indirect(more))
 
 
 def _lower_case(pdf: bytes) -> bytes:
@@ -205,10 +239,14 @@ TAMPERED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "never signed": (lambda _: small_unsigned(), "signature.present", "unsigned"),
     "rewritten by another program": (_rewritten, "signature.intact", "digest differs"),
     "signed by a stranger": (_by_stranger, "signature.trusted", "did not say you trust"),
-    "signed a second time": (_signed_again, "signature.present", "2 signatures"),
+    "signed a second time": (_signed_again, "signature.present", "another field"),
     "signed, not certified": (lambda _: _uncertified(small_unsigned()), "signature.certifies", "not certified"),
     "certified by something else": (_certified_by_something_else, "signature.certifies", "another signature"),
-    "certified with changes allowed": (_open_certification, "signature.certifies", "allows later changes"),
+    "certified with changes allowed": (_open_certification, "signature.certifies", "other later changes"),
+    "certified with no chair allowed": (_closed_certification, "signature.certifies", "other later changes"),
+    "chair's field without a lock": (_with_chair_field(_unlock), "signature.certifies", "does not lock"),
+    "chair's lock open": (_with_chair_field(_lock_with_open_permissions), "signature.certifies", "does not lock"),
+    "a third field": (_with_chair_field(_one_more_field), "signature.certifies", "other signature fields"),
     "hex in lower case": (_lower_case, "signature.canonical", "upper-case hex"),
     "padding used": (_padding_used, "signature.canonical", "padding"),
     "attribute added to the container": (_unsigned_attribute, "signature.canonical", "container was altered"),
@@ -238,11 +276,10 @@ def test_the_strict_facts_alone_catch_what_a_plain_check_accepts(kind: str) -> N
 
 
 def test_without_trust_the_issuer_is_unknown_and_nothing_else_fails() -> None:
-    check = check_certificate(small_signed(), [], now=ISSUED)
+    check = check_certificate(small_signed(), trust_of([]), now=ISSUED)
     assert _failed(check) == ["signature.trusted"]
     assert "issuer unknown" in check.fact("signature.trusted").words
-    assert check.signer is not None
-    assert not check.signer.verified_issuer
+    assert [one.info.verified_issuer for one in check.signers] == [False]
 
 
 def test_a_trusted_certificate_with_the_same_name_and_another_key_is_not_enough() -> None:
@@ -271,12 +308,12 @@ def test_a_trusted_certificate_is_met_byte_for_byte() -> None:
 
 def test_a_trust_file_without_a_certificate_is_an_error() -> None:
     with pytest.raises(SignatureError, match="holds no certificate"):
-        check_certificate(small_signed(), [b"nothing"])
+        trust_of([b"nothing"])
 
 
 def test_time_of_signing_must_lie_within_the_certificate_and_not_in_the_future() -> None:
     late = sign_pdf(small_unsigned(), signer(), signed_at=ISSUED + timedelta(days=366))
-    anchors = [signer().certificate_pem]
+    anchors = trust_of([signer().certificate_pem])
     check = check_certificate(late, anchors, now=ISSUED + timedelta(days=400))
     assert _failed(check) == ["signature.time"]
     check = check_certificate(small_signed(), anchors, now=ISSUED - timedelta(days=3))
@@ -285,7 +322,7 @@ def test_time_of_signing_must_lie_within_the_certificate_and_not_in_the_future()
 
 
 def test_years_later_it_still_holds_and_says_that_the_certificate_has_ended() -> None:
-    check = check_certificate(small_signed(), [signer().certificate_pem], now=ISSUED + timedelta(days=3650))
+    check = check_certificate(small_signed(), trust_of([signer().certificate_pem]), now=ISSUED + timedelta(days=3650))
     assert check.holds
     assert "has ended since" in check.fact("signature.time").words
     assert "own statement" in check.fact("signature.time").words
@@ -374,5 +411,14 @@ def test_every_bit_of_the_container_counts() -> None:
 def test_a_statement_must_be_attached_once_and_by_its_name() -> None:
     for names in ((), ("other.json",), ("evidence.json", "evidence.json")):
         files = [Attachment(string=STATEMENT, name=name, created=ISSUED, modified=ISSUED) for name in names]
-        pdf = sign_pdf(HTML(string="<hr>").write_pdf(attachments=files), signer(), signed_at=ISSUED)
+        pdf = sign_pdf(small_page(*files), signer(), signed_at=ISSUED)
         assert _failed(_check(pdf)) == ["statement.attached"], names
+
+
+def test_an_interruption_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_: bytes) -> None:
+        raise Interrupted("stopped by Ctrl-C")
+
+    monkeypatch.setattr(checking, "open_pdf", stopped)
+    with pytest.raises(Interrupted):
+        _check(small_signed())

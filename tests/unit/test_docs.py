@@ -136,7 +136,7 @@ def test_the_commands_printed_for_others_exist() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("deid-audit approve case.pdf", "no command 'approve'"),
+        ("deid-audit anonymise case.pdf", "no command 'anonymise'"),
         ("deid-audit policy remove", "no command 'remove'"),
         ("deid-audit run --anonymise", "no option '--anonymise'"),
         ("deid-audit verify a.pdf --json --force", "no option '--force'"),

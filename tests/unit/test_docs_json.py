@@ -18,7 +18,10 @@ from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
 from deid_audit.answers import Answer, RequiredAnswer
+from deid_audit.certificate.checking import SignedBy
+from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import load_signer
+from deid_audit.cli.approve import _document as approve_document
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
@@ -29,14 +32,15 @@ from deid_audit.cli.verify import _document as verify_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
 from deid_audit.ledger import State
+from deid_audit.pipeline.approving import Approved
+from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again
-from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
-from tests.unit.certificates import ISSUED
+from tests.unit.certificates import ISSUED, chair, signer
 from tests.unit.inspections import inspection, nobody_found
 from tests.unit.log_building import STARTED, filled
 
@@ -111,12 +115,24 @@ def verify_report() -> VerifyReport:
     case = make_case()
     return VerifyReport(
         checks=tuple(Check(id=name, status="ok", detail="as it must be") for name in CHECKS),
-        signer=case.signer,
+        signers=(signed_by("steward"), signed_by("chair")),
         case=case,
         file_problems=(FileProblem(name="case-0001-01.mp4", kind="changed", detail="its SHA-256 differs"),),
         files_compared=3,
         checked_on=ISSUED.date(),
+        trust_sha256="ab" * 32,
     )
+
+
+def signed_by(role: Any) -> SignedBy:
+    own = chair() if role == "chair" else signer()
+    decision = Decision(approves=True, conditions="for one year") if role == "chair" else None
+    return SignedBy(role=role, info=own.info, certificate=own.certificate, signed_at=ISSUED, decision=decision)
+
+
+def approved() -> Approved:
+    decision = Decision(approves=True, conditions="for one year")
+    return Approved(decision=decision, signer=chair(), signed_at=ISSUED, certificate_sha256="ab" * 32)
 
 
 def recheck_report() -> RecheckReport:
@@ -191,6 +207,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "conceal": lambda: conceal_document(concealed()),
     "inspect": lambda: inspect_document(inspection()),
     "verify": lambda: verify_document(verify_report()),
+    "approve": lambda: approve_document(approved()),
     "recheck": lambda: recheck_document(recheck_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
@@ -216,7 +233,7 @@ def test_what_is_printed_fits_its_schema(name: str) -> None:
 
 def test_where_there_is_nothing_to_say_null_fits_too() -> None:
     unread = VerifyReport(
-        checks=(), signer=None, case=None, file_problems=(), files_compared=0, checked_on=ISSUED.date()
+        checks=(), signers=(), case=None, file_problems=(), files_compared=0, checked_on=ISSUED.date()
     )
     assert_fits(verify_document(unread))
     assert_fits(recheck_document(RecheckReport(verified=unread)))
@@ -274,7 +291,7 @@ def test_an_example_fits_its_schema(example: Any) -> None:
 def test_every_document_is_shown_and_its_schema_linked() -> None:
     # The audit's is that of a run; the statement is shown by one measurement.
     assert {schema_of(one) for one in DOCUMENTED} == set(BUILDERS) - {"audit", "statement"}
-    assert set(re.findall(r"\]\(schemas/(.*?)-v1\.schema\.json\)", TEXT)) == set(SCHEMAS)
+    assert set(re.findall(r"\]\(schemas/(.*?)-v\d+\.schema\.json\)", TEXT)) == set(SCHEMAS)
 
 
 def test_a_measurement_has_the_keys_shown() -> None:
@@ -335,7 +352,8 @@ def test_a_schema_leaves_nothing_open_or_unsaid(name: str) -> None:
     schema = SCHEMAS[name]
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["$id"] == f"urn:deid-audit:schema:{name}:v1" and schema["title"] and schema["description"]
+    version = {"verify": "v2"}.get(name, "v1")
+    assert schema["$id"] == f"urn:deid-audit:schema:{name}:{version}" and schema["title"] and schema["description"]
     assert laxities(schema) == []
 
 

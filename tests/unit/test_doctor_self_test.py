@@ -171,7 +171,7 @@ def test_the_vault_step_names_the_check_that_does_not_hold(monkeypatch: pytest.M
 def test_the_certificate_step_sees_a_check_that_accepts_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     fact = Fact(id="signature.valid", holds=True, words="")
     statement = certificate._STATEMENT
-    lenient = CertificateCheck(facts=(fact,) * len(FACTS), signer=None, signed_at=None, statement=statement)
+    lenient = CertificateCheck(facts=(fact,) * len(FACTS), signers=(), statement=statement)
     monkeypatch.setattr(certificate, "check_certificate", lambda pdf, trust: lenient)
     with pytest.raises(StageError, match="changed byte was not noticed"):
         certificate.sign_and_check()

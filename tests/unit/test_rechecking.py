@@ -14,11 +14,12 @@ from deid_audit.__main__ import build_app
 from deid_audit.errors import EvidenceError, PolicyFileError
 from deid_audit.findings import Measurement, Outcome
 from deid_audit.pipeline import rechecking
+from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.keeping import MODELS
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again, recheck, refuse_other
 from deid_audit.pipeline.remeasuring import measure_again
-from deid_audit.pipeline.verify import CHECKS, Check, VerifyReport
+from deid_audit.pipeline.verify import read_trust
 from deid_audit.policy import load_policy
 from deid_audit.progress import SilentProgress
 from deid_audit.vault.references import References, ReferencesHead, VideoReferences, VideoShape
@@ -45,7 +46,7 @@ def verified(**changes: Any) -> VerifyReport:
     status = changes.pop("status", "ok")
     checks = tuple(Check(id=name, status=status, detail="seen") for name in CHECKS)
     return VerifyReport(
-        checks=checks, signer=case.signer, case=case, file_problems=(), files_compared=3, checked_on=ISSUED.date(),
+        checks=checks, signers=(), case=case, file_problems=(), files_compared=3, checked_on=ISSUED.date(),
         statement_sha256=SHA, **changes,
     )  # fmt: skip
 
@@ -163,7 +164,7 @@ def test_todays_policy_takes_the_place_of_the_certificates() -> None:
 def again(certificate: Path, **changes: Any) -> RecheckReport:
     asked: dict[str, Any] = {
         "references": certificate.parent / "none", "passphrase": b"x", "release": None, "policy": None,
-        "trust": [certificate.parent / "signer.crt"], "device": "cpu", "progress": SilentProgress(),
+        "trust": read_trust([certificate.parent / "signer.crt"], None), "device": "cpu", "progress": SilentProgress(),
     }  # fmt: skip
     return recheck(certificate, **asked | changes)
 

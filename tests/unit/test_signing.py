@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -13,11 +14,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+from weasyprint import HTML
 
+from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD, add_signature_fields
 from deid_audit.certificate.keys import KEY_VALIDITY, ephemeral_signer, load_signer, new_key
-from deid_audit.certificate.signing import FIELD_NAME, sign_pdf
-from deid_audit.errors import SettingsError, SignatureError
-from tests.unit.certificates import ISSUED, signer, small_signed, small_unsigned
+from deid_audit.certificate.signing import countersign_pdf, sign_pdf
+from deid_audit.errors import SettingsError, SignatureError, StageError
+from tests.unit.certificates import (
+    CONDITIONS,
+    ISSUED,
+    chair,
+    named_signer,
+    signer,
+    small_decided,
+    small_signed,
+    small_unsigned,
+)
 
 PASSPHRASE = b"correct horse battery"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -164,13 +177,14 @@ def test_a_missing_key_file_is_its_own_error(tmp_path: Path) -> None:
 
 def test_the_signature_is_one_certifying_pades_dated_as_asked() -> None:
     with pikepdf.open(BytesIO(small_signed())) as pdf:
-        (field,) = pdf.Root.AcroForm.Fields
+        field, empty = pdf.Root.AcroForm.Fields
         value = field.V
-        assert field.T == FIELD_NAME
+        assert (field.T, empty.T) == (STEWARD_FIELD, CHAIR_FIELD)
+        assert "/V" not in empty and empty.Lock.Action == "/All" and empty.Lock.P == 1
         assert value.SubFilter == "/ETSI.CAdES.detached"
         assert value.M == "D:20260102031005Z"
         assert value.Reference[0].TransformMethod == "/DocMDP"
-        assert value.Reference[0].TransformParams.P == 1
+        assert value.Reference[0].TransformParams.P == 2
         first, length, second, tail = (int(number) for number in value.ByteRange)
     assert (first, second + tail) == (0, len(small_signed()))
     assert small_signed()[length : length + 1] == b"<"
@@ -184,3 +198,44 @@ def test_a_signed_certificate_is_not_signed_again() -> None:
 def test_what_is_no_pdf_is_not_signed() -> None:
     with pytest.raises(SignatureError, match="could not be signed"):
         sign_pdf(b"no pdf", signer(), signed_at=ISSUED)
+
+
+def test_the_chair_signs_what_the_steward_alone_has_signed() -> None:
+    approves = Decision(approves=True)
+    with pytest.raises(SignatureError, match="not signed by the steward"):
+        countersign_pdf(small_unsigned(), chair(), approves, signed_at=ISSUED)
+    with pytest.raises(SignatureError, match="already signed"):
+        countersign_pdf(small_decided(), named_signer("Another Chair"), approves, signed_at=ISSUED)
+
+
+def test_the_chairs_signature_locks_the_document_and_states_the_decision() -> None:
+    with pikepdf.open(BytesIO(small_decided())) as pdf:
+        value = pdf.Root.AcroForm.Fields[1].V
+        assert value.Reason == f"Approves the release. Conditions: {CONDITIONS}"
+        assert (value.Name, value.M) == ("Ada Chair", "D:20260109031005Z")
+        methods = {str(one.TransformMethod): one.TransformParams for one in value.Reference}
+        assert methods["/FieldMDP"].Action == "/All"
+
+
+def test_a_document_without_room_for_signatures_is_not_made_and_one_without_fields_is_not_signed() -> None:
+    with pytest.raises(StageError, match="no place for a signature"):
+        HTML(string='<div id="sig-steward"></div>').write_pdf(finisher=add_signature_fields)
+    with pytest.raises(SignatureError, match="no signature field Steward"):
+        sign_pdf(HTML(string="<hr>").write_pdf(), signer(), signed_at=ISSUED)
+
+
+def test_the_fields_lie_where_the_page_has_their_boxes() -> None:
+    found = {}
+
+    def finish(document: Any, pdf: Any) -> None:
+        found.update(document.pages[0].anchors)
+        add_signature_fields(document, pdf)
+
+    page = '<style>@page {size: 400px 800px; margin: 0}</style><div id="sig-steward" style="height: 80px"></div>'
+    pdf = HTML(string=f'{page}<p id="sig-chair" style="margin: 40px; height: 160px"></p>').write_pdf(finisher=finish)
+    assert found["sig-chair"] == (48, 128, 352, 288)  # the body's own margin is 8 px
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        steward, chair_field = opened.Root.AcroForm.Fields
+        assert [float(number) for number in steward.Rect] == [6, 534, 294, 594]
+        assert [float(number) for number in chair_field.Rect] == [36, 384, 264, 504]
+        assert [one.objgen for one in opened.pages[0].Annots] == [steward.objgen, chair_field.objgen]

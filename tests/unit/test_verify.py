@@ -13,15 +13,20 @@ from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
 from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
+from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import ephemeral_signer, load_signer
-from deid_audit.certificate.signing import sign_pdf
+from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SignatureError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
-from deid_audit.pipeline.verify import CHECKS, VerifyReport, verify
+from deid_audit.pipeline.checks import CHECKS, VerifyReport
+from deid_audit.pipeline.meanings import MEANINGS
+from deid_audit.pipeline.verify import read_trust, verify
 from deid_audit.policy import judge
-from tests.unit.certificates import ISSUED, attested, certified, signer, small_signed
+from tests.schemas import document_in
+from tests.unit.certificates import DECIDED, ISSUED, attested, certified, chair, signer, small_signed
+from tests.unit.test_trust import write as write_trust
 
 VIDEO = "data/case-0001-01.mp4"
 CONTENTS = {
@@ -50,11 +55,14 @@ def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED) -> Path:
 
 
 def _verify(certificate: Path, *, release: Path | None = None, trust: bool = True) -> VerifyReport:
-    return verify(certificate, release=release, trust=[certificate.parent / "signer.crt"] if trust else [])
+    return verify(
+        certificate, release=release, trust=read_trust([certificate.parent / "signer.crt"] if trust else [], None)
+    )
 
 
 def _not_ok(report: VerifyReport) -> dict[str, str]:
-    return {check.id: check.status for check in report.checks if check.status != "ok"}
+    """Beside the checks about a chair, which nobody demands here."""
+    return {check.id: check.status for check in report.checks if check.status not in ("ok", "not_applicable")}
 
 
 def test_what_was_issued_passes_every_check(tmp_path: Path) -> None:
@@ -187,7 +195,7 @@ def _with_validity(until: str) -> CaseRecord:
 
 def test_a_validity_that_has_run_out_is_no_longer_0(tmp_path: Path) -> None:
     certificate = _lay_out_statement(tmp_path, build_statement(_with_validity("2026-06-30")))
-    trust = [tmp_path / "signer.crt"]
+    trust = read_trust([tmp_path / "signer.crt"], None)
     last = verify(certificate, release=None, trust=trust, today=lambda: date(2026, 6, 30))
     assert (last.exit_code, last.ran_out, last.verdict) == (0, "", Outcome.PASSED)
     after = verify(certificate, release=None, trust=trust, today=lambda: date(2026, 7, 1))
@@ -244,7 +252,7 @@ def test_a_statement_that_cannot_be_read_leaves_the_rest_skipped(tmp_path: Path)
 def test_a_changed_certificate_fails_and_all_other_checks_still_run(tmp_path: Path) -> None:
     certificate = _lay_out(tmp_path)
     data = certificate.read_bytes()
-    at = data.index(b"/MediaBox") + 12
+    at = data.index(b"stream") + 12
     certificate.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     report = _verify(certificate)
     assert _not_ok(report) == {"signature.intact": "failed"}
@@ -265,10 +273,9 @@ def test_a_pdf_that_is_no_certificate(tmp_path: Path) -> None:
 
 def test_a_missing_certificate_or_trust_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="cannot be read"):
-        verify(tmp_path / "none.pdf", release=None, trust=[])
-    certificate = _lay_out(tmp_path)
+        verify(tmp_path / "none.pdf", release=None, trust=read_trust([], None))
     with pytest.raises(SignatureError, match="cannot be read"):
-        verify(certificate, release=None, trust=[tmp_path / "none.crt"])
+        read_trust([tmp_path / "none.crt"], None)
 
 
 def test_a_report_without_all_checks_never_holds(tmp_path: Path) -> None:
@@ -277,7 +284,7 @@ def test_a_report_without_all_checks_never_holds(tmp_path: Path) -> None:
         checks = report.checks[:left_out] + report.checks[left_out + 1 :]
         fewer = VerifyReport(
             checks=checks,
-            signer=report.signer,
+            signers=report.signers,
             case=report.case,
             file_problems=(),
             files_compared=report.files_compared,
@@ -295,7 +302,7 @@ def test_the_command_prints_every_check_and_a_plain_last_line(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert len(lines) == len(CHECKS) + 1
-    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert all(line.startswith(("ok ", "-  ")) for line in lines[:-1])
     assert lines[-1].startswith("Authentic")
     assert str(tmp_path) not in done.stdout
 
@@ -306,7 +313,7 @@ def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
     done = CliRunner().invoke(build_app(), ["verify", str(certificate), "--json"])
     assert done.exit_code == 1
     document = json.loads(done.stdout)
-    assert document["schema"] == "deid-audit/verify/v1"
+    assert document["schema"] == "deid-audit/verify/v2"
     assert document["ok"] is False
     assert document["verdict"] == "PASSED"
     assert [check["id"] for check in document["checks"]] == list(CHECKS)
@@ -314,7 +321,9 @@ def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
         "signature.trusted",
         "files.compared",
     }
-    assert document["signer"]["fingerprint_sha256"] == signer().info.fingerprint_sha256
+    [steward] = document["signers"]
+    assert (steward["role"], steward["fingerprint_sha256"]) == ("steward", signer().info.fingerprint_sha256)
+    assert (steward["trusted"], steward["decision"], document["trust_file_sha256"]) == (False, None, None)
     assert document["files"]["compared"] == 3
     assert document["files"]["problems"][0]["kind"] == "changed"
 
@@ -367,3 +376,68 @@ def test_an_empty_passphrase_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\n")
     words = ["keys", "new", "--out", str(tmp_path / "k"), "--passphrase-file", str(tmp_path / "secret")]
     assert CliRunner().invoke(build_app(), words).exit_code == 2
+
+
+def test_keys_new_for_a_chair_names_the_chair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEID_AUDIT_PASSPHRASE", "secret")
+    done = CliRunner().invoke(build_app(), ["keys", "new", "--out", str(tmp_path), "--role", "chair"])
+    assert done.exit_code == 0, done.output
+    assert "deid-audit approve --signer" in done.stdout
+    assert load_signer(tmp_path / "signer.p12", b"secret", ISSUED.now(ISSUED.tzinfo)).info.name == "Ethics chair"
+
+
+# -- what a failed check means, and the trust file --------------------------------------------------------------------
+
+
+def test_every_check_has_its_words() -> None:
+    assert list(MEANINGS) == list(CHECKS)
+    for meaning in MEANINGS.values():
+        for sentence in (meaning.means, meaning.do):
+            assert sentence[0].isupper() and sentence.endswith(".") and len(sentence) > 20
+    assert len({meaning.means for meaning in MEANINGS.values()}) == len(MEANINGS)
+
+
+def test_the_command_says_what_a_failed_and_a_skipped_check_mean_and_what_to_do(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    (tmp_path / "release").rename(tmp_path / "elsewhere")
+    done = CliRunner().invoke(build_app(), ["verify", str(certificate)])
+    assert done.exit_code == 1
+    explained = done.stdout.partition("What does not hold, and what to do:\n")[2]
+    trusted, compared = MEANINGS["signature.trusted"], MEANINGS["files.compared"]
+    assert f"  means  {trusted.means}\n  do     {trusted.do}\n" in explained
+    assert f"  means  Not checked. If it does not hold: {compared.means}\n  do     {compared.do}\n" in explained
+    assert explained.count("  means  ") == 2
+    assert done.stdout.splitlines()[-1].startswith("Does not hold: issuer unknown")
+
+
+def test_a_trust_file_is_named_by_its_digest_and_demands_the_chair(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    words = ["verify", str(certificate), "--trust-file", str(path)]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 1
+    assert f"trust file sha256 {sha256_bytes(path.read_bytes())}" in done.stdout
+    assert MEANINGS["approval.present"].do in done.stdout
+    document = document_in(CliRunner().invoke(build_app(), [*words, "--json"]).stdout)
+    assert document["trust_file_sha256"] == sha256_bytes(path.read_bytes())
+    assert {one["id"] for one in document["checks"] if one["status"] == "failed"} == {"approval.present"}
+
+
+def test_a_refused_certificate_ends_with_3_and_says_so(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    refuses = Decision(approves=False, conditions="a tattoo shows")
+    certificate.write_bytes(countersign_pdf(certificate.read_bytes(), chair(), refuses, signed_at=DECIDED))
+    words = ["verify", str(certificate), "--trust-file", str(path)]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 3, done.output
+    assert "the chair of the ethics board refused the release (conditions: a tattoo shows)" in done.stdout
+    document = document_in(CliRunner().invoke(build_app(), [*words, "--json"]).stdout)
+    assert (document["ok"], document["verdict"], document["signers"][1]["decision"]) == (False, "PASSED", "refuse")
+
+
+def test_two_ways_of_trust_at_once_and_a_wrong_trust_file_are_usage_errors(tmp_path: Path) -> None:
+    certificate, path = _lay_out(tmp_path), write_trust(tmp_path / "board")
+    both = ["verify", str(certificate), "--trust-file", str(path), "--trust", str(tmp_path / "signer.crt")]
+    assert CliRunner().invoke(build_app(), both).exit_code == 2
+    path.write_text("schema = 1\n", encoding="utf-8")
+    wrong = CliRunner().invoke(build_app(), both[:4])
+    assert wrong.exit_code == 2 and "next: " in wrong.stderr

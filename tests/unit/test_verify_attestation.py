@@ -13,9 +13,11 @@ from deid_audit.__main__ import build_app
 from deid_audit.attestation import add_signature, attest
 from deid_audit.certificate.checking import CertificateCheck, check_certificate
 from deid_audit.certificate.keys import ephemeral_signer
+from deid_audit.certificate.trust import trust_of
 from deid_audit.findings import Outcome
 from deid_audit.pipeline import verify as verifying
-from deid_audit.pipeline.verify import VerifyReport, verify
+from deid_audit.pipeline.checks import Check, VerifyReport
+from deid_audit.pipeline.verify import read_trust, verify
 from tests.unit.certificates import ISSUED, attested, certified, signer
 from tests.unit.releases import VIDEO, lay_out, released, turn_bit
 
@@ -29,11 +31,13 @@ MUTATED = {
 
 
 def _verify(certificate: Path, attestation: Path | None = None) -> VerifyReport:
-    return verify(certificate, release=None, trust=[certificate.parent / "signer.crt"], attestation=attestation)
+    return verify(
+        certificate, release=None, trust=read_trust([certificate.parent / "signer.crt"], None), attestation=attestation
+    )
 
 
 def _not_ok(report: VerifyReport) -> dict[str, str]:
-    return {check.id: check.status for check in report.checks if check.status != "ok"}
+    return {check.id: check.status for check in report.checks if check.status not in ("ok", "not_applicable")}
 
 
 def test_a_whole_output_holds(tmp_path: Path) -> None:
@@ -116,12 +120,12 @@ def test_an_attestation_that_was_read_but_not_compared_never_holds(tmp_path: Pat
     report = _verify(lay_out(tmp_path))
     for left_out in MUTATED["attestation.dsse.json"]:
         checks = tuple(
-            verifying.Check(id=one.id, status="skipped" if one.id == left_out else one.status, detail=one.detail)
+            Check(id=one.id, status="skipped" if one.id == left_out else one.status, detail=one.detail)
             for one in report.checks
         )
         fewer = VerifyReport(
             checks=checks,
-            signer=report.signer,
+            signers=report.signers,
             case=report.case,
             file_problems=(),
             files_compared=report.files_compared,
@@ -134,9 +138,9 @@ def test_an_attestation_that_was_read_but_not_compared_never_holds(tmp_path: Pat
 def examined_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A whole output whose PDF, which these mutations leave alone, is examined only once."""
     certificate = lay_out(tmp_path)
-    found = check_certificate(certificate.read_bytes(), [signer().certificate_pem])
+    found = check_certificate(certificate.read_bytes(), trust_of([signer().certificate_pem]))
 
-    def again(pdf: bytes, trust_pem: object) -> CertificateCheck:
+    def again(pdf: bytes, trust: object) -> CertificateCheck:
         assert pdf == released()[1]["certificate.pdf"]
         return found
 

@@ -227,6 +227,21 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "signatures, with signer.crt as the trusted certificate. A reader may call a document valid that was added to "
     "after signing; it must say that the signature covers the whole document.",
     "no_revocation": "No revocation is looked up, and the time of signing is the signer's own statement.",
+    "signatures": "Signatures",
+    "signatures_words": "A signature covers everything before it. The steward certifies this document and its "
+    "statement; the chair of the ethics board may add one decision, and after that nothing can be added. What counts "
+    "is what a check of the signatures says, not how the boxes look.",
+    "unsigned": "Not signed.",
+    "undecided": "No decision: the chair has not signed. It is added with:",
+    "approve_command": "deid-audit approve certificate.pdf --signer chair.p12 --decision approve --trust signer.crt",
+    "signs_steward": "Data steward",
+    "signs_chair": "Chair of the ethics board",
+    "signer_certifies": "{name}: certifies the attached statement",
+    "signer_approves": "{name}: approves the release",
+    "signer_refuses": "{name}: REFUSES the release",
+    "signer_conditions": "Conditions: {conditions}",
+    "signer_time": "{time} UTC, by the signer's own statement",
+    "signer_certificate": "certificate sha256 {digest}",
     # -- numbers and reasons in words
     "limit_words": "{op} {limit} {unit}",
     "interval": "{low} to {high}",

@@ -1,0 +1,72 @@
+"""`deid-audit approve`: the ethics board's chair decides on a certificate, once, with a signature of their own."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deid_audit.cli.options import Json, PassphraseFile, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.passphrase import read_passphrase
+
+if TYPE_CHECKING:
+    from deid_audit.pipeline.approving import Approved
+
+SCHEMA = "deid-audit/approve/v1"
+
+
+class DecisionWord(StrEnum):
+    APPROVE = "approve"
+    REFUSE = "refuse"
+
+
+def approve(
+    certificate: Annotated[
+        Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to decide on.")
+    ],
+    signer: Annotated[
+        Path, typer.Option("--signer", metavar="P12|PEM", readable=False, help="The chair's key; never the steward's.")
+    ],
+    decision: Annotated[DecisionWord, typer.Option("--decision", help="What the chair signs; it stands for good.")],
+    conditions: Annotated[
+        str | None,
+        typer.Option("--conditions", metavar="TEXT", help="On which conditions: one line, at most 300 characters."),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    release: ReleaseFolder = None,
+    trust: Trusted = None,
+    trust_file: TrustFile = None,
+    as_json: Json = False,
+) -> None:
+    """Verify a certificate and sign the chair's decision into it; what does not hold is not signed.
+
+    Exit status 1 if it does not hold, is decided already, or this signer may not decide; 3 if it holds and only
+    a refusal is possible: not PASSED, or past its validity.
+    """
+    from deid_audit.certificate.decisions import decision_of  # noqa: PLC0415  (heavy)
+    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
+    from deid_audit.pipeline.approving import approve as run_approve  # noqa: PLC0415
+    from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
+
+    wanted = decision_of(approves=decision is DecisionWord.APPROVE, conditions=conditions)
+    trusted = read_trust(trust or [], trust_file)
+    chair = load_signer(signer, read_passphrase(passphrase_file, prompt="The chair's passphrase"), datetime.now(UTC))
+    done = run_approve(certificate, chair, wanted, release=release, trust=trusted)
+    if as_json:
+        print_json(_document(done))
+        return
+    typer.echo(f"signed       {done.decision.reason}")
+    typer.echo(f"by           {done.signer.info.name}, fingerprint {done.signer.info.fingerprint_sha256}")
+    typer.echo(f"certificate  sha256 {done.certificate_sha256}")
+
+
+def _document(done: "Approved") -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "decision": done.decision.word,
+        "conditions": done.decision.conditions,
+        "signer": done.signer.info.model_dump(mode="json"),
+        "signed_at": done.signed_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "certificate_sha256": done.certificate_sha256,
+    }

@@ -1,0 +1,188 @@
+"""A chair's decision on a certificate: everything is verified first, then one signature is added, or nothing changes.
+
+What is signed is the bytes that were verified. The signed certificate is checked again in memory before it takes the
+place of the other by one rename.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from deid_audit.attestation import add_signature
+from deid_audit.certificate.checking import CertificateCheck, check_certificate
+from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.signing import countersign_pdf
+from deid_audit.certificate.stamp import refuse_unprintable
+from deid_audit.certificate.trust import Trust, same_person
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import EvidenceError, NotToBeApproved, SignatureError
+from deid_audit.findings import Outcome
+from deid_audit.pipeline.checks import VerifyReport
+from deid_audit.pipeline.staging import interruptible
+from deid_audit.pipeline.verify import ATTESTATION_FILE, read_certificate, verify_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A decision that now stands in the certificate."""
+
+    decision: Decision
+    signer: Signer
+    signed_at: datetime
+    certificate_sha256: str
+
+
+def approve(
+    certificate: Path,
+    signer: Signer,
+    decision: Decision,
+    *,
+    release: Path | None,
+    trust: Trust,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Approved:
+    """Verify `certificate`, add the chair's decision, and put it in the certificate's place.
+
+    1. All checks of `verify`, with the chair's signature not demanded yet: what does not hold is not signed.
+    2. Nobody has decided, and the chair is neither the steward nor somebody whom the trust file does not name.
+    3. Only a certificate that is PASSED and within its validity can be approved; any can be refused.
+    4. Signed, checked again as a whole, written; on approval, the attestation beside the certificate is signed, too.
+
+    Args:
+        certificate: the certificate.pdf; its folder is where it is written.
+        signer: the chair.
+        decision: what to sign.
+        release: the certified files, where they do not stand beside the certificate.
+        trust: as for `verify`.
+        clock: the time of signing.
+
+    Raises:
+        EvidenceError: the certificate cannot be read, does not hold, or cannot be written.
+        SignatureError: it is decided already, or this signer may not decide.
+        NotToBeApproved: it holds, and only a refusal is possible.
+        SettingsError: the conditions cannot be printed.
+    """
+    if decision.conditions is not None:
+        refuse_unprintable(decision.conditions)
+    target = certificate.resolve()
+    now = clock()
+    today: Callable[[], date] = lambda: now.astimezone(UTC).date()  # noqa: E731
+    with interruptible("nothing was signed"):
+        pdf = read_certificate(target)
+        report = verify_bytes(pdf, target, release=release, trust=trust.without_demanding_chair(), today=today)
+        _require_undecided(report)
+        if not report.holds:
+            raise EvidenceError(
+                f"not signed: {report.conclusion}", next_step="deid-audit verify says what each failed check means"
+            )
+        _require_other_person(report, signer, trust)
+        _require_approvable(report, decision)
+        signed = countersign_pdf(pdf, signer, decision, signed_at=now)
+        _require_holds(check_certificate(signed, _knowing_chair(trust, signer), now=now))
+        _put_in_place({target: signed, **_attested(target.parent, signer, decision)})
+    return Approved(decision=decision, signer=signer, signed_at=now, certificate_sha256=sha256_bytes(signed))
+
+
+def _require_undecided(report: VerifyReport) -> None:
+    if report.decision is not None:
+        raise SignatureError(
+            f"the certificate is decided already: {report.decision.reason}",
+            next_step="a decision stands for good; another one needs a certificate made anew",
+        )
+
+
+def _require_other_person(report: VerifyReport, signer: Signer, trust: Trust) -> None:
+    if any(same_person(one.certificate, signer.certificate) for one in report.signers):
+        raise SignatureError(
+            "the chair's key or name is the steward's: nobody approves what they certified",
+            next_step="give the chair's own key with --signer; make one with: deid-audit keys new --role chair",
+        )
+    if fault := trust.fault_of("chair", signer.certificate):
+        raise SignatureError(f"this signer may not decide: {fault}", next_step="give a key that the trust file lists")
+
+
+def _require_approvable(report: VerifyReport, decision: Decision) -> None:
+    if not decision.approves or report.exit_code == 0:
+        return
+    why = f"the verdict is {report.verdict}"
+    if report.verdict is Outcome.PASSED:
+        why = f"it was valid until {report.ran_out}"
+    raise NotToBeApproved(f"not signed: {why}, and only --decision refuse is possible", next_step="sign a refusal")
+
+
+def _knowing_chair(trust: Trust, signer: Signer) -> Trust:
+    """With --trust the chair need not vouch for themselves; a trust file has to."""
+    return trust if trust.sha256 is not None else trust.with_anchors([signer.certificate])
+
+
+def _require_holds(check: CertificateCheck) -> None:
+    wrong = [fact.words for fact in check.facts if fact.holds is not True]
+    if wrong or not check.holds:
+        raise SignatureError(
+            f"not signed, since the signed certificate would not hold: {wrong[0] if wrong else 'a fact is missing'}",
+            next_step="check the key and the trust file",
+        )
+
+
+def _attested(folder: Path, signer: Signer, decision: Decision) -> Mapping[Path, bytes]:
+    """The attestation beside the certificate with the chair's signature; nothing where none stands, or on a refusal."""
+    path = folder / ATTESTATION_FILE
+    if not decision.approves or not path.exists():
+        return {}
+    try:
+        envelope = path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
+    return {path: add_signature(envelope, signer.private_key, signer.certificate)}
+
+
+def _put_in_place(files: Mapping[Path, bytes]) -> None:
+    """Every file written and synced beside its place before the first one takes it; nothing is left half-written."""
+    waiting = {path: path.with_name(f".{path.name}.partial") for path in files}
+    try:
+        for path, partial in waiting.items():
+            partial.unlink(missing_ok=True)
+            with partial.open("xb") as stream:
+                stream.write(files[path])
+                stream.flush()
+                os.fsync(stream.fileno())
+            shutil.copymode(path, partial)
+        with _undisturbed():
+            for path, partial in waiting.items():
+                partial.replace(path)
+            for folder in {path.parent for path in files}:
+                _sync_folder(folder)
+    except OSError as error:
+        raise EvidenceError(
+            f"the signed certificate could not be written: {error.strerror or 'input/output error'}",
+            next_step="check space and permissions where the certificate stands, and sign again",
+        ) from None
+    finally:
+        for partial in waiting.values():
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM do nothing for the moment of the renames: "nothing was signed" would be false in between."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
