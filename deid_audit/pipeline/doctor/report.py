@@ -6,9 +6,9 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
-CHECKING = (*ISSUING, "verify", "recheck")
-SIGNING = (*ISSUING, "conceal", "verify", "keys", "recheck", "log", "vault")
-COMMANDS = (*VIDEO, "verify", "keys", "policy", "log", "vault")
+CHECKING = (*ISSUING, "verify", "approve", "recheck")
+SIGNING = (*ISSUING, "conceal", "verify", "approve", "keys", "recheck", "log", "vault")
+COMMANDS = (*VIDEO, "verify", "approve", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
