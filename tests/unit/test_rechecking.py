@@ -171,7 +171,7 @@ def again(certificate: Path, **changes: Any) -> RecheckReport:
 
 def test_where_a_file_was_exchanged_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = _lay_out(tmp_path)
-    (tmp_path / "release" / "case-0001-01.mp4").write_bytes(b"another")
+    (tmp_path / "release" / "data" / "case-0001-01.mp4").write_bytes(b"another")
 
     def never(*_: object) -> None:
         raise AssertionError("the references were opened")

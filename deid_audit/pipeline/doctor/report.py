@@ -6,9 +6,10 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
-CHECKING = (*ISSUING, "verify", "recheck")
-SIGNING = (*ISSUING, "conceal", "verify", "keys", "recheck", "log", "vault")
-COMMANDS = (*VIDEO, "verify", "keys", "policy", "log", "vault")
+LAYING_OUT = (*ISSUING, "approve")
+CHECKING = (*LAYING_OUT, "verify", "recheck")
+SIGNING = (*LAYING_OUT, "conceal", "verify", "keys", "recheck", "log", "vault")
+COMMANDS = (*VIDEO, "verify", "approve", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
