@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, PassphraseFile, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.options import Json, LogFolder, PassphraseFile, ReleaseFolder, Trusted, TrustFile, print_json
 from deid_audit.cli.passphrase import read_passphrase
 
 if TYPE_CHECKING:
+    from deid_audit.log import Event
     from deid_audit.pipeline.approving import Approved
 
 SCHEMA = "deid-audit/approve/v1"
@@ -37,6 +38,7 @@ def approve(
     release: ReleaseFolder = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    log: LogFolder = None,
     as_json: Json = False,
 ) -> None:
     """Verify a certificate and sign the chair's decision into it; what does not hold is not signed.
@@ -47,18 +49,32 @@ def approve(
     from deid_audit.certificate.decisions import decision_of  # noqa: PLC0415  (heavy)
     from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
     from deid_audit.pipeline.approving import approve as run_approve  # noqa: PLC0415
+    from deid_audit.pipeline.noting import note  # noqa: PLC0415
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
 
     wanted = decision_of(approves=decision is DecisionWord.APPROVE, conditions=conditions)
     trusted = read_trust(trust or [], trust_file)
     chair = load_signer(signer, read_passphrase(passphrase_file, prompt="The chair's passphrase"), datetime.now(UTC))
     done = run_approve(certificate, chair, wanted, release=release, trust=trusted)
+    if unnoted := note(log, lambda: _event(done)):
+        typer.echo(unnoted, err=True)
     if as_json:
         print_json(_document(done))
         return
     typer.echo(f"signed       {done.decision.reason}")
     typer.echo(f"by           {done.signer.info.name}, fingerprint {done.signer.info.fingerprint_sha256}")
     typer.echo(f"certificate  sha256 {done.certificate_sha256}")
+
+
+def _event(done: "Approved") -> "Event":
+    from deid_audit.log import Approved, RefusedByChair  # noqa: PLC0415
+
+    kind = Approved if done.decision.approves else RefusedByChair
+    return kind(
+        case_id=done.case_id,
+        statement_sha256=done.statement_sha256,
+        signer_sha256=done.signer.info.fingerprint_sha256,
+    )
 
 
 def _document(done: "Approved") -> dict[str, Any]:

@@ -93,6 +93,8 @@ def prove_command(
         with out.open("x", encoding="utf-8") as stream:
             stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
+        if not isinstance(error, FileExistsError):  # what was begun must not stand there as a proof
+            out.unlink(missing_ok=True)
         raise SettingsError(
             f"the proof cannot be written: {error.strerror}", next_step="give a new file's name with --out"
         ) from None

@@ -79,6 +79,14 @@ def _ended_lines(left: "Left") -> list[str]:
     return [
         f"case {left.case.case_id} has ended: erasure {state}, {held} of {len(erasure.checks)} checks held, "
         f"{len(erasure.artefacts)} artefacts, key destroyed {erasure.destroyed_at}",
+        *(
+            [
+                "face descriptors of the subject were kept by request, encrypted, in a file elsewhere: "
+                "whoever has it and its passphrase can recognise the subject"
+            ]
+            if erasure.references_kept
+            else []
+        ),
         "that is what its statement says; whether the statement is genuine: deid-audit verify",
     ]
 
@@ -105,6 +113,7 @@ def _document(left: "Left", machine: dict[str, str]) -> dict[str, Any]:
             "erasure_complete": case.erasure.complete,
             "checks": [check.model_dump(mode="json") for check in case.erasure.checks],
             "destroyed_at": case.erasure.destroyed_at,
+            "references_kept": case.erasure.references_kept,
         },
         "machine": [{"fact": fact, "found": found} for fact, found in machine.items()],
     }

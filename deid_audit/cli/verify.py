@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import AttestationFile, Json, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.options import AttestationFile, Json, LogFolder, ReleaseFolder, Trusted, TrustFile, print_json
 
 if TYPE_CHECKING:
     from deid_audit.certificate.checking import SignedBy
@@ -23,6 +23,7 @@ def verify(
     trust: Trusted = None,
     trust_file: TrustFile = None,
     attestation: AttestationFile = None,
+    log: LogFolder = None,
     as_json: Json = False,
 ) -> None:
     """Check a certificate offline: signatures, statement, attestation, verdict and files.
@@ -30,6 +31,8 @@ def verify(
     Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, or refused by
     the ethics board's chair; else 1.
     """
+    from deid_audit.log import Verified  # noqa: PLC0415
+    from deid_audit.pipeline.noting import note  # noqa: PLC0415
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
@@ -39,6 +42,9 @@ def verify(
         print_json(_document(report))
     else:
         _print(report)
+    checked = Verified(statement_sha256=report.statement_sha256 or None, exit_code=report.exit_code)
+    if unnoted := note(log, lambda: checked):
+        typer.echo(unnoted, err=True)
     raise typer.Exit(report.exit_code)
 
 

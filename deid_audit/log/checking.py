@@ -150,5 +150,6 @@ def _cut(known: Checkpoint, leaves: Sequence[bytes]) -> Iterator[str]:
 def _not_seen(size: int, old: Checkpoint | None) -> str:
     known = f"known here: {size} entries"
     if old is None:
-        return f"{known}; entries cut off the end are seen only against a checkpoint kept elsewhere (--since)"
+        unseen = "entries cut off the end, or a log made anew, are seen only against a checkpoint kept elsewhere"
+        return f"{known}; {unseen} (--since)"
     return f"{known}; of entries later than the older checkpoint's {old.size} it is not seen whether more were cut off"

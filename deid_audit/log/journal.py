@@ -144,7 +144,9 @@ def _read_lines(log: _Open, known: Checkpoint) -> None:
             if not line.endswith(b"\n"):
                 log.torn_bytes = len(line)
                 break
-            log.last_line = line[:-1]
+            before, log.last_line = log.last_line, line[:-1]
+            if log.tree.size == known.size:
+                _expect_next(log.last_line, known.size, before)
             log.tree.add(leaf_hash(log.last_line))
             if log.tree.size == known.size:
                 root = log.tree.root()
@@ -152,6 +154,16 @@ def _read_lines(log: _Open, known: Checkpoint) -> None:
         raise LogError("the log is not what its own checkpoint says: it was changed", next_step=_NEXT)
     if log.tree.size:
         _last_time(log.last_line)
+
+
+def _expect_next(line: bytes, seq: int, before: bytes) -> None:
+    """LogError where a line beyond the checkpoint does not go on from the one before: no writer of ours left it."""
+    try:
+        entry = read_entry(line)
+    except ValueError:
+        raise LogError("the log's last line is no entry: it was changed", next_step=_NEXT) from None
+    if (entry.seq, entry.prev) != (seq, leaf_hash(before).hex() if seq else NO_PREVIOUS):
+        raise LogError("the log's last line does not follow the one before: it was added", next_step=_NEXT)
 
 
 def _last_time(line: bytes) -> str:

@@ -36,6 +36,8 @@ class Approved:
     signer: Signer
     signed_at: datetime
     certificate_sha256: str
+    case_id: str
+    statement_sha256: str
 
 
 def approve(
@@ -86,7 +88,15 @@ def approve(
         signed = countersign_pdf(pdf, signer, decision, signed_at=now)
         _require_holds(check_certificate(signed, _knowing_chair(trust, signer), now=now))
         _put_in_place({target: signed, **_attested(target.parent, signer, decision)})
-    return Approved(decision=decision, signer=signer, signed_at=now, certificate_sha256=sha256_bytes(signed))
+    assert report.case is not None  # what holds has a statement
+    return Approved(
+        decision=decision,
+        signer=signer,
+        signed_at=now,
+        certificate_sha256=sha256_bytes(signed),
+        case_id=report.case.case_id,
+        statement_sha256=report.statement_sha256,
+    )
 
 
 def _require_undecided(report: VerifyReport) -> None:

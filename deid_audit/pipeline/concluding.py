@@ -121,7 +121,8 @@ def conclude(
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
-    job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
+    if job.kind == "swap":  # an audit has no weights, and knows nothing of another tool's
+        job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
     issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
     verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
@@ -176,7 +177,7 @@ def conclude(
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )
-    job.journal.append(
+    job.ended.append(
         RunEnded(
             case_id=job.case_id,
             kind=job.kind,

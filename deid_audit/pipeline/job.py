@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from deid_audit.certificate.readiness import sample_page
 from deid_audit.context import read_context
 from deid_audit.errors import DeidAuditError, LogError, SettingsError
 from deid_audit.findings import JobKind, Outcome, Policy, measured
-from deid_audit.log import Journal, RunRefused, RunStarted, log_folder
+from deid_audit.log import Journal, RunEnded, RunRefused, RunStarted, log_folder
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
-from deid_audit.pipeline.staging import refuse_existing
+from deid_audit.pipeline.staging import partial_beside, refuse_existing
 from deid_audit.pipeline.strangers import refuse_bad_folder
 from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
@@ -36,6 +36,8 @@ class Job:
 
     `context` holds the steward's answers, in the order of `context.FIELDS`.
 
+    `ended` is what the log is told of once the output stands in its place.
+
     `thorough` says that the written file is searched in more ways, asked for by hand or by the policy.
     """
 
@@ -52,6 +54,7 @@ class Job:
     thorough: bool
     environment: dict[str, str]
     journal: Journal
+    ended: list[RunEnded] = field(default_factory=list)
 
     @contextmanager
     def logged(self) -> Iterator[None]:
@@ -68,6 +71,8 @@ class Job:
             with suppress(LogError):  # the first error is the one to tell
                 self.journal.append(RunRefused(case_id=self.case_id, error=type(error).__name__, exit_code=code))
             raise
+        for event in self.ended:  # only now does all of it stand where it belongs
+            self.journal.append(event)
 
 
 def prepare(
@@ -89,6 +94,8 @@ def prepare(
     policy = load_policy(settings.policy)
     context = _answers(settings.context, policy, clock(), progress)
     refuse_existing(settings.out, force=settings.force)
+    log = log_folder(settings.log)
+    _refuse_log_inside(log, settings.out)
     refuse_bad_folder(settings.strangers)
     if settings.strangers is None and any(rule.metric.startswith("attack.") for rule in policy.rules):
         progress.say(f"the policy {policy.id} asks for attacks, which need pictures of other people: --strangers")
@@ -109,8 +116,18 @@ def prepare(
         device=device,
         thorough=settings.thorough or asks_for_thorough(policy),
         environment=environment(device, prepare_runtime(device), protection),
-        journal=Journal(log_folder(settings.log), clock=clock),
+        journal=Journal(log, clock=clock),
     )
+
+
+def _refuse_log_inside(log: Path, out: Path) -> None:
+    """SettingsError where replacing OUT, or clearing OUT.partial, would take the log away."""
+    place = log.resolve()
+    if {one.resolve() for one in (out, partial_beside(out))} & {place, *place.parents}:
+        raise SettingsError(
+            "the log may not lie in the output folder: it would be replaced with it",
+            next_step="give another folder with --log, or leave --log and DEID_AUDIT_LOG out",
+        )
 
 
 def refuse_by_policy(policy: Policy, metric: str, what: str, option: str) -> None:

@@ -13,7 +13,7 @@ from deid_audit.errors import DeidAuditError, SettingsError
 from deid_audit.evidence import parse_statement
 from deid_audit.findings import CaseRecord
 from deid_audit.pipeline.issuing import STATEMENT
-from deid_audit.pipeline.staging import WORK, is_held, partial_beside
+from deid_audit.pipeline.staging import WORK, is_held, partial_beside, refuse_nameless
 from deid_audit.vault.cipher import HEADER_BYTES
 from deid_audit.vault.key import SecretKey
 from deid_audit.vault.process import protect_process
@@ -54,7 +54,7 @@ class Left:
     @property
     def nothing_to_do(self) -> bool:
         """Whether nothing is left that could show or rebuild a subject, and no run is at work."""
-        erased = self.case is None or self.case.erasure.complete
+        erased = self.case is None or (self.case.erasure.complete and not self.case.erasure.references_kept)
         return self.killed is None and not self.checkpoints and erased
 
 
@@ -64,6 +64,7 @@ def find_leftovers(out: Path) -> Left:
     Raises:
         SettingsError: a folder there cannot be read, or OUT's statement is none.
     """
+    refuse_nameless(out)
     out = out.absolute()
     try:
         partial = partial_beside(out)

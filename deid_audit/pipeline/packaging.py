@@ -5,6 +5,7 @@ and what an RO-Crate says of them under data/, and beside it words for people, a
 case and time give the same bytes; no name of a person or an institution is in them.
 """
 
+import mimetypes
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ Role = Literal["video", "readme", "script", "metadata", "manifest"]
 _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
 model trained for this pair; where no good replacement was possible the face is covered in black.
-Sound, subtitles and descriptive tags were removed. Nothing else in the picture was changed.""",
+Other people's faces are covered or replaced, too. Sound, subtitles and descriptive tags were
+removed. Nothing else in the picture was changed.""",
     "conceal": """Every face that was found in these videos is covered. Sound, subtitles and descriptive tags
 were removed. Nothing else in the picture was changed.""",
     "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
@@ -86,6 +88,12 @@ def _bag_info(payload: Sequence[OutputFile], *, case_id: str, issued_at: str) ->
     return "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
 
 
+def _format_of(name: str) -> dict[str, str]:
+    """The media type, where the name tells it: an audit hands on whatever container it was given."""
+    media_type = mimetypes.guess_type(name)[0]
+    return {} if media_type is None else {"encodingFormat": media_type}
+
+
 def _crate(videos: Iterable[OutputFile], *, case_id: str, description: str, issued_at: str) -> dict[str, Any]:
     """An RO-Crate 1.1 of the videos: what is known of them and no more; nobody here knows a licence or an author."""
     files = [
@@ -94,9 +102,9 @@ def _crate(videos: Iterable[OutputFile], *, case_id: str, description: str, issu
             "@type": "File",
             "name": video.name.removeprefix(f"{PAYLOAD}/"),
             "contentSize": str(video.size_bytes),
-            "encodingFormat": "video/mp4",
             "sha256": video.sha256,
         }
+        | _format_of(video.name)
         for video in videos
     ]
     root = {

@@ -38,7 +38,7 @@ def interruptible(left: str = "nothing was released") -> Iterator[None]:
 
 def refuse_existing(out: Path, *, force: bool) -> None:
     """SettingsError when OUT exists, unless `force` and it is empty or an earlier output of this tool."""
-    _refuse_nameless(out)
+    refuse_nameless(out)
     try:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
             raise SettingsError("--out exists and is not a folder", next_step="choose another --out")
@@ -91,7 +91,7 @@ class Unfinished:
 @contextmanager
 def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
     """Like `staged`, for a single file."""
-    _refuse_nameless(out)
+    refuse_nameless(out)
     if out.is_symlink() or (out.exists() and not out.is_file()):
         raise SettingsError("--out exists and is not a file", next_step="choose another --out")
     if out.exists() and not force:
@@ -115,8 +115,8 @@ def _partial_of(out: Path) -> Iterator[Path]:
         _clear_leftover(partial)
         partial.mkdir(parents=True)
         try:
-            with (partial / _MARKER).open("wb") as marker:
-                fcntl.flock(marker, fcntl.LOCK_EX)  # held for as long as this run lives
+            (partial / _MARKER).touch()
+            with _locked(partial):
                 yield partial
         finally:
             _remove(partial)
@@ -144,19 +144,29 @@ def _clear_leftover(partial: Path) -> None:
     _remove(partial)
 
 
-def is_held(partial: Path) -> bool:
-    """Whether the run that made it is still alive: its lock on the marker ends with its process."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A lock on the folder itself, for as long as this process lives: it outlasts the marker and the rename."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with (partial / _MARKER).open("rb") as marker:
-            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(partial: Path) -> bool:
+    """Whether the run that made it is still alive."""
+    try:
+        with _locked(partial):
+            return False
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except FileNotFoundError:  # renamed or removed meanwhile
         return False
-    return False
 
 
-def _refuse_nameless(out: Path) -> None:
+def refuse_nameless(out: Path) -> None:
     if out.name in ("", ".."):
         raise SettingsError("--out must name a folder or file, not a place", next_step="give --out a name of its own")
 

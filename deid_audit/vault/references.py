@@ -119,6 +119,8 @@ class ReferencesFile:
     """
 
     def __init__(self, path: Path, out: Path, passphrase: bytes) -> None:
+        if path.name in ("", ".."):
+            raise SettingsError("--keep-references must name a file", next_step="give it a name of its own")
         self._path = path.absolute()
         self._new = self._path.with_name(f"{path.name}.new")
         _refuse_place(self._path, self._new, out)

@@ -23,6 +23,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.errors import DeidAuditError, EvidenceError, Interrupted, NotToBeApproved, SignatureError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import Outcome
+from deid_audit.log import Journal, Verified
 from deid_audit.pipeline import approving
 from deid_audit.pipeline.approving import approve
 from deid_audit.pipeline.verify import verify
@@ -270,7 +271,9 @@ def _command(certificate: Path, *words: str) -> Any:
     return CliRunner().invoke(build_app(), ["approve", str(certificate), *trust, *words])
 
 
-def test_the_command_signs_and_says_what(tmp_path: Path) -> None:
+def test_the_command_signs_says_what_and_notes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEID_AUDIT_LOG", str(tmp_path / "log"))
+    Journal(tmp_path / "log", clock=lambda: datetime.now(UTC)).append(Verified(statement_sha256=None, exit_code=1))
     certificate = _lay_out(tmp_path)
     own = _lasting_chair()
     key = str(_key(tmp_path, own))
@@ -278,6 +281,11 @@ def test_the_command_signs_and_says_what(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"Approves the release. Conditions: {CONDITIONS}" in done.stdout
     assert sha256_bytes(certificate.read_bytes()) in done.stdout
+    shown = CliRunner().invoke(build_app(), ["log", "show", "--json"])
+    last = document_in(shown.stdout)["entries"][-1]
+    assert (last["event"], last["case_id"]) == ("approved", "case-0001")
+    assert last["statement_sha256"] == sha256_bytes((tmp_path / "evidence.json").read_bytes())
+    assert last["signer_sha256"] == own.info.fingerprint_sha256
     again = _command(certificate, "--signer", key, "--decision", "refuse")
     assert again.exit_code == 1 and "decided already" in again.stderr
     (tmp_path / "chair.crt").write_bytes(own.certificate_pem)

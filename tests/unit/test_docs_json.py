@@ -132,7 +132,14 @@ def signed_by(role: Any) -> SignedBy:
 
 def approved() -> Approved:
     decision = Decision(approves=True, conditions="for one year")
-    return Approved(decision=decision, signer=chair(), signed_at=ISSUED, certificate_sha256="ab" * 32)
+    return Approved(
+        decision=decision,
+        signer=chair(),
+        signed_at=ISSUED,
+        certificate_sha256="ab" * 32,
+        case_id="case-0001",
+        statement_sha256="cd" * 32,
+    )
 
 
 def recheck_report() -> RecheckReport:

@@ -83,7 +83,13 @@ def test_broken_libraries_for_real(tmp_path: Path) -> None:
     assert status["opencv-python"] == status["mediapipe"] == status["writes"] == status["key"] == "ok"
     mend = {one["name"]: one["mend"] for one in report["findings"]}
     assert mend["text"] == APT_COMMAND
-    assert {one["command"] for one in report["commands"] if not one["missing"]} == {"verify", "keys", "policy"}
+    assert {one["command"] for one in report["commands"] if not one["missing"]} == {
+        "verify",
+        "keys",
+        "policy",
+        "log",
+        "vault",
+    }
 
 
 def _doctor(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from deid_audit.errors import ContextFileError, Interrupted, LogError, NotEnoughFaces
-from deid_audit.log import log_folder
+from deid_audit.errors import ContextFileError, Interrupted, LogError, NotEnoughFaces, SettingsError
+from deid_audit.findings import Outcome
+from deid_audit.log import RunEnded, log_folder
 from deid_audit.pipeline import job
 from deid_audit.pipeline.job import prepare
 from deid_audit.progress import SilentProgress
@@ -106,3 +107,29 @@ def test_without_a_log_no_work_is_begun(tmp_path: Path, monkeypatch: pytest.Monk
     made, _ = begun(tmp_path, None, "release")
     with pytest.raises(LogError), made.logged():
         pytest.fail("work was begun")
+
+
+@pytest.mark.parametrize("place", ["out", "out/log", "out.partial/audit/log"])
+def test_a_log_that_would_be_replaced_with_the_output_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("DEID_AUDIT_LOG", str(tmp_path / place))
+    with pytest.raises(SettingsError, match="may not lie in the output folder"):
+        begun(tmp_path, None, "release")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_end_is_logged_only_once_everything_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEID_AUDIT_LOG", str(tmp_path / "log"))
+    made, _ = begun(tmp_path, None, "release")
+    digest = "ab" * 32
+    end = RunEnded(
+        case_id=made.case_id, kind="swap", verdict=Outcome.PASSED, statement_sha256=digest, certificate_sha256=digest
+    )
+    with pytest.raises(OSError), made.logged():
+        made.ended.append(end)
+        raise OSError(28, "the rename failed")
+    assert [one["event"] for one in logged_events(made)] == ["run_started", "run_refused"]
+    with made.logged():
+        pass
+    assert [one["event"] for one in logged_events(made)][2:] == ["run_started", "run_ended"]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from deid_audit.__main__ import build_app
 from deid_audit.errors import SettingsError
 from deid_audit.evidence import build_statement
+from deid_audit.pipeline import staging
 from deid_audit.pipeline.leftovers import find_leftovers
 from deid_audit.pipeline.staging import WORK, staged
 from deid_audit.vault import Vault
@@ -119,3 +120,29 @@ def test_a_folder_with_another_evidence_json_is_refused(tmp_path: Path) -> None:
         find_leftovers(tmp_path)
     done = status(tmp_path)
     assert done.exit_code == 2 and "next: give the --out of a run" in done.output
+
+
+def test_a_run_is_at_work_until_its_output_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(staging, "_sync_tree", lambda folder: seen.append(find_leftovers(tmp_path / "out").killed))
+    with staged(tmp_path / "out", force=False):
+        pass
+    assert [one is not None and one.alive for one in seen] == [True]
+
+
+def test_kept_references_are_something_left(tmp_path: Path) -> None:
+    case = make_case()
+    rows = tuple(
+        row.model_copy(update={"value": 1.0}) if row.metric == "erasure.references_kept" else row
+        for row in case.measurements
+    )
+    case = make_case(erasure=case.erasure.model_copy(update={"references_kept": True}), measurements=rows)
+    (tmp_path / "evidence.json").write_bytes(build_statement(case))
+    done = status(tmp_path)
+    assert done.exit_code == 3, done.output
+    assert "face descriptors of the subject were kept by request" in done.output
+
+
+def test_a_place_without_a_name_is_refused() -> None:
+    done = status(Path("/"))
+    assert done.exit_code == 2 and "internal error" not in done.output

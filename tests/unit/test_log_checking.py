@@ -55,7 +55,8 @@ def test_a_log_that_holds(tmp_path: Path) -> None:
     assert report.checkpoint == journal.checkpoint()
     assert report.since is None
     assert report.notes == (
-        "known here: 5 entries; entries cut off the end are seen only against a checkpoint kept elsewhere (--since)",
+        "known here: 5 entries; entries cut off the end, or a log made anew, are seen only against a checkpoint kept "
+        "elsewhere (--since)",
     )
     assert [entry.event for entry in read_entries(tmp_path)] == list(EVENTS)
 

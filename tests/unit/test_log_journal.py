@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from deid_audit.errors import LogError
 from deid_audit.log import Journal, storage
 from deid_audit.log.checking import check_log
 from deid_audit.log.checkpoint import VerifierKey, open_note
-from deid_audit.log.entries import NO_PREVIOUS, read_entry
+from deid_audit.log.entries import NO_PREVIOUS, entry_line, read_entry
 from deid_audit.log.events import Recovered
 from deid_audit.log.merkle import EMPTY_ROOT, leaf_hash, root_of
 from tests.unit.log_building import EVENTS, STARTED, Clock, filled, lines_of, rewrite
@@ -381,3 +382,18 @@ def test_killed_at_any_moment_what_was_acknowledged_stands(tmp_path: Path) -> No
 @pytest.mark.soak
 def test_killed_many_times_what_was_acknowledged_stands(tmp_path: Path) -> None:
     _kill_again_and_again(tmp_path, kills=50)
+
+
+@pytest.mark.parametrize("fault", ["seq", "prev", "no entry"])
+def test_a_line_that_no_writer_left_is_not_signed(tmp_path: Path, fault: str) -> None:
+    journal = filled(tmp_path)
+    note, lines = (tmp_path / "checkpoint").read_bytes(), lines_of(tmp_path)
+    last = read_entry(lines[-1])
+    follows = replace(last, seq=last.seq + 1, prev=leaf_hash(lines[-1]).hex())
+    wrong = {"seq": replace(follows, seq=77), "prev": replace(follows, prev=NO_PREVIOUS)}
+    line = entry_line(wrong[fault]) if fault in wrong else b"{}"
+    with (tmp_path / "log.jsonl").open("ab") as stream:
+        stream.write(line + b"\n")
+    with pytest.raises(LogError, match="last line"):
+        journal.append(STARTED)
+    assert (tmp_path / "checkpoint").read_bytes() == note
