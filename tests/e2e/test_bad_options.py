@@ -150,11 +150,15 @@ def test_an_out_whose_parent_cannot_hold_it(
         parent.mkdir()
         parent.chmod(0o755 if case == "may not be written" else 0o700)
     user = None if case == "is a file" else NOBODY
-    done = warm.run(*arguments(*clips, parent / "out"), user=user)
+    log = open_folder / "log"  # one that the other user may write, too
+    log.mkdir()
+    log.chmod(0o777)
+    done = warm.run(*arguments(*clips, parent / "out", "--log", log), user=user)
     status, message = {
         "may not be written": (1, "the output could not be written: Permission denied"),
         "may not be entered": (2, "--out cannot be used: Permission denied"),
         "is a file": (1, "the output could not be written"),
     }[case]
     assert_one_message(done, status, message)
-    assert [path.name for path in open_folder.rglob("*")] == ["parent"]
+    assert sorted(path.name for path in open_folder.iterdir()) == ["log", "parent"]
+    assert not (parent.is_dir() and list(parent.iterdir()))

@@ -12,7 +12,7 @@ from typing import Any
 from deid_audit.errors import DeidAuditError, StageError
 from deid_audit.pipeline.doctor import installation, judging, machine
 from deid_audit.pipeline.doctor.mending import mend_import
-from deid_audit.pipeline.doctor.report import ISSUING, VIDEO, DoctorReport, Finding, StepResult
+from deid_audit.pipeline.doctor.report import ISSUING, LAYING_OUT, VIDEO, DoctorReport, Finding, StepResult
 from deid_audit.pipeline.doctor.requirements import installed
 from deid_audit.pipeline.doctor.self_test import run_steps
 from deid_audit.pipeline.doctor.worker import Worker
@@ -105,12 +105,12 @@ def probes(worker: Worker) -> Iterator[Probe]:
         library="av",
     )
     yield Probe(area="model files", name="model files", look=installation.models, needed_by=VIDEO)
-    yield Probe(area="certificate", name="fonts", look=lambda: [installation.fonts()], needed_by=ISSUING)
+    yield Probe(area="certificate", name="fonts", look=lambda: [installation.fonts()], needed_by=LAYING_OUT)
     yield Probe(
         area="certificate",
         name="text",
         look=lambda: [judging.judge_text(fact("text_libraries"))],
-        needed_by=ISSUING,
+        needed_by=LAYING_OUT,
         library="weasyprint",
     )
     yield Probe(

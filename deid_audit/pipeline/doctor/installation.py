@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from deid_audit.certificate.readiness import unusable_fonts
 from deid_audit.errors import DeidAuditError
 from deid_audit.pipeline.doctor.mending import pip
-from deid_audit.pipeline.doctor.report import CHECKING, COMMANDS, ISSUING, SIGNING, VIDEO, Finding
+from deid_audit.pipeline.doctor.report import CHECKING, COMMANDS, ISSUING, LAYING_OUT, SIGNING, VIDEO, Finding
 from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, installed
 from deid_audit.vision.models import ALL_MODELS, PinnedModel, model_path
 
@@ -45,7 +45,7 @@ LIBRARIES = (
     Library(name="face-recognition-models", module=None, needed_by=VIDEO),
     Library(name="cryptography", module="cryptography.hazmat.primitives.ciphers", needed_by=SIGNING),
     Library(name="jinja2", module="jinja2", needed_by=ISSUING),
-    Library(name="weasyprint", module="weasyprint", needed_by=ISSUING),
+    Library(name="weasyprint", module="weasyprint", needed_by=LAYING_OUT),
     Library(name="pyhanko", module="pyhanko.sign.signers", needed_by=CHECKING),
     Library(name="pyhanko-certvalidator", module="pyhanko_certvalidator", needed_by=CHECKING),
     Library(name="rfc8785", module="rfc8785", needed_by=(*VIDEO, "verify", "approve", "log", "vault")),
@@ -148,7 +148,7 @@ def fonts() -> Finding:
 def judge_fonts(unusable: list[str]) -> Finding:
     name, area = "fonts", "certificate"
     if not unusable:
-        return Finding(area=area, name=name, status="ok", found="DejaVu, from matplotlib's data", needed_by=ISSUING)
+        return Finding(area=area, name=name, status="ok", found="DejaVu, from matplotlib's data", needed_by=LAYING_OUT)
     return Finding(
         area=area,
         name=name,
@@ -156,5 +156,5 @@ def judge_fonts(unusable: list[str]) -> Finding:
         found=f"missing or damaged: {', '.join(unusable)}",
         means="no certificate can be laid out",
         mend=pip(f"matplotlib=={installed('matplotlib')}", anew=True),
-        needed_by=ISSUING,
+        needed_by=LAYING_OUT,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from deid_audit.certificate.document import APT_COMMAND
 from deid_audit.pipeline.doctor.machine import gigabytes
 from deid_audit.pipeline.doctor.mending import pip
-from deid_audit.pipeline.doctor.report import ISSUING, VIDEO, Finding, Status
+from deid_audit.pipeline.doctor.report import ISSUING, LAYING_OUT, VIDEO, Finding, Status
 from deid_audit.pipeline.doctor.requirements import installed
 
 
@@ -62,7 +62,7 @@ def judge_codecs(facts: Mapping[str, Any]) -> list[Finding]:
 def judge_text(facts: Mapping[str, Any]) -> Finding:
     found = f"Pango {facts['pango']}" + (", HarfBuzz with its subsetter" if facts["subsetter"] else "")
     if facts["subsetter"]:
-        return Finding(area="certificate", name="text", status="ok", found=found, needed_by=ISSUING)
+        return Finding(area="certificate", name="text", status="ok", found=found, needed_by=LAYING_OUT)
     return Finding(
         area="certificate",
         name="text",
@@ -70,7 +70,7 @@ def judge_text(facts: Mapping[str, Any]) -> Finding:
         found=f"{found}, without HarfBuzz's subsetter",
         means="certificates are made, by a slower way of embedding fonts",
         mend=APT_COMMAND,
-        needed_by=ISSUING,
+        needed_by=LAYING_OUT,
     )
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
-CHECKING = (*ISSUING, "verify", "approve", "recheck")
-SIGNING = (*ISSUING, "conceal", "verify", "approve", "keys", "recheck", "log", "vault")
+LAYING_OUT = (*ISSUING, "approve")
+CHECKING = (*LAYING_OUT, "verify", "recheck")
+SIGNING = (*LAYING_OUT, "conceal", "verify", "keys", "recheck", "log", "vault")
 COMMANDS = (*VIDEO, "verify", "approve", "keys", "policy", "log", "vault")
 
 
