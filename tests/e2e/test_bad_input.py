@@ -163,9 +163,11 @@ def test_a_file_of_somebody_else_ends_with_1(warm: WarmCommand, clips: tuple[Pat
     private = open_folder / "private.mp4"
     private.write_bytes(clips[0].read_bytes())
     private.chmod(0o600)
-    (open_folder / "work").mkdir(mode=0o777)
-    (open_folder / "work").chmod(0o777)
-    done = warm.run(*arguments(private, clips[1], open_folder / "work" / "out"), user=NOBODY)
+    for name in ("work", "log"):
+        (open_folder / name).mkdir()
+        (open_folder / name).chmod(0o777)
+    log = ("--log", open_folder / "log")
+    done = warm.run(*arguments(private, clips[1], open_folder / "work" / "out", *log), user=NOBODY)
     assert_one_message(done, 1, "subject video 1 may not be read by this user", private)
     assert list((open_folder / "work").iterdir()) == []
 
