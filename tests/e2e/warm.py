@@ -161,6 +161,7 @@ def _serve() -> None:
     # What is loaded late is loaded here, too: a child that becomes another user may not be able to.
     sample_page(b"{}", issued_at=datetime.now(UTC))
     prepare_runtime("cpu")
+    datetime.strptime("2026-01-02", "%Y-%m-%d")  # loads its own module at the first use: the log reads times
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
