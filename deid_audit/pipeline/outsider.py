@@ -67,6 +67,10 @@ class Imitation:
         found = self._mesh.landmarks(swapped, box_of(landmarks_xy), turn_degrees=turn)
         return seen_by_outsider(swapped, found, self._recognizer)
 
+    def wipe(self) -> None:
+        """Overwrites the person's shape, which is nobody's business once all pictures were seen."""
+        self._neutral.fill(0)
+
 
 def outsider_of(model: SwapModel) -> Outsider | None:
     """The outsider of this run, who gets the donor's side of the prior and no weight; None without a prior."""

@@ -113,6 +113,8 @@ class SampledFrames:
         """The faces themselves, described; the chips are kept as grey pictures of the face alone. Asked for once."""
         if self._mesh is not None:
             self._mesh.close()
+        if self._imitation is not None:
+            self._imitation.wipe()
         return SampledFaces(
             times_s=np.array(self._times, np.float64),
             described={of: self._described(chips) for of, chips in self._whole.items()},

@@ -331,6 +331,23 @@ def test_the_gallery_is_shown_with_its_own_false_match_rate() -> None:
         assert said in words
 
 
+def test_an_attack_made_in_two_ways_names_both_and_one_that_is_no_test_says_why() -> None:
+    detail = {"null_edit": 1.0, "LBPH: chance": 0.61, "LBPH: null edit": 0.95, "Fisherfaces: chance": 0.58}
+    because = "finds the subject where nothing of the face is left"
+    rows = [
+        measured("attack.texture.auc", "swapped", "video 1", 0.61, sample_size=40, detail=detail),
+        not_measured("attack.parrot.auc", "swapped", "video 1", because),
+        measured("attack.parrot.imitated", "swapped", "video 1", 0.97, sample_size=40, detail={"null_edit": 1.0}),
+    ]
+    table = tables.attack_table(tables.Values(rows), "video 1")
+    cells = {row[0]: row[1:] for row in table.rows}
+    [texture] = [title for title in cells if title.startswith("A1 texture")]
+    [parrot, control] = [title for title in cells if title.startswith("A3")]
+    assert texture.endswith("(LBPH 0.610, Fisherfaces 0.580)") and cells[texture][0] == "0.610"
+    assert cells[parrot][0] == "[1]" and because in table.notes[0]
+    assert (cells[control][0], cells[control][2]) == ("0.970", "1.000")
+
+
 def test_the_canaries_are_printed_by_kind_and_height_and_an_empty_plan_prints_no_table() -> None:
     detail = {"upright 12 px: pasted": 10.0, "upright 12 px: found": 0.0, "turned 90 32 px: pasted": 4.0}
     detail |= {"turned 90 32 px: found": 3.0, "upright 200 px: pasted": 0.0}

@@ -162,8 +162,8 @@ def test_a_video_is_never_learnt_and_probed() -> None:
 
 
 def test_one_video_is_learnt_from_its_other_half_and_says_so() -> None:
-    """Each half looks like something else before it is released; a release like its other half is found."""
-    early, late = video(2, 3), video(3, 2)
+    """Each half is imitated as something else, one as stranger 203; a release like the other half is found."""
+    early, late = video(203, 2), video(2, 203)
     half = FRAMES // 2
 
     def both(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,7 +176,8 @@ def test_one_video_is_learnt_from_its_other_half_and_says_so() -> None:
         released=both(early.released, late.released),
     )
     rows = rows_of([one])
-    assert rows[AUC].value == 1 and "the other half of the one video" in rows[AUC].method
+    assert rows[AUC].value is not None and rows[AUC].value > 0.95
+    assert "the other half of the one video" in rows[AUC].method
     assert rows[AUC].sample_size < FRAMES  # the gap between the halves is not probed
 
 
@@ -189,6 +190,31 @@ def test_imitations_that_are_found_say_nothing_of_the_face_and_do_not_compete() 
     assert rows[IMITATED].interval is not None
     [worst] = strongest([other(0.6), *rows.values()])
     assert worst.value == 0.6
+
+
+def test_one_learner_that_finds_imitations_is_enough_however_little_the_other_learns() -> None:
+    """What everybody's pictures vary in drowns who they are for the nearest neighbour, and LDA looks past it."""
+    rng = np.random.default_rng(8)
+
+    def drowned(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.hstack([rng.normal(0, 2, (len(rows), 3)), rows[:, 3:]]).astype(np.float32)
+
+    plain = crowd(pictures=16)
+    strangers = Strangers(rows=plain.rows, sources=plain.sources, swapped=tuple(map(drowned, plain.swapped)))
+    videos = [
+        SampledFaces(
+            times_s=one.times_s,
+            described=one.described,
+            imitated=drowned(one.imitated),
+            released=drowned(one.released),
+        )
+        for one in (video(2, 2), video(2, 2, seed=9))
+    ]
+    own, people = np.float64(videos[1].imitated[:16, :128]), [np.float64(rows[:, :128]) for rows in strangers.swapped]
+    assert nearer(neighbour_search(np.float64(videos[0].imitated[:, :128]), [own, *people])) < 0.8
+    rows = rows_of(videos, strangers)
+    assert (rows[AUC].not_measured_because or "").startswith(NO_TEST_OF_THE_FACE)
+    assert rows[IMITATED].value is not None and rows[IMITATED].value > 0.95 and "LDA" in rows[IMITATED].method
 
 
 def test_a_learner_that_does_not_find_the_unprotected_face_is_no_test() -> None:
@@ -242,10 +268,12 @@ def test_what_cannot_be_imitated_or_seen_is_not_measured() -> None:
     first, second = TOLD_BY_THE_RELEASE
     nowhere = np.full_like(first.released, np.nan)
     unseen = SampledFaces(times_s=first.times_s, described=first.described, imitated=first.imitated, released=nowhere)
+    no_control = SampledFaces(times_s=first.times_s, described=first.described, released=first.released)
     unlearnt = SampledFaces(times_s=second.times_s, described=second.described, released=second.released)
     for videos, strangers, because in (
         ([first, second], crowd(because="a preset without a mean face"), f"{NOT_HERE}: a preset without a mean face"),
         ([unseen, second], crowd(), "0 sampled released frames"),
+        ([no_control, second], crowd(), "24 sampled released frames and 0 imitations"),
         ([first, unlearnt], crowd(), "0 pictures of the subject to learn from"),
         ([SampledFaces()], crowd(), "0 pictures of the subject to learn from"),
     ):

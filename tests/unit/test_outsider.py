@@ -8,7 +8,7 @@ from deid_audit.faces.align import layout_points
 from deid_audit.measure.sampled import INVERSION_FEATURES
 from deid_audit.pipeline.cast import Role
 from deid_audit.pipeline.engines import Engines
-from deid_audit.pipeline.outsider import NO_PRIOR, Outsider, outsider_of, swapped_features
+from deid_audit.pipeline.outsider import NO_PRIOR, Imitation, Outsider, outsider_of, swapped_features
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.progress import SilentProgress
 from deid_audit.swap.networks import SwapModel
@@ -43,6 +43,17 @@ def test_a_face_that_cannot_be_warped_is_left_out_and_ends_nothing(
     pictures = [(stranger.image_rgb, stranger.landmarks_xy)]
     assert outsider.swap(*pictures[0], np.float64(stranger.landmarks_xy)) is None
     assert swapped_features(outsider, pictures, static_mesh, recognizer).shape == (0, INVERSION_FEATURES)
+
+
+def test_an_imitation_forgets_whose_shape_it_moved(
+    portraits: Portraits, recognizer: Recognizer, static_mesh: FaceMesh
+) -> None:
+    donor, person = portraits
+    outsider = Outsider(donor=prior_of(donor).resized(160), size=64)
+    imitation = Imitation(outsider, [person.landmarks_xy], mesh=static_mesh, recognizer=recognizer)
+    assert np.abs(imitation._neutral).max() > 0.1
+    imitation.wipe()
+    assert not imitation._neutral.any()
 
 
 def test_the_outsider_gets_the_donors_prior_alone_and_is_none_without_one(portraits: Portraits) -> None:
