@@ -49,8 +49,9 @@ METHOD_TEXT = (
     "time; everybody from as many pictures. No released frame is learnt: a run releases one subject, and beside "
     "imitations of strangers a learner would tell ways of swapping apart, not people. Two controls: the same with "
     "unprotected faces must find the subject; and imitations of held-out frames, under whose mask nothing of the face "
-    f"is left, must not, by either learner, with a chance above {MOST_OF_THE_IMITATED}, or outline, light, colour, hair and pose tell the "
-    "subject, and it is no test of the face. It does not see what only a trained swap leaves of a face. Not tried: "
+    f"is left, must not, by either learner, with a chance above {MOST_OF_THE_IMITATED}, or outline, light, colour, "
+    "hair and pose tell the subject, and it is no test of the face. It does not see what only a trained swap leaves of "
+    "a face. Not tried: "
     "releases of several people by models of their own."
 )
 _DESCRIPTOR = 128
