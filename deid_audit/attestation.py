@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError
+from deid_audit.records import expect_keys
 
 METHOD_TEXT = (
     "The same statement also stands in a DSSE envelope (attestation.dsse.json), signed with the same key (SHA-256), "
     "which can be checked without reading a PDF."
 )
+ATTESTATION_FILE = "attestation.dsse.json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -96,7 +98,7 @@ def read_envelope(data: bytes) -> Envelope:
         table = json.loads(data.decode())
     except (ValueError, RecursionError):
         raise EvidenceError("the attestation is not JSON", next_step=_NEXT) from None
-    _expect_keys(table, ("payload", "payloadType", "signatures"), "the attestation")
+    expect_keys(table, ("payload", "payloadType", "signatures"), "the attestation", _NEXT)
     if table["payloadType"] != PAYLOAD_TYPE:
         raise EvidenceError(f"the attestation's payloadType is not {PAYLOAD_TYPE}", next_step=_NEXT)
     listed = table["signatures"]
@@ -183,20 +185,11 @@ def _written(envelope: Envelope) -> bytes:
 
 
 def _read_signature(table: Any) -> EnvelopeSignature:
-    _expect_keys(table, ("keyid", "sig"), "a signature of the attestation")
+    expect_keys(table, ("keyid", "sig"), "a signature of the attestation", _NEXT)
     keyid = table["keyid"]
     if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid):
         raise EvidenceError("a signature's keyid is not 64 lower-case hex digits", next_step=_NEXT)
     return EnvelopeSignature(keyid=keyid, sig=_decoded(table["sig"], "a signature of the attestation"))
-
-
-def _expect_keys(table: Any, keys: tuple[str, ...], where: str) -> None:
-    if not isinstance(table, dict):
-        raise EvidenceError(f"{where} is not a JSON object", next_step=_NEXT)
-    if missing := [key for key in keys if key not in table]:
-        raise EvidenceError(f"{where} lacks {missing[0]}", next_step=_NEXT)
-    if unknown := sorted(set(table) - set(keys)):
-        raise EvidenceError(f"{where} has the unknown key {unknown[0]!r:.60}", next_step=_NEXT)
 
 
 def _encoded(data: bytes) -> str:

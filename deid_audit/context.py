@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from deid_audit.errors import ContextFileError
+from deid_audit.files import read_at_most
 
 LONGEST_ANSWER = 300
 TIERS = ("public", "registered", "enclave")
@@ -154,12 +155,11 @@ def read_context(path: Path, *, on: date) -> dict[str, str]:
 def _read_toml(path: Path) -> dict[str, object]:
     """Not the file's name either: it may be called after a patient, and messages are kept in logs."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST_FILE_BYTES + 1)
+        data = read_at_most(path, _LARGEST_FILE_BYTES)
     except OSError as error:
         why = error.strerror or "it cannot be read"
         raise ContextFileError(f"the context file: {why}", next_step="check the path given with --context") from None
-    if len(data) > _LARGEST_FILE_BYTES:
+    if data is None:
         raise ContextFileError("the context file: larger than 64 KiB", next_step=_NEXT)
     try:
         return tomllib.loads(data.decode())

@@ -20,6 +20,7 @@ from deid_audit.answers import asked
 from deid_audit.digests import sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.findings import CaseRecord, Outcome, OutputFile, video_scope
+from deid_audit.records import expect_keys
 
 METHOD_TEXT = (
     "Everything found was written as one in-toto Statement v1 in canonical JSON (RFC 8785), which names every file of "
@@ -27,6 +28,7 @@ METHOD_TEXT = (
 )
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+STATEMENT_FILE = "evidence.json"
 PREDICATE_TYPE = "urn:deid-audit:release:v1"
 
 _RESULT = "verificationResult"
@@ -69,7 +71,7 @@ def parse_statement(data: bytes) -> CaseRecord:
     Whether the verdict follows from the measurements is for the caller to ask the policy stage.
     """
     statement = _read_canonical(data)
-    _expect_keys(statement, {"_type", "subject", "predicateType", "predicate"}, "the statement")
+    expect_keys(statement, ("_type", "predicate", "predicateType", "subject"), "the statement", _NEXT)
     if statement["_type"] != STATEMENT_TYPE:
         raise EvidenceError("_type is not an in-toto Statement v1", next_step=_NEXT)
     if statement["predicateType"] != PREDICATE_TYPE:
@@ -138,13 +140,6 @@ def _read_canonical(data: bytes) -> dict[str, Any]:
     if _canonical(statement) != data:
         raise EvidenceError("the statement is not in canonical form (RFC 8785)", next_step=_NEXT)
     return statement
-
-
-def _expect_keys(table: Mapping[str, Any], keys: set[str], where: str) -> None:
-    if missing := sorted(keys - set(table)):
-        raise EvidenceError(f"{where} lacks {missing[0]}", next_step=_NEXT)
-    if unknown := sorted(set(table) - keys):
-        raise EvidenceError(f"{where} has the unknown key {unknown[0]!r:.60}", next_step=_NEXT)
 
 
 def _subjects(case: CaseRecord) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from deid_audit.answers import Answer, RequiredAnswer, judge_answers
 from deid_audit.catalog import METRICS
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import PolicyFileError
+from deid_audit.files import read_at_most
 from deid_audit.findings import Bound, Finding, Measurement, Operator, Outcome, Policy, Rule, Strict, Verdict
 from deid_audit.resources import resource_dir
 
@@ -89,12 +90,11 @@ def load_policy(name_or_path: str) -> Policy:
 
 def _read(path: Path) -> Policy:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST_FILE_BYTES + 1)
+        data = read_at_most(path, _LARGEST_FILE_BYTES)
     except OSError as error:
         why = error.strerror or "it cannot be read"
         raise PolicyFileError(f"{path.name}: {why}", next_step="check the path of the policy file") from None
-    if len(data) > _LARGEST_FILE_BYTES:
+    if data is None:
         raise PolicyFileError(f"{path.name}: larger than a policy can be (1 MiB)", next_step=_NEXT)
     return _parse(data, path.name)
 

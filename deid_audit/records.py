@@ -1,15 +1,28 @@
 """The base of all paper-side records, the outcomes that they can have, and the facts about files and intervals."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from deid_audit.errors import EvidenceError
 
 
 class Strict(BaseModel):
     """Frozen, no unknown keys, no NaN: the base of everything that is written to or read from a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def expect_keys(table: object, keys: Collection[str], where: str, next_step: str) -> None:
+    """EvidenceError unless `table`, called `where`, is a JSON object with exactly these keys."""
+    if not isinstance(table, dict):
+        raise EvidenceError(f"{where} is not a JSON object", next_step=next_step)
+    if missing := sorted(set(keys) - set(table)):
+        raise EvidenceError(f"{where} lacks {missing[0]}", next_step=next_step)
+    if unknown := sorted(set(table) - set(keys)):
+        raise EvidenceError(f"{where} has the unknown key {unknown[0]!r:.60}", next_step=next_step)
 
 
 class Outcome(StrEnum):

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import SettingsError, SignatureError
+from deid_audit.files import read_at_most
 from deid_audit.records import Strict
 
 RoleName = Literal["steward", "chair"]
@@ -178,11 +179,10 @@ def _role(name: RoleName, entry: _RoleEntry) -> Role:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST_FILE_BYTES + 1)
+        data = read_at_most(path, _LARGEST_FILE_BYTES)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise SettingsError(f"{what} cannot be read: {why}", next_step="check --trust-file") from None
-    if len(data) > _LARGEST_FILE_BYTES:
+    if data is None:
         raise SettingsError(f"{what} is too large to be one", next_step=_NEXT)
     return data

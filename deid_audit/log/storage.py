@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid_audit.errors import LogError
+from deid_audit.files import sync
 
 VARIABLE = "DEID_AUDIT_LOG"
 LOG, CHECKPOINT, PRIVATE_KEY, PUBLIC_KEY = "log.jsonl", "checkpoint", "log.key", "log.pub"
@@ -67,7 +68,7 @@ def exclusive(folder: Path) -> Iterator[int]:
     """The descriptor of a log's lines, which is made where there is none, while nobody else reads or writes."""
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(folder / LOG, flags, 0o600)
     try:
@@ -98,16 +99,7 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Forces to disk which files the folder has."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 @contextmanager

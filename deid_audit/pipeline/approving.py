@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from deid_audit.attestation import add_signature
+from deid_audit.attestation import ATTESTATION_FILE, add_signature
 from deid_audit.certificate.checking import CertificateCheck, check_certificate
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import Signer
@@ -22,10 +22,11 @@ from deid_audit.certificate.stamp import refuse_unprintable
 from deid_audit.certificate.trust import Trust, same_person
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, NotToBeApproved, SignatureError
+from deid_audit.files import sync
 from deid_audit.findings import Outcome
 from deid_audit.pipeline.checks import VerifyReport
 from deid_audit.pipeline.staging import interruptible
-from deid_audit.pipeline.verify import ATTESTATION_FILE, read_certificate, verify_bytes
+from deid_audit.pipeline.verify import read_certificate, verify_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +168,7 @@ def _put_in_place(files: Mapping[Path, bytes]) -> None:
             for path, partial in waiting.items():
                 partial.replace(path)
             for folder in {path.parent for path in files}:
-                _sync_folder(folder)
+                sync(folder)
     except OSError as error:
         raise EvidenceError(
             f"the signed certificate could not be written: {error.strerror or 'input/output error'}",
@@ -188,11 +189,3 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

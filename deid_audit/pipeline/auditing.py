@@ -12,6 +12,7 @@ import numpy as np
 
 from deid_audit.certificate.keys import Signer
 from deid_audit.errors import VideoError
+from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
 from deid_audit.findings import not_measured
 from deid_audit.measure.canaries import Flock
@@ -30,7 +31,6 @@ from deid_audit.pipeline.comparing import compare_videos
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
-from deid_audit.pipeline.issuing import STATEMENT
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import backends_for
@@ -146,7 +146,7 @@ def audit(
             making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
             timer=timer,
         )
-        kept.bind(partial / STATEMENT)
+        kept.bind(partial / STATEMENT_FILE)
         return result
 
 

@@ -14,6 +14,7 @@ from deid_audit.attestation import METHOD_TEXT as ATTESTATION_METHOD
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
+from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.findings import (
     CaseRecord,
     ErasureRecord,
@@ -182,7 +183,7 @@ def conclude(
             case_id=job.case_id,
             kind=job.kind,
             verdict=verdict.outcome,
-            statement_sha256=sha256_file(partial / issuing.STATEMENT),
+            statement_sha256=sha256_file(partial / STATEMENT_FILE),
             certificate_sha256=certificate_sha256,
         )
     )

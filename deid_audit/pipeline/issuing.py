@@ -13,17 +13,17 @@ from datetime import datetime
 from pathlib import Path
 
 from deid_audit import __version__
-from deid_audit.attestation import attest
+from deid_audit.attestation import ATTESTATION_FILE, attest
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
-from deid_audit.evidence import build_statement
+from deid_audit.evidence import STATEMENT_FILE, build_statement
 from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
 from deid_audit.ledger import LedgerFrame, to_csv
 
-CERTIFICATE, STATEMENT, ATTESTATION = "certificate.pdf", "evidence.json", "attestation.dsse.json"
+CERTIFICATE = "certificate.pdf"
 _PACKAGES = (
     *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
     *("pyhanko", "scipy", "torch", "weasyprint"),
@@ -96,9 +96,9 @@ def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Si
     unsigned = render_certificate(case, statement, figures, issued_at=issued_at)
     signed = sign_pdf(unsigned, signer, signed_at=issued_at)
     attestation = attest(statement, [(signer.private_key, signer.certificate)])
-    (partial / STATEMENT).write_bytes(statement)
+    (partial / STATEMENT_FILE).write_bytes(statement)
     (partial / CERTIFICATE).write_bytes(signed)
-    (partial / ATTESTATION).write_bytes(attestation)
+    (partial / ATTESTATION_FILE).write_bytes(attestation)
     (partial / "signer.crt").write_bytes(signer.certificate_pem)
     return sha256_bytes(signed)
 

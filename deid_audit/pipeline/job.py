@@ -12,11 +12,12 @@ from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.certificate.readiness import sample_page
 from deid_audit.context import read_context
 from deid_audit.errors import DeidAuditError, LogError, SettingsError
+from deid_audit.files import lies_in_output
 from deid_audit.findings import JobKind, Outcome, Policy, measured
 from deid_audit.log import Journal, RunEnded, RunRefused, RunStarted, log_folder
 from deid_audit.pipeline.engines import asks_for_thorough
 from deid_audit.pipeline.issuing import environment
-from deid_audit.pipeline.staging import partial_beside, refuse_existing
+from deid_audit.pipeline.staging import refuse_existing
 from deid_audit.pipeline.strangers import refuse_bad_folder
 from deid_audit.policy import judge, load_policy
 from deid_audit.progress import Progress
@@ -122,8 +123,7 @@ def prepare(
 
 def _refuse_log_inside(log: Path, out: Path) -> None:
     """SettingsError where replacing OUT, or clearing OUT.partial, would take the log away."""
-    place = log.resolve()
-    if {one.resolve() for one in (out, partial_beside(out))} & {place, *place.parents}:
+    if lies_in_output(log, out):
         raise SettingsError(
             "the log may not lie in the output folder: it would be replaced with it",
             next_step="give another folder with --log, or leave --log and DEID_AUDIT_LOG out",

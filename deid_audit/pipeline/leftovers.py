@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid_audit.errors import DeidAuditError, SettingsError
-from deid_audit.evidence import parse_statement
+from deid_audit.evidence import STATEMENT_FILE, parse_statement
+from deid_audit.files import partial_beside, read_at_most
 from deid_audit.findings import CaseRecord
-from deid_audit.pipeline.issuing import STATEMENT
-from deid_audit.pipeline.staging import WORK, is_held, partial_beside, refuse_nameless
+from deid_audit.pipeline.staging import WORK, is_held, refuse_nameless
 from deid_audit.vault.cipher import HEADER_BYTES
 from deid_audit.vault.key import SecretKey
 from deid_audit.vault.process import protect_process
@@ -70,7 +70,7 @@ def find_leftovers(out: Path) -> Left:
         partial = partial_beside(out)
         killed = _killed(partial) if partial.is_dir() and not partial.is_symlink() else None
         checkpoints = tuple(path for path in checkpoints_beside(out) if os.path.lexists(path))
-        return Left(killed=killed, checkpoints=checkpoints, case=_case(out / STATEMENT))
+        return Left(killed=killed, checkpoints=checkpoints, case=_case(out / STATEMENT_FILE))
     except OSError as error:
         why = error.strerror or "input/output error"
         raise SettingsError(f"this place cannot be looked at: {why}", next_step="give the --out of a run") from None
@@ -101,13 +101,12 @@ def _is_ciphertext(path: Path) -> bool:
 def _case(statement: Path) -> CaseRecord | None:
     if not statement.is_file():
         return None
-    with statement.open("rb") as stream:
-        data = stream.read(_LARGEST_STATEMENT_BYTES)
+    data = read_at_most(statement, _LARGEST_STATEMENT_BYTES) or b""  # one that is larger is none
     try:
         return parse_statement(data)
     except DeidAuditError as error:
         raise SettingsError(
-            f"{STATEMENT} in this folder is no statement: {error}", next_step="give the --out of a run"
+            f"{STATEMENT_FILE} in this folder is no statement: {error}", next_step="give the --out of a run"
         ) from None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import align, track
 from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.ledger import LedgerFrame, State
@@ -24,7 +25,6 @@ from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
-from deid_audit.pipeline.issuing import STATEMENT
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import backend_for
@@ -171,7 +171,7 @@ def run(
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
         )
-        kept.bind(partial / STATEMENT)
+        kept.bind(partial / STATEMENT_FILE)
         return result
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from deid_audit.errors import Interrupted, SettingsError, StageError
+from deid_audit.files import partial_beside, sync
 
 _MARKER = ".deid-audit-partial"
 WORK = "work"  # the vault's folder inside OUT.partial
@@ -56,11 +57,6 @@ def refuse_existing(out: Path, *, force: bool) -> None:
         )
 
 
-def partial_beside(out: Path) -> Path:
-    """Where what becomes OUT is made."""
-    return out.with_name(f"{out.name}.partial")
-
-
 @contextmanager
 def staged(out: Path, *, force: bool) -> Iterator[Path]:
     """A fresh folder OUT.partial; renamed to OUT when the block ends well, removed with all it holds when not.
@@ -77,7 +73,7 @@ def staged(out: Path, *, force: bool) -> Iterator[Path]:
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
-        _sync(out.parent)
+        sync(out.parent)
 
 
 @dataclass(slots=True)
@@ -100,9 +96,9 @@ def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
         unfinished = Unfinished(partial / out.name)
         yield unfinished
         if unfinished.keep:
-            _sync(unfinished.path)
+            sync(unfinished.path)
             unfinished.path.replace(out)
-            _sync(out.parent)
+            sync(out.parent)
 
 
 @contextmanager
@@ -190,15 +186,7 @@ def _remove(partial: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)

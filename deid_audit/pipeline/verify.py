@@ -12,17 +12,17 @@ from pathlib import Path
 from cryptography import x509
 
 from deid_audit.answers import AnswerFinding
-from deid_audit.attestation import Envelope, check_signature, key_id, read_envelope
+from deid_audit.attestation import ATTESTATION_FILE, Envelope, check_signature, key_id, read_envelope
 from deid_audit.certificate.checking import CertificateCheck, SignedBy, check_certificate
 from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SettingsError, SignatureError
-from deid_audit.evidence import FileProblem, compare_files, parse_statement
+from deid_audit.evidence import STATEMENT_FILE, FileProblem, compare_files, parse_statement
+from deid_audit.files import read_at_most
 from deid_audit.findings import CaseRecord, Finding
 from deid_audit.pipeline.checks import Check, Status, VerifyReport
 from deid_audit.policy import judge
 
-STATEMENT_FILE, ATTESTATION_FILE = "evidence.json", "attestation.dsse.json"
 LARGEST_CERTIFICATE_BYTES = 64 << 20
 
 
@@ -73,11 +73,11 @@ def read_certificate(path: Path) -> bytes:
     """The certificate's bytes; EvidenceError when there are none, or too many."""
     next_step = "give the path of a certificate.pdf"
     try:
-        data = _read_limited(path)
+        data = read_at_most(path, LARGEST_CERTIFICATE_BYTES)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise EvidenceError(f"the certificate cannot be read: {why}", next_step=next_step) from None
-    if len(data) > LARGEST_CERTIFICATE_BYTES:
+    if data is None:
         raise EvidenceError("the file is larger than a certificate can be", next_step=next_step)
     return data
 
@@ -94,12 +94,6 @@ def read_trust(certificates: Sequence[Path], trust_file: Path | None) -> Trust:
     if certificates:
         raise SettingsError("--trust and --trust-file exclude each other", next_step="put the anchor in the trust file")
     return load_trust_file(trust_file)
-
-
-def _read_limited(path: Path) -> bytes:
-    """At most a byte more than the largest certificate: no file given here may fill the memory."""
-    with path.open("rb") as stream:
-        return stream.read(LARGEST_CERTIFICATE_BYTES + 1)
 
 
 def _read_trusted(path: Path) -> bytes:
@@ -205,7 +199,7 @@ class _Verification:
         if self.attestation is None and not path.exists():
             raise _Skipped(f"no {ATTESTATION_FILE} stands beside the certificate: not there, not compared")
         try:
-            data = _read_limited(path)
+            data = read_at_most(path, LARGEST_CERTIFICATE_BYTES) or b""  # one that is larger is none
         except OSError as error:
             raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
         self.envelope = read_envelope(data)

@@ -19,12 +19,13 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import Field, ValidationError
 
 from deid_audit.errors import SettingsError, VaultError
+from deid_audit.files import lies_in_output, sync
 from deid_audit.findings import ErasureRecord, Strict
 from deid_audit.frames import Float
 from deid_audit.vault.cipher import EncryptingBuffer, decrypt_file
 from deid_audit.vault.key import KEY_BYTES, SecretKey
 from deid_audit.vault.resume import checkpoints_beside
-from deid_audit.vault.vault import not_written, signals_held_back, sync_folder
+from deid_audit.vault.vault import not_written, signals_held_back
 
 METHOD_TEXT = (
     "One thing was kept by request: the face descriptors of subject and donor, with the places of the faces in the "
@@ -173,7 +174,7 @@ class ReferencesFile:
                 _refuse_existing(self._path)
                 self._new.replace(self._path)
                 self._written = False
-                sync_folder(self._path.parent)
+                sync(self._path.parent)
             except OSError as error:
                 raise not_written(error) from None
             finally:
@@ -296,9 +297,7 @@ def _header_in(path: Path) -> bytes:
 
 
 def _refuse_place(path: Path, new: Path, out: Path) -> None:
-    place, folder = path.resolve(), out.absolute().resolve()
-    inside = {folder, folder.with_name(f"{folder.name}.partial")} & {place, *place.parents}
-    if inside or place in checkpoints_beside(folder):
+    if lies_in_output(path, out) or path.resolve() in checkpoints_beside(out.absolute().resolve()):
         raise SettingsError(
             "--keep-references may not lie in the output folder: what stands there is given away",
             next_step="name a file elsewhere, best where only the steward can read",

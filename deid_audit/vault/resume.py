@@ -16,11 +16,12 @@ from pathlib import Path
 
 from deid_audit.digests import sha256_file
 from deid_audit.errors import SettingsError, VaultError
+from deid_audit.files import lies_in_output, sync
 from deid_audit.findings import ErasedArtefact, ErasureCheck, ErasureRecord
 from deid_audit.vault import checks
 from deid_audit.vault.cipher import HEAD_BYTES, HEADER_BYTES, EncryptingFile, decrypt_file, opens
 from deid_audit.vault.key import KEY_BYTES, SecretKey
-from deid_audit.vault.vault import not_written, signals_held_back, storage_faults_of, sync_folder
+from deid_audit.vault.vault import not_written, signals_held_back, storage_faults_of
 
 METHOD_TEXT = (
     "One exception was asked for: so that training could go on after an interruption, its state was kept in an "
@@ -139,7 +140,7 @@ class Checkpoint:
                 yield stream
                 sha256 = stream.finish()
                 self._new.replace(self.path)
-                sync_folder(self.path.parent)
+                sync(self.path.parent)
         finally:
             stream.abandon()
         self._list(stream.head, stream.size_bytes, sha256)
@@ -180,7 +181,7 @@ class Checkpoint:
         done = sum([checks.overwrite_and_unlink(path) for path in (*expected, *rest)])
         for folder in {self.key_file.parent, self.path.parent}:
             try:
-                sync_folder(folder)
+                sync(folder)
             except OSError:  # what it would force to disk is looked at below
                 continue
         wanted = len(expected) + len(rest)
@@ -249,8 +250,7 @@ def refuse_leftover(out: Path) -> None:
 
 def _refuse_place(key_file: Path, out: Path) -> None:
     """Inside OUT it would stand in a release or be in the way of one; beside it, it may not be another of our files."""
-    inside = {out, out.with_name(f"{out.name}.partial")} & {key_file, *key_file.parents}
-    if inside or key_file in checkpoints_beside(out):
+    if lies_in_output(key_file, out) or key_file in checkpoints_beside(out):
         raise SettingsError(
             "--resume-key may not lie in the output folder or be the checkpoint",
             next_step="name a file elsewhere, best on another medium that is not backed up",
@@ -266,7 +266,7 @@ def _new_key(path: Path) -> SecretKey:
             if os.write(descriptor, key.view) != KEY_BYTES:
                 raise OSError(0, "it was cut short")
             os.fsync(descriptor)
-            sync_folder(path.parent)
+            sync(path.parent)
         except BaseException:
             path.unlink(missing_ok=True)  # nothing was ever encrypted under it
             raise

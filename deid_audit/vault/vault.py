@@ -6,7 +6,6 @@ record of that end is a list of things tried, not a claim (checks.py).
 """
 
 import io
-import os
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from deid_audit.errors import VaultError
+from deid_audit.files import sync
 from deid_audit.findings import ErasedArtefact, ErasureCheck, ErasureRecord
 from deid_audit.vault import checks
 from deid_audit.vault.cipher import CIPHER_NAME, HEADER_BYTES, EncryptingFile, decrypt_file
@@ -114,7 +114,7 @@ class Vault:
             with storage_faults_of(stream):
                 yield stream
                 artefact.sha256 = stream.finish()
-                sync_folder(self._folder)
+                sync(self._folder)
             self._replace_older(artefact)
         finally:
             stream.abandon()
@@ -236,15 +236,6 @@ def signals_held_back() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     for got in held:
         signal.raise_signal(got)
-
-
-def sync_folder(folder: Path) -> None:
-    """Forces to disk which files the folder has."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ does the same in memory, for controls that must never become a file. What was wr
 again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from av.codec import CodecContext
 from av.video.frame import VideoFrame
 
 from deid_audit.errors import VideoError
+from deid_audit.files import sync
 from deid_audit.findings import VideoFacts
 from deid_audit.frames import Frame
 from deid_audit.video.colour import to_rgb
@@ -70,7 +70,7 @@ def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> No
                 for packet in packets(stream.codec_context, frames, like, clock):
                     packet.stream = stream
                     container.mux_one(packet)
-            _sync(unfinished)
+            sync(unfinished)
             _expect_packets(unfinished, like)
             unfinished.replace(path)
         finally:
@@ -138,11 +138,6 @@ def _write_errors(label: str) -> Iterator[None]:
             f"the file for {label} could not be written: {reason}",
             next_step="check the free space and the permissions of the output folder",
         ) from None
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def _expect_packets(path: Path, like: SourceVideo) -> None:

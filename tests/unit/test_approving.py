@@ -227,7 +227,7 @@ def test_ctrl_c_leaves_the_certificate_as_it_was(tmp_path: Path, monkeypatch: py
 
 def test_ctrl_c_between_the_renames_waits_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = _lay_out(tmp_path)
-    monkeypatch.setattr(approving, "_sync_folder", lambda folder: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(approving, "sync", lambda folder: signal.raise_signal(signal.SIGINT))
     _approve(certificate)
     assert verify(certificate, release=None, trust=_board(tmp_path)).exit_code == 0
 

@@ -14,7 +14,9 @@ import typer
 
 from deid_audit import __version__, catalog
 from deid_audit.__main__ import build_app
+from deid_audit.attestation import ATTESTATION_FILE
 from deid_audit.certificate.strings import TEXT
+from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.findings import Outcome, Rule
 from deid_audit.ledger import LedgerFrame
 from deid_audit.pipeline import issuing, packaging
@@ -199,7 +201,7 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
         log=["line"],
         digest_key=bytes(32),
     )
-    for name in (issuing.CERTIFICATE, issuing.STATEMENT, issuing.ATTESTATION, "signer.crt"):
+    for name in (issuing.CERTIFICATE, STATEMENT_FILE, ATTESTATION_FILE, "signer.crt"):
         (tmp_path / "OUT" / name).touch()
     written = {
         str(path.relative_to(tmp_path)) + ("/" if path.is_dir() else "")

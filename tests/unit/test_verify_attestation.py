@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,15 +124,7 @@ def test_an_attestation_that_was_read_but_not_compared_never_holds(tmp_path: Pat
             Check(id=one.id, status="skipped" if one.id == left_out else one.status, detail=one.detail)
             for one in report.checks
         )
-        fewer = VerifyReport(
-            checks=checks,
-            signers=report.signers,
-            case=report.case,
-            file_problems=(),
-            files_compared=report.files_compared,
-            checked_on=report.checked_on,
-        )
-        assert fewer.exit_code == 1
+        assert replace(report, checks=checks).exit_code == 1
 
 
 @pytest.fixture
