@@ -14,13 +14,16 @@ from pathlib import Path
 import numpy as np
 from common.pairs import Pair, clips_of, make_pair
 from common.recipes import (
+    BLENDS,
     PAPER,
     GreyPrior,
     PaperTrainer,
     PlainTrainer,
     StillPrior,
+    begun_with_packs,
     bytes_of,
     changed,
+    pasted_with,
     priors_as,
 )
 
@@ -35,6 +38,7 @@ from deid_audit.vision.mesh import box_of
 from deid_audit.vision.native_output import silence_native_stderr
 
 OURS = PRESETS["micro64"]
+PACK_STEPS = 600
 # The release policy's floors: distances, errors in % of the inter-ocular distance, correlations where the part moves.
 NEAREST, FARTHEST = 0.6, 0.5
 ERRORS = {"mouth": 5.0, "eye": 3.0, "brow": 4.0}
@@ -147,7 +151,9 @@ def ablate(pair: Pair, steps: int, seed: int) -> None:
         "rate x 1/4": (changed(rate_share=lambda self, n, s: Trainer.rate_share(self, n, s) / 4), pair.priors),
         "rate x 4": (changed(rate_share=lambda self, n, s: Trainer.rate_share(self, n, s) * 4), pair.priors),
     }
-    print(f"\n### {pair.name}: ablation, {steps} steps each")
+    packs = begun_with_packs(pair.faces, OURS, PACK_STEPS, seed)
+    variants |= {name: (kind, pair.priors) for name, kind in packs.items()}
+    print(f"\n### {pair.name}: ablation, {steps} steps each; a pack: {PACK_STEPS} steps on the donor alone")
     head("variant", "holds", *SHOWN, "sharpness")
     for name, (kind, priors) in variants.items():
         faces = pair.faces
@@ -159,9 +165,16 @@ def ablate(pair: Pair, steps: int, seed: int) -> None:
         trainer = kind(OURS, faces, priors, seed, "cpu")
         for number in range(steps):
             trainer.step(number, steps)
-        values = pair.probe(trainer.average, steps).values
-        told = (name, "yes" if holds(values, parts) else "no", *shown(values, parts), values["sharpness"])
-        print(row(told), flush=True)
+        _tell(name, pair.probe(trainer.average, steps).values, parts)
+        if name == "ours":
+            for mask, blend in BLENDS:
+                with pasted_with(blend):
+                    _tell(mask, pair.probe(trainer.average, steps).values, parts)
+
+
+def _tell(name: str, values: dict[str, float], parts: Sequence[str]) -> None:
+    told = (name, "yes" if holds(values, parts) else "no", *shown(values, parts), values["sharpness"])
+    print(row(told), flush=True)
 
 
 def main() -> None:

@@ -1,15 +1,22 @@
 """The recipes that the swap is compared with, as variants of the trainer that a run uses."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from deid_audit.frames import Float
+from deid_audit.progress import SilentProgress
+from deid_audit.render.blend import SOLID, WIDER, Blend, paste
 from deid_audit.swap.networks import PRESETS, Preset
 from deid_audit.swap.prior import FacePrior, Points
-from deid_audit.swap.train import Faces, Priors, Trainer
+from deid_audit.swap.reuse import weights_of
+from deid_audit.swap.train import Faces, Priors, Trainer, train_donor
 
 
 class GreyPrior(FacePrior):
@@ -75,6 +82,43 @@ PAPER = replace(PRESETS["original64"], batch=64)
 def changed(**methods: Any) -> type[Trainer]:
     """Our trainer with some of its methods replaced."""
     return type("Changed", (Trainer,), methods)
+
+
+def begun_with_packs(donor: Faces, preset: Preset, steps: int, seed: int) -> dict[str, type[Trainer]]:
+    """Our trainer as it begins with a donor's pack of `steps` steps, and the same with the pack's bottleneck, too."""
+    with SilentProgress().step("", steps) as step:
+        made = train_donor(preset, donor["donor"], steps=steps, seed=seed, device="cpu", step=step)
+    start = weights_of(made)
+    bottleneck = {
+        name: own for name, own in made.named_parameters() if name.startswith(("encoder.fold.", "encoder.unfold."))
+    }
+
+    class Packed(Trainer):
+        def __init__(self, preset: Preset, faces: Faces, priors: Priors, seed: int, device: str) -> None:
+            super().__init__(preset, faces, priors, seed, device, start)
+
+    class Kept(Packed):
+        def __init__(self, preset: Preset, faces: Faces, priors: Priors, seed: int, device: str) -> None:
+            super().__init__(preset, faces, priors, seed, device)
+            for model in (self.model, self.average):
+                model.load_state_dict(bottleneck, strict=False)
+
+    return {"a donor's pack": Packed, "a pack, its bottleneck kept": Kept}
+
+
+BLENDS: Sequence[tuple[str, Blend]] = (
+    ("pasted up to 0.75 of the outline", Blend(grow=0.75)),
+    ("pasted up to 0.9 of the outline", Blend(grow=0.9)),
+    ("the wider mask", WIDER),
+    ("the wider mask, hard", SOLID),
+)
+
+
+@contextmanager
+def pasted_with(blend: Blend) -> Iterator[None]:
+    """The probe pastes under another mask meanwhile."""
+    with patch("deid_audit.pipeline.probe.paste", partial(paste, blend=blend)):
+        yield
 
 
 def bytes_of(trainer: Trainer) -> int:
