@@ -283,7 +283,8 @@ def test_an_anchor_vouches_for_itself_and_what_it_issued(tmp_path: Path) -> None
         ec.generate_private_key(ec.SECP256R1()),
     )
     assert vouched_for(leaf, [hospital.certificate], WHEN)
-    assert vouched_for(hospital.certificate, [hospital.certificate], WHEN)
+    assert vouched_for(signer().certificate, [signer().certificate], WHEN)
+    assert not vouched_for(hospital.certificate, [hospital.certificate], WHEN)  # not a key for signing documents
     assert not vouched_for(leaf, [], WHEN)
     assert not vouched_for(leaf, [chair().certificate], WHEN)
     assert not vouched_for(forged, [hospital.certificate], WHEN)
@@ -541,14 +542,14 @@ def _mutate(certificate: Path, count: int) -> None:
 def test_no_bit_of_it_can_be_turned(tmp_path: Path) -> None:
     certificate = _lay_out(tmp_path)
     _withdraw(certificate)
-    _mutate(certificate, 200)
+    _mutate(certificate, 100)
 
 
 @pytest.mark.soak
-def test_no_bit_at_all_can_be_turned(tmp_path: Path) -> None:
+def test_no_bit_of_two_thousand_can_be_turned(tmp_path: Path) -> None:
     certificate = _lay_out(tmp_path)
     _withdraw(certificate)
-    _mutate(certificate, 1 << 30)
+    _mutate(certificate, 2000)
 
 
 # -- what follows from it elsewhere -----------------------------------------------------------------------------------
