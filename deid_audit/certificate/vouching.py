@@ -1,8 +1,13 @@
-"""Whether a certificate that signed no PDF is one that the verifier's anchors vouch for."""
+"""Whether the verifier's anchors vouch for a certificate, also for one that signed no PDF.
+
+A library takes whatever is handed to it as an anchor for an issuer. Most anchors here are the keys of people, which
+vouch for themselves and for nobody else: a steward's must not make a chair.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -27,9 +32,19 @@ def vouched_for(certificate: x509.Certificate, anchors: Sequence[x509.Certificat
         )
         context = ValidationContext(trust_roots=known, moment=moment, allow_fetching=False)
         validator = CertificateValidator(own, validation_context=context)
-        asyncio.run(validator.async_validate_usage(key_usage={"non_repudiation"}))
+        return issuers_may_issue(asyncio.run(validator.async_validate_usage(key_usage={"non_repudiation"})))
     except Interrupted:
         raise
     except Exception:  # a damaged certificate can make any parser raise anything; nothing of it may pass
         return False
-    return True
+
+
+def issuers_may_issue(path: Any) -> bool:
+    """Whether every issuer on a validated path (pyHanko's, from the anchor on) is a CA, the anchor too."""
+    *issuers, _ = path
+    return all(_is_ca(one) for one in issuers)
+
+
+def _is_ca(certificate: Any) -> bool:
+    usage = certificate.key_usage_value
+    return bool(certificate.ca) and (usage is None or "key_cert_sign" in usage.native)

@@ -263,7 +263,7 @@ def _issued(issuer: Signer, name: str, key: ec.EllipticCurvePrivateKey) -> x509.
     builder = builder.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).serial_number(7)
     builder = builder.not_valid_before(ISSUED).not_valid_after(ISSUED + timedelta(days=90))
     usage = signer().certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    return builder.add_extension(usage, critical=True).sign(issuer.private_key, hashes.SHA256())
+    return builder.add_extension(usage, critical=True).sign(issuer.private_key, hashes.SHA256())  # type: ignore[arg-type]
 
 
 def test_an_anchor_vouches_for_itself_and_what_it_issued(tmp_path: Path) -> None:
