@@ -20,6 +20,7 @@ from deid_audit.cli import (
     run,
     vault,
     verify,
+    withdraw,
 )
 from deid_audit.cli.frame import make_app
 
@@ -34,6 +35,7 @@ def build_app() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.command("approve")(approve.approve)
+    app.command("withdraw")(withdraw.withdraw)
     app.command("recheck")(recheck.recheck)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")

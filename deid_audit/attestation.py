@@ -1,8 +1,9 @@
-"""The signed statement as a DSSE envelope: the certificate's statement for machines that read no PDF.
+"""What is signed apart from the PDF, as DSSE envelopes: the statement itself, and what is said of it later.
 
-Comes after the statement, beside the certificate; the payload is the statement's own bytes, and the keys are those that
-sign the certificate. It is read in one exact form only, since no signature covers the envelope around the payload. What
-the payload says, and whom to trust, is not looked at here. See https://github.com/secure-systems-lab/dsse (DSSE v1).
+They stand beside the certificate, for machines that read no PDF: the payload of the attestation is the statement's own
+bytes, that of a status file says that it was withdrawn. An envelope is read in one exact form only, since no signature
+covers what is around the payload. What the payload says, and whom to trust, is not looked at here. See
+https://github.com/secure-systems-lab/dsse (DSSE v1).
 """
 
 import base64
@@ -28,13 +29,33 @@ METHOD_TEXT = (
     "which can be checked without reading a PDF."
 )
 ATTESTATION_FILE = "attestation.dsse.json"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _KEYID = re.compile(r"[0-9a-f]{64}")
-_NEXT = "ask the issuer for the original attestation"
+_NEXT_KEY = "sign with a key that `deid-audit keys new` makes, or one of its kind"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeKind:
+    """What an envelope is for: the type of its payload, which is signed with it; its name and a next step in words."""
+
+    payload_type: str
+    called: str
+    next_step: str
+
+
+ATTESTATION = EnvelopeKind(
+    payload_type="application/vnd.in-toto+json",
+    called="the attestation",
+    next_step="ask the issuer for the original attestation",
+)
+STATUS = EnvelopeKind(
+    payload_type="application/vnd.deid-audit.status+json",
+    called="the status file",
+    next_step="ask who signed the certificate whether it was withdrawn",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +68,11 @@ class EnvelopeSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A payload of type `PAYLOAD_TYPE` with its signatures, the steward's first."""
+    """A payload with its signatures; an attestation's in the order steward, chair."""
 
     payload: bytes
     signatures: tuple[EnvelopeSignature, ...]
+    kind: EnvelopeKind = ATTESTATION
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -69,27 +91,29 @@ def key_id(key: PublicKey | x509.Certificate) -> str:
     return sha256_bytes(_usable(key).public_bytes(serialization.Encoding.DER, spki))
 
 
-def attest(payload: bytes, signers: Sequence[tuple[SigningKey, x509.Certificate]]) -> bytes:
+def attest(
+    payload: bytes, signers: Sequence[tuple[SigningKey, x509.Certificate]], *, kind: EnvelopeKind = ATTESTATION
+) -> bytes:
     """The envelope around `payload`, signed by each of `signers` in their order (steward, then chair).
 
     Raises EvidenceError where there is nobody to sign, or a key that does not belong to its certificate.
     """
-    envelope = Envelope(payload=payload, signatures=())
+    envelope = Envelope(payload=payload, signatures=(), kind=kind)
     for private_key, certificate in signers:
         envelope = _signed(envelope, private_key, certificate)
     return _checked(envelope)
 
 
 def add_signature(envelope: bytes, private_key: SigningKey, certificate: x509.Certificate) -> bytes:
-    """`envelope` with one more signature, appended; an earlier one by the same key is replaced where it stands.
+    """An attestation with one more signature, appended; an earlier one by the same key is replaced where it stands.
 
     Raises EvidenceError for an envelope that is not in its exact form, as `read_envelope` does, and as `attest` does.
     """
     return _checked(_signed(read_envelope(envelope), private_key, certificate))
 
 
-def read_envelope(data: bytes) -> Envelope:
-    """The envelope in `data`; raises EvidenceError for any other form than the one that `attest` writes.
+def read_envelope(data: bytes, kind: EnvelopeKind = ATTESTATION) -> Envelope:
+    """The envelope of this kind in `data`; raises EvidenceError for any other form than the one that `attest` writes.
 
     That is canonical JSON (RFC 8785) with no other key, base64 that encodes again to the same text, at least one
     signature, and no signer twice. No signature is checked.
@@ -97,22 +121,23 @@ def read_envelope(data: bytes) -> Envelope:
     try:
         table = json.loads(data.decode())
     except (ValueError, RecursionError):
-        raise EvidenceError("the attestation is not JSON", next_step=_NEXT) from None
-    expect_keys(table, ("payload", "payloadType", "signatures"), "the attestation", _NEXT)
-    if table["payloadType"] != PAYLOAD_TYPE:
-        raise EvidenceError(f"the attestation's payloadType is not {PAYLOAD_TYPE}", next_step=_NEXT)
+        raise EvidenceError(f"{kind.called} is not JSON", next_step=kind.next_step) from None
+    expect_keys(table, ("payload", "payloadType", "signatures"), kind.called, kind.next_step)
+    if table["payloadType"] != kind.payload_type:
+        raise EvidenceError(f"{kind.called}'s payloadType is not {kind.payload_type}", next_step=kind.next_step)
     listed = table["signatures"]
     if not isinstance(listed, list) or not listed:
-        raise EvidenceError("the attestation carries no signature", next_step=_NEXT)
+        raise EvidenceError(f"{kind.called} carries no signature", next_step=kind.next_step)
     envelope = Envelope(
-        payload=_decoded(table["payload"], "the attestation's payload"),
-        signatures=tuple(_read_signature(one) for one in listed),
+        payload=_decoded(table["payload"], f"{kind.called}'s payload", kind),
+        signatures=tuple(_read_signature(one, kind) for one in listed),
+        kind=kind,
     )
     if len({one.keyid for one in envelope.signatures}) < len(envelope.signatures):
-        raise EvidenceError("the attestation is signed twice by one key", next_step=_NEXT)
+        raise EvidenceError(f"{kind.called} is signed twice by one key", next_step=kind.next_step)
     # No key twice, no white space, no other order or spelling.
     if _written(envelope) != data:
-        raise EvidenceError("the attestation is not in canonical form (RFC 8785)", next_step=_NEXT)
+        raise EvidenceError(f"{kind.called} is not in canonical form (RFC 8785)", next_step=kind.next_step)
     return envelope
 
 
@@ -123,7 +148,7 @@ def check_signature(envelope: Envelope, signer: PublicKey | x509.Certificate) ->
     Raises EvidenceError for a key of another type.
     """
     key, keyid = _usable(signer), key_id(signer)
-    message = pae(PAYLOAD_TYPE, envelope.payload)
+    message = pae(envelope.kind.payload_type, envelope.payload)
     for one in envelope.signatures:
         if one.keyid == keyid:
             return _fits(key, one.sig, message)
@@ -145,23 +170,23 @@ def _usable(signer: PublicKey | x509.Certificate) -> PublicKey:
     try:
         key = signer.public_key() if isinstance(signer, x509.Certificate) else signer
     except (ValueError, UnsupportedAlgorithm):
-        raise EvidenceError("the key in a signer's certificate cannot be read", next_step=_NEXT) from None
+        raise EvidenceError("the key in a signer's certificate cannot be read", next_step=_NEXT_KEY) from None
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
         return key
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
         return key
-    raise EvidenceError("a signer's key is neither ECDSA P-256 or P-384 nor RSA from 2048 bits", next_step=_NEXT)
+    raise EvidenceError("a signer's key is neither ECDSA P-256 or P-384 nor RSA from 2048 bits", next_step=_NEXT_KEY)
 
 
 def _signed(envelope: Envelope, private_key: SigningKey, certificate: x509.Certificate) -> Envelope:
-    message = pae(PAYLOAD_TYPE, envelope.payload)
+    message = pae(envelope.kind.payload_type, envelope.payload)
     if isinstance(private_key, rsa.RSAPrivateKey):
         sig = private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
     else:
         sig = private_key.sign(message, ec.ECDSA(hashes.SHA256()))
     own = EnvelopeSignature(keyid=key_id(certificate), sig=sig)
     signatures = {one.keyid: one for one in envelope.signatures} | {own.keyid: own}
-    signed = Envelope(payload=envelope.payload, signatures=tuple(signatures.values()))
+    signed = Envelope(payload=envelope.payload, signatures=tuple(signatures.values()), kind=envelope.kind)
     if not check_signature(signed, certificate):
         raise EvidenceError("the signer's key does not belong to the signer's certificate", next_step="give both again")
     return signed
@@ -170,7 +195,7 @@ def _signed(envelope: Envelope, private_key: SigningKey, certificate: x509.Certi
 def _checked(envelope: Envelope) -> bytes:
     """What was made, as bytes that are read again: nothing is handed out that `read_envelope` would refuse."""
     data = _written(envelope)
-    read_envelope(data)
+    read_envelope(data, envelope.kind)
     return data
 
 
@@ -178,29 +203,30 @@ def _written(envelope: Envelope) -> bytes:
     return rfc8785.dumps(
         {
             "payload": _encoded(envelope.payload),
-            "payloadType": PAYLOAD_TYPE,
+            "payloadType": envelope.kind.payload_type,
             "signatures": [{"keyid": one.keyid, "sig": _encoded(one.sig)} for one in envelope.signatures],
         }
     )
 
 
-def _read_signature(table: Any) -> EnvelopeSignature:
-    expect_keys(table, ("keyid", "sig"), "a signature of the attestation", _NEXT)
+def _read_signature(table: Any, kind: EnvelopeKind) -> EnvelopeSignature:
+    where = f"a signature of {kind.called}"
+    expect_keys(table, ("keyid", "sig"), where, kind.next_step)
     keyid = table["keyid"]
     if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid):
-        raise EvidenceError("a signature's keyid is not 64 lower-case hex digits", next_step=_NEXT)
-    return EnvelopeSignature(keyid=keyid, sig=_decoded(table["sig"], "a signature of the attestation"))
+        raise EvidenceError("a signature's keyid is not 64 lower-case hex digits", next_step=kind.next_step)
+    return EnvelopeSignature(keyid=keyid, sig=_decoded(table["sig"], where, kind))
 
 
 def _encoded(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _decoded(text: Any, where: str) -> bytes:
+def _decoded(text: Any, where: str, kind: EnvelopeKind) -> bytes:
     try:
         data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except ValueError:
         data = b""
     if not data or _encoded(data) != text:
-        raise EvidenceError(f"{where} is not base64 in its one exact form", next_step=_NEXT)
+        raise EvidenceError(f"{where} is not base64 in its one exact form", next_step=kind.next_step)
     return data

@@ -94,7 +94,7 @@ class SignatureError(DeidAuditError):
 
 
 class NotToBeApproved(SignatureError):
-    """An authentic certificate whose verdict, or whose stated validity, lets nobody approve its release."""
+    """An authentic certificate whose release nobody can approve: its verdict, its stated validity, or a withdrawal."""
 
     exit_code = 3
 

@@ -25,6 +25,18 @@ def expect_keys(table: object, keys: Collection[str], where: str, next_step: str
         raise EvidenceError(f"{where} has the unknown key {unknown[0]!r:.60}", next_step=next_step)
 
 
+def line_fault(text: str, longest: int) -> str:
+    """Why this text cannot stand in something that is signed, as one line of at most `longest` letters; else empty."""
+    if len(text) > longest:
+        return f"has {len(text)} characters, {longest} are allowed"
+    # Control characters, line breaks, and marks that turn the direction of writing are none of them printable.
+    if not text.isprintable():
+        return "holds characters that cannot be printed"
+    if not text.strip() or text != text.strip():
+        return "is empty, or begins or ends with a space"
+    return ""
+
+
 class Outcome(StrEnum):
     PASSED = "PASSED"
     FAILED = "FAILED"

@@ -160,9 +160,19 @@ def statement_schema() -> dict[str, Any]:
     return {**head, **statement, "$defs": definitions}
 
 
+def status_schema() -> dict[str, Any]:
+    """What is signed in a status file, from `status`."""
+    from deid_audit.status import Withdrawal  # noqa: PLC0415
+
+    [model] = _definitions(Withdrawal).values()
+    head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:status:v1", "title": "A status file's payload"}
+    return {**model, **head, "description": "What became of a certificate, as it is signed in status.dsse.json."}
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "docs/schemas/findings-v1.schema.json": findings_schema,
     "docs/schemas/statement-v1.schema.json": statement_schema,
+    "docs/schemas/status-v1.schema.json": status_schema,
 }
 
 

@@ -38,7 +38,7 @@ failed() {
 }
 finish() {
     echo "Not checked here: whom you may trust (compare the certificates with what the signers gave you by another way), the"
-    echo "signatures and the chair's decision in certificate.pdf, and a validity that has run out: see VERIFY.txt."
+    echo "signatures and the chair's decision in certificate.pdf, a validity that has run out, and a withdrawal: see VERIFY.txt."
     exit "$1"
 }
 

@@ -90,6 +90,16 @@ class CertificateCheck:
             return False
         return all(fact.holds is True or (fact.moot and fact.id.startswith("approval.")) for fact in self.facts)
 
+    def facts_of(self, role: RoleName) -> tuple[Fact, ...]:
+        """What must hold for a role's signature to stand for the statement; the chair's rests on the steward's."""
+        of_steward = ("pdf.", "signature.", "statement.")
+        of_role = of_steward if role == "steward" else (*of_steward, "approval.")
+        return tuple(fact for fact in self.facts if fact.id.startswith(of_role))
+
+    def stands_for(self, role: RoleName) -> bool:
+        """Whether somebody signed in that role, and all that must hold of that signature does."""
+        return self.signer(role) is not None and all(fact.holds is True for fact in self.facts_of(role))
+
     def fact(self, fact_id: str) -> Fact:
         """The fact of that id; KeyError when there is none."""
         return {fact.id: fact for fact in self.facts}[fact_id]

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from deid_audit.errors import SettingsError
+from deid_audit.records import line_fault
 
 LONGEST_CONDITIONS = 300
 _APPROVES, _REFUSES = "Approves the release", "Refuses the release"
@@ -38,7 +39,7 @@ class Decision:
 
 def decision_of(*, approves: bool, conditions: str | None) -> Decision:
     """A decision whose conditions can be signed; raises SettingsError, in words, for text that cannot."""
-    if conditions is not None and (fault := _fault_of(conditions)):
+    if conditions is not None and (fault := line_fault(conditions, LONGEST_CONDITIONS)):
         raise SettingsError(f"--conditions {fault}", next_step="say it in one plain line of printable text")
     return Decision(approves=approves, conditions=conditions)
 
@@ -48,18 +49,6 @@ def parse_reason(reason: str) -> Decision:
     found = _REASON.fullmatch(reason)
     if found is None:
         raise ValueError("the signature states no decision in the form that this tool writes")
-    if found[2] is not None and (fault := _fault_of(found[2])):
+    if found[2] is not None and (fault := line_fault(found[2], LONGEST_CONDITIONS)):
         raise ValueError(f"the stated conditions cannot be taken: the text {fault}")
     return Decision(approves=found[1] == _APPROVES, conditions=found[2])
-
-
-def _fault_of(conditions: str) -> str:
-    """Why this text cannot be a decision's conditions; empty where it can."""
-    if len(conditions) > LONGEST_CONDITIONS:
-        return f"has {len(conditions)} characters, {LONGEST_CONDITIONS} are allowed"
-    # Control characters, line breaks, and marks that turn the direction of writing are none of them printable.
-    if not conditions.isprintable():
-        return "holds characters that cannot be printed"
-    if not conditions.strip() or conditions != conditions.strip():
-        return "is empty, or begins or ends with a space"
-    return ""

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from deid_audit.certificate.canonical import read_contents, rebuild_container
 from deid_audit.certificate.keys import describe_certificate
+from deid_audit.certificate.vouching import issuers_may_issue
 
 CLOCK_TOLERANCE = timedelta(days=1)
 
@@ -115,6 +116,8 @@ class OneSignature:
             raise Unseen("not looked at: the signature does not fit the key of the certificate in it")
         known = status.validation_path is not None and status.trust_problem_indic is None
         require(known, f"signed by someone you did not say you trust ({who})")
+        mere = "a certificate that you trust issued this one, but is no CA's: it vouches for itself alone"
+        require(issuers_may_issue(status.validation_path), f"{mere} ({who})")
         return who
 
 

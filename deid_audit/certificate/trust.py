@@ -59,9 +59,9 @@ class Trust:
         """The same for a certificate that its chair has not decided on yet."""
         return self if self.chair is None else replace(self, chair=replace(self.chair, required=0))
 
-    def with_anchors(self, more: Sequence[x509.Certificate]) -> "Trust":
-        """The same with more certificates that vouch for signers."""
-        return replace(self, anchors=(*self.anchors, *more))
+    def knowing(self, own: x509.Certificate) -> "Trust":
+        """The same for who signs now: with --trust they need not vouch for themselves; a trust file has to."""
+        return self if self.sha256 is not None else replace(self, anchors=(*self.anchors, own))
 
     def fault_of(self, role: RoleName, certificate: x509.Certificate) -> str:
         """Why the holder of this certificate may not sign in that role; empty where they may."""

@@ -44,7 +44,7 @@ def approve(
     """Verify a certificate and sign the chair's decision into it; what does not hold is not signed.
 
     Exit status 1 if it does not hold, is decided already, or this signer may not decide; 3 if it holds and only
-    a refusal is possible: not PASSED, or past its validity.
+    a refusal is possible (not PASSED, or past its validity), or if it was withdrawn.
     """
     from deid_audit.certificate.decisions import decision_of  # noqa: PLC0415  (heavy)
     from deid_audit.certificate.keys import load_signer  # noqa: PLC0415

@@ -21,7 +21,7 @@ EXIT_STATUSES = (
     (0, "passed; for verify: authentic, trusted and PASSED"),
     (1, "error, unreadable input, evidence that does not hold, unknown issuer"),
     (2, "wrong usage, settings or policy file"),
-    (3, "done, but not passed; for verify: authentic, but not PASSED, past its validity, or refused by the chair"),
+    (3, "done, but not passed; for verify: authentic, but not PASSED, past its validity, refused or withdrawn"),
     (130, "stopped by Ctrl-C"),
     (143, "stopped by SIGTERM"),
 )

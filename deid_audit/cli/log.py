@@ -19,7 +19,7 @@ MOST_PROBLEMS = 20
 _COLUMNS = ("SEQ", "TIME", "EVENT", "CASE")
 _FIELDS = (
     "case_id", "kind", "verdict", "statement_sha256", "certificate_sha256", "signer_sha256",
-    "error", "exit_code", "complete", "key_id", "cut_bytes",
+    "status_sha256", "error", "exit_code", "complete", "key_id", "cut_bytes",
 )  # fmt: skip
 app = typer.Typer(name="log", help="Check, show and prove what happened to every case.", no_args_is_help=True)
 

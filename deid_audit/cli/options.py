@@ -58,6 +58,15 @@ AttestationFile = Annotated[
         help="The attestation; else attestation.dsse.json beside the certificate, where it stands.",
     ),
 ]
+StatusFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--status",
+        metavar="FILE",
+        readable=False,
+        help="A status file (a withdrawal); else status.dsse.json beside the certificate, where it stands.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.")]
 SubjectPhoto = Annotated[
     Path | None,

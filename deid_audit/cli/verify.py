@@ -5,11 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import AttestationFile, Json, LogFolder, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.options import (
+    AttestationFile,
+    Json,
+    LogFolder,
+    ReleaseFolder,
+    StatusFile,
+    Trusted,
+    TrustFile,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from deid_audit.certificate.checking import SignedBy
     from deid_audit.pipeline.checks import VerifyReport
+    from deid_audit.pipeline.standing import Withdrawn
 
 SCHEMA = "deid-audit/verify/v2"
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
@@ -23,13 +33,14 @@ def verify(
     trust: Trusted = None,
     trust_file: TrustFile = None,
     attestation: AttestationFile = None,
+    status: StatusFile = None,
     log: LogFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Check a certificate offline: signatures, statement, attestation, verdict and files.
+    """Check a certificate offline: signatures, statement, attestation, verdict, files, and a withdrawal that is here.
 
-    Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, or refused by
-    the ethics board's chair; else 1.
+    Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, past its
+    validity, refused by the ethics board's chair, or withdrawn; else 1.
     """
     from deid_audit.log import Verified  # noqa: PLC0415
     from deid_audit.pipeline.noting import note  # noqa: PLC0415
@@ -37,7 +48,7 @@ def verify(
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
     trusted = read_trust(trust or [], trust_file)
-    report = run_verify(certificate, release=release, trust=trusted, attestation=attestation)
+    report = run_verify(certificate, release=release, trust=trusted, attestation=attestation, status=status)
     if as_json:
         print_json(_document(report))
     else:
@@ -76,6 +87,7 @@ def _document(report: "VerifyReport") -> dict[str, Any]:
         "conclusion": report.conclusion,
         "checks": [{"id": one.id, "status": one.status, "detail": one.detail} for one in report.checks],
         "signers": [signer_document(one) for one in report.signers],
+        "withdrawn": None if report.withdrawn is None else withdrawn_document(report.withdrawn),
         "trust_file_sha256": report.trust_sha256,
         "files": {"compared": report.files_compared, "problems": problems},
     }
@@ -94,6 +106,16 @@ def signer_document(signer: "SignedBy") -> dict[str, Any]:
         "time_source": "signer",
         "decision": None if signer.decision is None else signer.decision.word,
         "conditions": None if signer.decision is None else signer.decision.conditions,
+    }
+
+
+def withdrawn_document(withdrawn: "Withdrawn") -> dict[str, Any]:
+    """A withdrawal: by whom, in which role, when by their own statement, and why."""
+    return {
+        "role": withdrawn.role,
+        "signer": withdrawn.signer.model_dump(mode="json"),
+        "withdrawn_at": withdrawn.withdrawal.withdrawn_at,
+        "reason": withdrawn.withdrawal.reason,
     }
 
 

@@ -74,7 +74,10 @@ class RefusedByChair(_BySigner):
 
 
 class Withdrawn(_BySigner):
+    """The reason stands in the status file, and nowhere here."""
+
     event: Literal["withdrawn"] = "withdrawn"
+    status_sha256: Sha256
 
 
 class Verified(Strict):

@@ -4,11 +4,7 @@ What is signed is the bytes that were verified. The signed certificate is checke
 place of the other by one rename.
 """
 
-import os
-import shutil
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,9 +18,9 @@ from deid_audit.certificate.stamp import refuse_unprintable
 from deid_audit.certificate.trust import Trust, same_person
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, NotToBeApproved, SignatureError
-from deid_audit.files import sync
 from deid_audit.findings import Outcome
 from deid_audit.pipeline.checks import VerifyReport
+from deid_audit.pipeline.placing import put_in_place
 from deid_audit.pipeline.staging import interruptible
 from deid_audit.pipeline.verify import read_certificate, verify_bytes
 
@@ -53,7 +49,8 @@ def approve(
     """Verify `certificate`, add the chair's decision, and put it in the certificate's place.
 
     1. All checks of `verify`, with the chair's signature not demanded yet: what does not hold is not signed.
-    2. Nobody has decided, and the chair is neither the steward nor somebody whom the trust file does not name.
+    2. Nobody has decided or withdrawn it, and the chair is neither the steward nor somebody whom the trust file does
+       not name.
     3. Only a certificate that is PASSED and within its validity can be approved; any can be refused.
     4. Signed, checked again as a whole, written; on approval, the attestation beside the certificate is signed, too.
 
@@ -68,7 +65,7 @@ def approve(
     Raises:
         EvidenceError: the certificate cannot be read, does not hold, or cannot be written.
         SignatureError: it is decided already, or this signer may not decide.
-        NotToBeApproved: it holds, and only a refusal is possible.
+        NotToBeApproved: it holds, and only a refusal is possible, or, since it was withdrawn, no decision.
         SettingsError: the conditions cannot be printed.
     """
     if decision.conditions is not None:
@@ -84,11 +81,16 @@ def approve(
             raise EvidenceError(
                 f"not signed: {report.conclusion}", next_step="deid-audit verify says what each failed check means"
             )
+        _require_standing(report)
         _require_other_person(report, signer, trust)
         _require_approvable(report, decision)
         signed = countersign_pdf(pdf, signer, decision, signed_at=now)
-        _require_holds(check_certificate(signed, _knowing_chair(trust, signer), now=now))
-        _put_in_place({target: signed, **_attested(target.parent, signer, decision)})
+        _require_holds(check_certificate(signed, trust.knowing(signer.certificate), now=now))
+        put_in_place(
+            {target: signed, **_attested(target.parent, signer, decision)},
+            "the signed certificate",
+            "check space and permissions where the certificate stands, and sign again",
+        )
     assert report.case is not None  # what holds has a statement
     return Approved(
         decision=decision,
@@ -105,6 +107,13 @@ def _require_undecided(report: VerifyReport) -> None:
         raise SignatureError(
             f"the certificate is decided already: {report.decision.reason}",
             next_step="a decision stands for good; another one needs a certificate made anew",
+        )
+
+
+def _require_standing(report: VerifyReport) -> None:
+    if report.withdrawn is not None:
+        raise NotToBeApproved(
+            f"not signed: it was {report.withdrawn.words}", next_step="a release needs a certificate made anew"
         )
 
 
@@ -127,11 +136,6 @@ def _require_approvable(report: VerifyReport, decision: Decision) -> None:
     raise NotToBeApproved(f"not signed: {why}, and only --decision refuse is possible", next_step="sign a refusal")
 
 
-def _knowing_chair(trust: Trust, signer: Signer) -> Trust:
-    """With --trust the chair need not vouch for themselves; a trust file has to."""
-    return trust if trust.sha256 is not None else trust.with_anchors([signer.certificate])
-
-
 def _require_holds(check: CertificateCheck) -> None:
     wrong = [fact.words for fact in check.facts if fact.holds is not True]
     if wrong or not check.holds:
@@ -151,41 +155,3 @@ def _attested(folder: Path, signer: Signer, decision: Decision) -> Mapping[Path,
     except OSError as error:
         raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
     return {path: add_signature(envelope, signer.private_key, signer.certificate)}
-
-
-def _put_in_place(files: Mapping[Path, bytes]) -> None:
-    """Every file written and synced beside its place before the first one takes it; nothing is left half-written."""
-    waiting = {path: path.with_name(f".{path.name}.partial") for path in files}
-    try:
-        for path, partial in waiting.items():
-            partial.unlink(missing_ok=True)
-            with partial.open("xb") as stream:
-                stream.write(files[path])
-                stream.flush()
-                os.fsync(stream.fileno())
-            shutil.copymode(path, partial)
-        with _undisturbed():
-            for path, partial in waiting.items():
-                partial.replace(path)
-            for folder in {path.parent for path in files}:
-                sync(folder)
-    except OSError as error:
-        raise EvidenceError(
-            f"the signed certificate could not be written: {error.strerror or 'input/output error'}",
-            next_step="check space and permissions where the certificate stands, and sign again",
-        ) from None
-    finally:
-        for partial in waiting.values():
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C and SIGTERM do nothing for the moment of the renames: "nothing was signed" would be false in between."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

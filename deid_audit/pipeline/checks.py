@@ -13,6 +13,7 @@ from deid_audit.certificate.decisions import Decision
 from deid_audit.context import has_run_out
 from deid_audit.evidence import FileProblem
 from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.pipeline.standing import Withdrawn
 
 Status = Literal["ok", "failed", "skipped", "not_applicable"]
 CHECKS = FACTS | {
@@ -24,8 +25,12 @@ CHECKS = FACTS | {
     "attestation.same": "the attestation holds the attached statement",
     "attestation.signed": "the attestation is signed by those who signed the certificate, and nobody else",
     "files.compared": "the files are those of the statement",
+    "status.readable": "a status file, where there is one, is in its one exact form",
+    "status.same": "the status file is of this certificate's statement",
+    "status.signed": "the status file is signed by somebody who may withdraw the certificate",
 }
 _OF_ATTESTATION = [check for check in CHECKS if check.startswith("attestation.")]
+_OF_STATUS = [check for check in CHECKS if check.startswith("status.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,8 @@ class VerifyReport:
     """Every check of `CHECKS` in order; whether the evidence holds, and the exit status, are derived.
 
     `checked_on` is the day (UTC) that a stated validity is held against; `statement_sha256` is of the attached
-    statement's bytes, empty without one; `trust_sha256` is the trust file's.
+    statement's bytes, empty without one; `trust_sha256` is the trust file's; `withdrawn` what a status file says that
+    holds.
     """
 
     checks: tuple[Check, ...]
@@ -57,6 +63,7 @@ class VerifyReport:
     checked_on: date
     trust_sha256: str | None = None
     statement_sha256: str = ""
+    withdrawn: Withdrawn | None = None
 
     @property
     def verdict(self) -> Outcome | None:
@@ -74,15 +81,17 @@ class VerifyReport:
     def _excused(self) -> tuple[Check, ...]:
         """Checks of files that may be absent beside the certificate, and of a chair's signature that nobody demands.
 
-        An attestation that was read is checked in full.
+        An attestation, or a status file, that was read is checked in full.
         """
+        absent = {check.id for check in self.checks if check.status == "not_applicable"}
+        may_be_absent = set(_OF_STATUS) if absent.issuperset(_OF_STATUS) else set()
         skipped = {check.id for check in self.checks if check.status == "skipped"}
         may_be_skipped = {"statement.sibling", *(_OF_ATTESTATION if skipped.issuperset(_OF_ATTESTATION) else ())}
         return tuple(
             check
             for check in self.checks
             if (check.id in may_be_skipped and check.status == "skipped")
-            or (check.id.startswith("approval.") and check.status == "not_applicable")
+            or (check.status == "not_applicable" and (check.id.startswith("approval.") or check.id in may_be_absent))
         )
 
     @property
@@ -102,10 +111,11 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> int:
-        """0 authentic, trusted, PASSED and the files as stated; 3 not PASSED, refused or run out; 1 anything else."""
+        """0 authentic, trusted, PASSED, the files as stated; 3 not PASSED, refused, run out or withdrawn; 1 else."""
         if not self.holds:
             return 1
-        return 0 if self.verdict is Outcome.PASSED and not self.ran_out and not self.refused else 3
+        stands = not self.ran_out and not self.refused and self.withdrawn is None
+        return 0 if self.verdict is Outcome.PASSED and stands else 3
 
     @property
     def ran_out(self) -> str:
@@ -124,10 +134,13 @@ class VerifyReport:
             )
         if self.exit_code == 3:
             return f"Authentic and from an issuer you trust, but {self._why_not}.{self._caveat}"
-        return f"Does not hold: {self.unmet[0].detail if self.unmet else 'not every check was made'}."
+        too = "" if self.withdrawn is None else f" It was also {self.withdrawn.words}."
+        return f"Does not hold: {self.unmet[0].detail if self.unmet else 'not every check was made'}.{too}"
 
     @property
     def _why_not(self) -> str:
+        if self.withdrawn is not None:
+            return f"WITHDRAWN: not to be released any more; {self.withdrawn.words}"
         if self.verdict is not Outcome.PASSED:
             return f"the verdict is {self.verdict}: not to be released"
         if self.refused:

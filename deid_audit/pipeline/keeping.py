@@ -1,7 +1,7 @@
 """References of a case that are kept for a recheck, where a job was asked for it (`--keep-references`).
 
-Refused before any work where the policy allows none. Sealed while the descriptors still live, in memory; the file
-appears when the output folder has, and no other end of the job leaves one.
+Refused before any work where the policy allows none. Sealed while the descriptors still live, in memory. The file
+takes its place just before the output folder does, which says that it was kept; a job that leaves no OUT leaves none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from deid_audit import __version__
 from deid_audit.digests import sha256_file
 from deid_audit.errors import EvidenceError
+from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.frames import Float
 from deid_audit.ledger import LedgerFrame, Region, State
@@ -45,6 +46,7 @@ class Keeping:
 
     def __init__(self, file: ReferencesFile | None, job: Job) -> None:
         self._file, self._job = file, job
+        self._statement_sha256 = ""
 
     def seal(self, watched: Sequence[Watched], donor: Float, measurements: Sequence[Measurement]) -> None:
         """Takes what a recheck needs; `donor` float32 (m, 128), `measurements` for the cut of the gallery."""
@@ -67,14 +69,23 @@ class Keeping:
         return erasure if self._file is None else with_references(erasure)
 
     def bind(self, statement: Path) -> None:
-        """Writes the file, complete and bound to the statement's bytes; it has no place yet."""
+        """Writes the file, bound to the statement's bytes, and puts it in its place, as the last thing before OUT's."""
         if self._file is not None:
-            self._file.write(sha256_file(statement))
+            self._statement_sha256 = sha256_file(statement)
+            self._file.write(self._statement_sha256)
+            self._file.publish()
+
+    def belongs_to(self, out: Path) -> bool:
+        """Whether `out` stands with the statement that the file is bound to."""
+        try:
+            return sha256_file(out / STATEMENT_FILE) == self._statement_sha256
+        except OSError:
+            return False
 
 
 @contextmanager
 def keeping(settings: RunSettings | AuditSettings, job: Job, passphrase: bytes | None) -> Iterator[Keeping]:
-    """What the job keeps; to be entered before the output folder is staged, so that the file appears after it.
+    """What the job keeps; to be entered before the output folder is staged: it must be known here whether OUT stands.
 
     Raises:
         SettingsError: the policy allows none, or the place or the passphrase cannot be used.
@@ -89,8 +100,13 @@ def keeping(settings: RunSettings | AuditSettings, job: Job, passphrase: bytes |
         "--keep-references",
     )
     with ReferencesFile(settings.keep_references, settings.out, passphrase or b"") as file:
-        yield Keeping(file, job)
-        file.publish()
+        kept = Keeping(file, job)
+        try:
+            yield kept
+        except BaseException:
+            if not kept.belongs_to(settings.out):  # a signal may come when OUT has just got its name
+                file.retract()
+            raise
 
 
 def references_row(erasure: ErasureRecord) -> Measurement:

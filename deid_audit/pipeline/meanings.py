@@ -16,6 +16,10 @@ class Meaning:
 
 _ASK_AGAIN = "Do not rely on this copy; ask the issuer for the certificate again, by another way."
 _ASK_CHAIR = "Do not rely on this copy; ask the chair of the ethics board for the certificate as it was signed."
+_ASK_STATUS = (
+    "Do not release yet; ask the steward and the chair, by another way, whether one of them withdrew it; only if they "
+    "did not, take the file away and check again."
+)
 _REPORT = "Do not release; ask the issuer to make the certificate again, and to report this if it comes back."
 
 MEANINGS = {
@@ -108,5 +112,15 @@ MEANINGS = {
     "files.compared": Meaning(
         "The released files are not those that were measured and certified, or were not there to be compared.",
         "Give their folder with --release; where they differ, ask the issuer for the files again and release none.",
+    ),
+    "status.readable": Meaning(
+        "A file that should say whether the certificate was withdrawn is damaged, or was not written by deid-audit.",
+        _ASK_STATUS,
+    ),
+    "status.same": Meaning("The status file says that another certificate was withdrawn, not this one.", _ASK_STATUS),
+    "status.signed": Meaning(
+        "Somebody says that the certificate was withdrawn who may not, or whose key is not known here: anybody can put "
+        "such a file there.",
+        _ASK_STATUS,
     ),
 }

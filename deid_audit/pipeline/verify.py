@@ -1,4 +1,4 @@
-"""Verify a certificate: signatures, statement, attestation, verdict and files, every check run and told in words.
+"""Verify a certificate: signatures, statement, attestation, verdict, files, status: every check run and told in words.
 
 What a board runs, offline and years later. It trusts the certificates it is given and the bytes it reads; a check
 that could not be made is `skipped`, and what was skipped never counts as held. It changes nothing.
@@ -21,6 +21,7 @@ from deid_audit.evidence import STATEMENT_FILE, FileProblem, compare_files, pars
 from deid_audit.files import read_at_most
 from deid_audit.findings import CaseRecord, Finding
 from deid_audit.pipeline.checks import Check, Status, VerifyReport
+from deid_audit.pipeline.standing import StatusFile, Withdrawn, read_status, require_same, status_beside, who_withdrew
 from deid_audit.policy import judge
 
 LARGEST_CERTIFICATE_BYTES = 64 << 20
@@ -36,6 +37,7 @@ def verify(
     release: Path | None,
     trust: Trust,
     attestation: Path | None = None,
+    status: Path | None = None,
     today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Run every check on `certificate`.
@@ -47,12 +49,16 @@ def verify(
     4. The attestation: `attestation`, else attestation.dsse.json beside the certificate, where it stands: in its exact
        form, of the attached statement, signed by those who signed the PDF.
     5. The files: in `release`, else in release/ (PASSED) or withheld/ (otherwise) beside the certificate.
+    6. The status: `status`, else status.dsse.json beside the certificate, where it stands: in its exact form, of this
+       statement, signed by somebody who may withdraw it. One that is there is never passed over.
 
     Raises:
         EvidenceError: the certificate's file cannot be read.
     """
     pdf = read_certificate(certificate)
-    return verify_bytes(pdf, certificate, release=release, trust=trust, attestation=attestation, today=today)
+    return verify_bytes(
+        pdf, certificate, release=release, trust=trust, attestation=attestation, status=status, today=today
+    )
 
 
 def verify_bytes(
@@ -62,11 +68,12 @@ def verify_bytes(
     release: Path | None,
     trust: Trust,
     attestation: Path | None = None,
+    status: Path | None = None,
     today: Callable[[], date] = _today,
 ) -> VerifyReport:
     """Like `verify`, for the bytes that `read_certificate` gave: what is signed next is what was checked."""
     examined = check_certificate(pdf, trust)
-    return _Verification(certificate, release, attestation, examined, today(), trust.sha256).run()
+    return _Verification(certificate, release, attestation, status, examined, today(), trust).run()
 
 
 def read_certificate(path: Path) -> bytes:
@@ -113,12 +120,15 @@ class _Verification:
     certificate: Path
     release: Path | None
     attestation: Path | None
+    status: Path | None
     examined: CertificateCheck
     today: date
-    trust_sha256: str | None
+    trust: Trust
     checks: list[Check] = field(default_factory=list)
     case: CaseRecord | None = None
     envelope: Envelope | None = None
+    status_file: StatusFile | None = None
+    withdrawn: Withdrawn | None = None
     problems: tuple[FileProblem, ...] = ()
     compared: int = 0
 
@@ -136,6 +146,9 @@ class _Verification:
             "attestation.same": self._same,
             "attestation.signed": self._signed,
             "files.compared": self._files,
+            "status.readable": self._status_readable,
+            "status.same": self._status_same,
+            "status.signed": self._status_signed,
         }
         for check_id, step in steps.items():
             self.checks.append(_outcome_of(check_id, step))
@@ -146,8 +159,9 @@ class _Verification:
             file_problems=self.problems,
             files_compared=self.compared,
             checked_on=self.today,
-            trust_sha256=self.trust_sha256,
+            trust_sha256=self.trust.sha256,
             statement_sha256="" if self.examined.statement is None else sha256_bytes(self.examined.statement),
+            withdrawn=self.withdrawn,
         )
 
     def _statement(self) -> bytes:
@@ -231,6 +245,31 @@ class _Verification:
             raise EvidenceError(listed)
         return f"{len(case.outputs)} files, none changed, missing or added"
 
+    def _status_readable(self) -> str:
+        self.status = self.status or status_beside(self.certificate)
+        if self.status is None:
+            raise _NotApplicable("no status file here: whether it was withdrawn elsewhere is not known")
+        self.status_file = read_status(self.status)
+        return f"signed on {self.status_file.withdrawal.withdrawn_at}, as it states"
+
+    def _read_status(self) -> StatusFile:
+        if self.status is None:
+            raise _NotApplicable("no status file here")
+        if self.status_file is None:
+            raise _Skipped("there is no status file that could be read")
+        return self.status_file
+
+    def _status_same(self) -> str:
+        status, case = self._read_status(), self._read_case()
+        return require_same(status, case_id=case.case_id, statement_sha256=sha256_bytes(self._statement()))
+
+    def _status_signed(self) -> str:
+        status = self._read_status()
+        if self.checks[-1].status != "ok":  # the check before this one
+            raise _Skipped("it is not known to be of this certificate")
+        self.withdrawn = who_withdrew(status, self.examined, self.trust)
+        return self.withdrawn.words
+
 
 def files_folder(certificate: Path, release: Path | None, case: CaseRecord) -> Path:
     """Where the files of a case are looked for: in `release`, else beside the certificate."""
@@ -276,11 +315,17 @@ class _Skipped(Exception):
     """A check that cannot be made, in words."""
 
 
+class _NotApplicable(Exception):
+    """A check of something that is not there and need not be, in words."""
+
+
 def _outcome_of(check_id: str, step: Callable[[], str]) -> Check:
     try:
         return Check(id=check_id, status="ok", detail=step())
     except _Skipped as reason:
         return Check(id=check_id, status="skipped", detail=str(reason))
+    except _NotApplicable as reason:
+        return Check(id=check_id, status="not_applicable", detail=str(reason))
     except EvidenceError as error:
         return Check(id=check_id, status="failed", detail=str(error))
     except OSError as error:

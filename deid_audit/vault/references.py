@@ -108,7 +108,7 @@ class References:
 
 
 class ReferencesFile:
-    """References on their way to `path`: sealed in memory, written and put in place when the job has ended well.
+    """References on their way to `path`: sealed in memory, written and put in place when all else is done.
 
     Args:
         path: Where they shall stand; nothing may be there.
@@ -130,7 +130,7 @@ class ReferencesFile:
         )
         self._key = _key_of(passphrase, self._header)
         self._sealed: EncryptingBuffer | None = None
-        self._written = False
+        self._written = self._published = False
 
     def seal(self, head: ReferencesHead, donor: Float, videos: Sequence[VideoReferences]) -> None:
         """Encrypts everything but the statement they will belong to; the arrays may be wiped afterwards."""
@@ -168,17 +168,32 @@ class ReferencesFile:
             raise not_written(error) from None
 
     def publish(self) -> None:
-        """The file takes its place; VaultError when it cannot, and then it is gone."""
+        """The file takes its place, and `retract` takes it away; VaultError when it cannot, and then it is gone."""
         with signals_held_back():
             try:
                 _refuse_existing(self._path)
                 self._new.replace(self._path)
-                self._written = False
+                self._written, self._published = False, True
                 sync(self._path.parent)
             except OSError as error:
                 raise not_written(error) from None
             finally:
                 self.discard()
+
+    def retract(self) -> None:
+        """Takes the file away again, where it was put in its place; VaultError when that cannot be done."""
+        if not self._published:
+            return
+        with signals_held_back():
+            try:
+                self._path.unlink(missing_ok=True)
+                self._published = False
+                sync(self._path.parent)
+            except OSError as error:
+                raise VaultError(
+                    f"the job failed, and its references could not be taken away: {error.strerror or 'unknown error'}",
+                    next_step="delete the file that --keep-references names: it belongs to no certificate",
+                ) from None
 
     def discard(self) -> None:
         """Takes away what was written and has no place yet, and overwrites the key; may be repeated."""

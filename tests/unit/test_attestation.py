@@ -22,7 +22,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
 
 from deid_audit.attestation import (
-    PAYLOAD_TYPE,
+    ATTESTATION,
     Envelope,
     EnvelopeSignature,
     add_signature,
@@ -86,7 +86,7 @@ def test_what_was_signed_is_read_again_and_holds(make: Callable[[], Any]) -> Non
     assert [one.keyid for one in read.signatures] == [key_id(certificate)] == [key_id(key.public_key())]
     assert check_signature(read, certificate) and check_signature(read, key.public_key())
     table = json.loads(data)
-    assert list(table) == ["payload", "payloadType", "signatures"] and table["payloadType"] == PAYLOAD_TYPE
+    assert list(table) == ["payload", "payloadType", "signatures"] and table["payloadType"] == ATTESTATION.payload_type
     other = Envelope(payload=PAYLOAD + b" ", signatures=read.signatures)
     assert not check_signature(other, certificate)
 
@@ -251,8 +251,8 @@ def test_openssl_verifies_it(tmp_path: Path) -> None:
     )
     (tmp_path / "key").write_bytes(spki)
     (tmp_path / "sig").write_bytes(read.signatures[0].sig)
-    (tmp_path / "message").write_bytes(pae(PAYLOAD_TYPE, read.payload))
+    (tmp_path / "message").write_bytes(pae(ATTESTATION.payload_type, read.payload))
     command = ["openssl", "dgst", "-sha256", "-verify", "key", "-signature", "sig", "message"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
-    (tmp_path / "message").write_bytes(pae(PAYLOAD_TYPE, read.payload + b" "))
+    (tmp_path / "message").write_bytes(pae(ATTESTATION.payload_type, read.payload + b" "))
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 1

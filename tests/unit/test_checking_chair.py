@@ -4,6 +4,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -428,3 +429,19 @@ def test_pdfsig_finds_both_signatures_valid_and_the_last_one_whole(tmp_path: Pat
     assert "Signature is Valid" in first and "Signature is Valid" in second
     assert "Field Name: Steward" in first and "Field Name: EthicsChair" in second
     assert "Not total document signed" in first and "Total document signed" in second
+
+
+def test_a_stewards_key_makes_no_chair() -> None:
+    """It is an anchor for itself; a certificate that it issued, under the chair's very name, is nobody's."""
+    for issuer in (signer(), named_signer("Registrar")):  # without the extension that says it is no CA, too
+        key = ec.generate_private_key(ec.SECP256R1())
+        usage = signer().certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        builder = x509.CertificateBuilder().subject_name(chair().certificate.subject).public_key(key.public_key())
+        builder = builder.issuer_name(issuer.certificate.subject).serial_number(7).add_extension(usage, critical=True)
+        builder = builder.not_valid_before(ISSUED).not_valid_after(ISSUED + timedelta(days=90))
+        made = replace(chair(), certificate=builder.sign(issuer.private_key, hashes.SHA256()), private_key=key)  # type: ignore[arg-type]
+        pdf = _chair_signs(by=made)
+        for trust in (_trust(issuer), replace(_demanding(), anchors=_trust(issuer).anchors)):
+            check = _check(pdf, trust)
+            assert _failed(check) == ["approval.trusted"]
+            assert "is no CA's" in check.fact("approval.trusted").words

@@ -29,6 +29,7 @@ from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
+from deid_audit.cli.withdraw import document as withdraw_document
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
 from deid_audit.ledger import State
@@ -37,7 +38,10 @@ from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again
+from deid_audit.pipeline.standing import Withdrawn
+from deid_audit.pipeline.withdrawing import Written
 from deid_audit.policy import judge
+from deid_audit.status import withdrawal
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED, chair, signer
@@ -121,7 +125,17 @@ def verify_report() -> VerifyReport:
         files_compared=3,
         checked_on=ISSUED.date(),
         trust_sha256="ab" * 32,
+        withdrawn=withdrawn().withdrawn,
     )
+
+
+def withdrawn() -> Written:
+    own = signer()
+    said = withdrawal(
+        case_id="case-0001", statement_sha256="cd" * 32, reason="why", at=ISSUED, certificate=own.certificate
+    )
+    by = Withdrawn(role="steward", signer=own.info, withdrawal=said)
+    return Written(withdrawn=by, status_sha256="ab" * 32)
 
 
 def signed_by(role: Any) -> SignedBy:
@@ -215,6 +229,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "inspect": lambda: inspect_document(inspection()),
     "verify": lambda: verify_document(verify_report()),
     "approve": lambda: approve_document(approved()),
+    "withdraw": lambda: withdraw_document(withdrawn()),
+    "status": lambda: json.loads(withdrawn().withdrawn.withdrawal.payload()),
     "recheck": lambda: recheck_document(recheck_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
@@ -265,7 +281,7 @@ def test_every_command_prints_a_document_that_has_a_schema() -> None:
         assert "--json" in [option for one in command.params for option in one.opts], path
         name = "-".join(path.split()[1:])
         names.add("run" if name == "demo" else name)  # the demo is a run
-    assert set(SCHEMAS) == names | {"statement", "findings"}
+    assert set(SCHEMAS) == names | {"statement", "status", "findings"}
     assert set(BUILDERS) == set(SCHEMAS) - {"findings"}
 
 

@@ -10,14 +10,16 @@ import pytest
 
 from deid_audit import __version__
 from deid_audit.digests import sha256_bytes
-from deid_audit.errors import EvidenceError, Interrupted, SettingsError, VaultError
+from deid_audit.errors import EvidenceError, Interrupted, SettingsError, StageError, VaultError
 from deid_audit.findings import measured, not_measured
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.gallery import GalleryCut
 from deid_audit.measure.identity import MATCH_CUT
+from deid_audit.pipeline import staging
 from deid_audit.pipeline.job import Job
 from deid_audit.pipeline.keeping import MODELS, Keeping, gallery_cut, keeping, ledgers_of, references_row
 from deid_audit.pipeline.reckoning import Watched
+from deid_audit.pipeline.staging import staged
 from deid_audit.policy import load_policy
 from deid_audit.settings import AuditSettings, RunSettings, make_audit_settings
 from deid_audit.vault import references
@@ -86,7 +88,6 @@ def test_what_is_sealed_is_what_a_recheck_needs(tmp_path: Path) -> None:
     with keeping(settings_of(tmp_path), job_of(), PASSPHRASE) as kept:
         finish(kept, tmp_path)
         record = kept.recorded(make_erasure())
-        assert not (tmp_path / "refs").exists()
     assert record.references_kept and references_row(record).value == 1
     found = read_references(tmp_path / "refs", PASSPHRASE)
     assert found.statement_sha256 == sha256_bytes(b"{}")
@@ -134,6 +135,67 @@ def test_any_other_end_leaves_no_file(tmp_path: Path, end: Exception) -> None:
         finish(kept, tmp_path)
         raise end
     assert [path.name for path in files_in(tmp_path)] == ["evidence.json"]
+
+
+def test_where_they_cannot_stand_there_is_no_output_that_says_so(tmp_path: Path) -> None:
+    """The statement says that references were kept: without them OUT may not appear."""
+    with (
+        pytest.raises(SettingsError, match="exists already"),
+        keeping(settings_of(tmp_path), job_of(), PASSPHRASE) as kept,
+        staged(tmp_path / "out", force=False) as partial,
+    ):
+        (tmp_path / "refs").write_bytes(b"somebody's")  # it came while the job ran
+        finish(kept, partial)
+    assert [path.name for path in files_in(tmp_path)] == ["refs"]
+    assert (tmp_path / "refs").read_bytes() == b"somebody's" and not (tmp_path / "out").exists()
+
+
+def test_an_output_that_fails_takes_them_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path) -> None:
+        assert (tmp_path / "refs").exists()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(staging, "_sync_tree", full)
+    with (
+        pytest.raises(StageError, match="No space left"),
+        keeping(settings_of(tmp_path), job_of(), PASSPHRASE) as kept,
+        staged(tmp_path / "out", force=False) as partial,
+    ):
+        finish(kept, partial)
+    assert files_in(tmp_path) == [] and not (tmp_path / "out").exists()
+
+
+def test_a_signal_after_the_output_stands_leaves_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = staging.sync
+
+    def interrupted(path: Path) -> None:
+        real(path)
+        if path == tmp_path:
+            raise Interrupted("stopped")
+
+    monkeypatch.setattr(staging, "sync", interrupted)
+    with (
+        pytest.raises(Interrupted),
+        keeping(settings_of(tmp_path), job_of(), PASSPHRASE) as kept,
+        staged(tmp_path / "out", force=False) as partial,
+    ):
+        finish(kept, partial)
+    assert [path.name for path in files_in(tmp_path)] == ["evidence.json", "refs"]
+    assert read_references(tmp_path / "refs", PASSPHRASE).statement_sha256 == sha256_bytes(b"{}")
+
+
+def test_references_that_cannot_be_taken_away_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(*_: object, **__: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    with (
+        pytest.raises(VaultError, match="could not be taken away: Operation not permitted") as caught,
+        keeping(settings_of(tmp_path), job_of(), PASSPHRASE) as kept,
+    ):
+        finish(kept, tmp_path)
+        monkeypatch.setattr(Path, "unlink", stuck)
+        raise ValueError("a defect")
+    assert "--keep-references" in caught.value.next_step
 
 
 def test_a_passphrase_file_alone_is_a_mistake() -> None:

@@ -33,7 +33,7 @@ EVENTS: tuple[Event, ...] = (
     WeightsDestroyed(case_id="c", complete=False, key_id="0123456789abcdef"),
     Approved(**SIGNED),
     RefusedByChair(**SIGNED),
-    Withdrawn(**SIGNED),
+    Withdrawn(**SIGNED, status_sha256=STATEMENT),
     Verified(statement_sha256=None, exit_code=1),
     Recovered(cut_bytes=12),
 )

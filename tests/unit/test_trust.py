@@ -64,7 +64,7 @@ def test_without_a_file_whoever_is_vouched_for_may_sign() -> None:
     trust = trust_of([signer().certificate_pem])
     assert trust == Trust(anchors=(signer().certificate,))
     assert trust.fault_of("chair", chair().certificate) == ""
-    assert trust.with_anchors([chair().certificate]).anchors == (signer().certificate, chair().certificate)
+    assert trust.knowing(chair().certificate).anchors == (signer().certificate, chair().certificate)
 
 
 def _replaced(old: str, new: str) -> Callable[[str], str]:

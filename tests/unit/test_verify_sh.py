@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,7 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deid_audit.attestation import add_signature, attest, key_id
 from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.certificate.trust import trust_of
+from deid_audit.digests import sha256_bytes
 from deid_audit.findings import Outcome
+from deid_audit.pipeline.withdrawing import withdraw
 from tests.unit.certificates import ISSUED, attested, certified, signer
 from tests.unit.releases import lay_out, released, turn_bit
 from tests.unit.test_attestation import certified as certified_key
@@ -306,3 +310,29 @@ def test_without_its_tools_it_is_2(out: Path, tmp_path: Path, missing: str) -> N
 
 def test_the_keyid_is_that_of_the_envelope(out: Path) -> None:
     assert key_id(signer().certificate) in check(out)[1]
+
+
+# -- a status file, by hand -------------------------------------------------------------------------------------------
+
+
+def by_hand(out: Path) -> str:
+    """What the commands of VERIFY.txt print about the status file in OUT, both streams; run in a folder of its own."""
+    text = (out / "release" / "VERIFY.txt").read_text(encoding="utf-8")
+    [block] = [part for part in text.split("\n\n") if "status.dsse.json |" in part]
+    typed = "\n".join(line.strip() for line in block.splitlines())
+    hashed = re.search(r"`(jq [^`]*)`", text)
+    assert hashed is not None
+    done = subprocess.run(["sh", "-c", f"{typed}\n{hashed[1]}"], cwd=out, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_status_file_is_checked_by_hand_as_verify_txt_says(out: Path) -> None:
+    digest = sha256_bytes((out / "evidence.json").read_bytes())
+    withdraw(out / "certificate.pdf", signer(), "the consent", trust=trust_of([]), clock=lambda: ISSUED)
+    said = by_hand(out)
+    assert "Verified OK" in said and said.count(digest) == 2 and '"reason": "the consent"' in said
+    table = json.loads((out / "status.dsse.json").read_bytes())
+    changed = base64.b64decode(table["payload"]).replace(b"the consent", b"the weather")
+    table["payload"] = base64.b64encode(changed).decode()
+    (out / "status.dsse.json").write_bytes(rfc8785.dumps(table))
+    assert "Verified OK" not in by_hand(out)

@@ -48,7 +48,7 @@ LIBRARIES = (
     Library(name="weasyprint", module="weasyprint", needed_by=LAYING_OUT),
     Library(name="pyhanko", module="pyhanko.sign.signers", needed_by=CHECKING),
     Library(name="pyhanko-certvalidator", module="pyhanko_certvalidator", needed_by=CHECKING),
-    Library(name="rfc8785", module="rfc8785", needed_by=(*VIDEO, "verify", "approve", "log", "vault")),
+    Library(name="rfc8785", module="rfc8785", needed_by=(*VIDEO, "verify", "approve", "withdraw", "log", "vault")),
     Library(name="pydantic", module="pydantic", needed_by=COMMANDS),
     Library(name="rich", module="rich.progress", needed_by=VIDEO),
     Library(name="typer", module="typer", needed_by=COMMANDS),

@@ -7,9 +7,9 @@ Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
 LAYING_OUT = (*ISSUING, "approve")
-CHECKING = (*LAYING_OUT, "verify", "recheck")
-SIGNING = (*LAYING_OUT, "conceal", "verify", "keys", "recheck", "log", "vault")
-COMMANDS = (*VIDEO, "verify", "approve", "keys", "policy", "log", "vault")
+CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
+SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")
+COMMANDS = (*VIDEO, "verify", "approve", "withdraw", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
