@@ -16,8 +16,16 @@ from deid_audit.certificate.key_files import as_pem
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.findings import MediaMark
 from deid_audit.pipeline.staging import uninterrupted
-from deid_audit.video.marking import COVERED, SWAPPED, Algorithm, Credential, Mark, library_name, mark_video
-from deid_audit.video.marking import refuse_unusable as refuse_credential
+from deid_audit.video.marking import (
+    COVERED,
+    SWAPPED,
+    Algorithm,
+    Credential,
+    Mark,
+    library_name,
+    mark_video,
+    refuse_unusable,
+)
 
 _SOURCE_TYPES = {"swap": SWAPPED, "conceal": COVERED}
 _WORDS = {
@@ -55,7 +63,7 @@ def marker_for(kind: Literal["swap", "conceal"], signer: MediaSigner | None) -> 
         return None
     record = MediaMark(digital_source_type=_SOURCE_TYPES[kind], signer=signer.info, library=library_name())
     marker = Marker(kind=kind, credential=_credential(signer), record=record)
-    refuse_credential(marker.credential, marker.says())
+    refuse_unusable(marker.credential, marker.says())
     return marker
 
 

@@ -6,7 +6,6 @@ time, no case. The library is an extra (`pip install deid-audit[c2pa]`) and is l
 """
 
 import importlib.metadata
-import importlib.util
 import io
 import json
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ METHOD_TEXT = (
 Algorithm = Literal["es256", "es384", "ps256"]
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SWAPPED, COVERED = f"{_SOURCE_TYPES}compositeSynthetic", f"{_SOURCE_TYPES}algorithmicallyEnhanced"
-"""IPTC's digital source types. A composite of which a part, the face, is synthetic; and a capture that an algorithm
-altered without generating anything: a covered face is neither synthetic nor itself captured from life."""
+"""IPTC's digital source types: a composite of which a part, the face, is synthetic; and a film that an algorithm
+altered without generating anything, the nearest there is to a covered face (docs/c2pa.md says why no other)."""
 # The library offers to look things up, to embed a thumbnail, and to keep more than 512 MB in a temporary file, which
 # would hold the pictures in plain outside OUT.partial.
 _SETTINGS = {
@@ -38,7 +37,6 @@ _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"verify_trust": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
 }
-_ACCEPTED = frozenset({"Valid", "Trusted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +58,19 @@ class Mark:
 
 
 def library_name() -> str:
-    """The library and its version; SettingsError where the extra is not installed."""
-    if importlib.util.find_spec("c2pa") is None:
+    """The library and its version; SettingsError where the extra is not installed, or does not load."""
+    try:
+        import c2pa  # noqa: F401, PLC0415  (an extra)
+    except ImportError:
         raise SettingsError(
             "--c2pa needs the library c2pa-python, which is not installed",
             next_step="pip install deid-audit[c2pa]",
-        )
+        ) from None
+    except (OSError, RuntimeError):  # the native part of it, by its own loader
+        raise SettingsError(
+            "--c2pa needs the library c2pa-python, which does not load on this machine",
+            next_step="deid-audit doctor says why; or leave --c2pa out",
+        ) from None
     return f"c2pa-python {importlib.metadata.version('c2pa-python')}"
 
 
@@ -107,7 +112,7 @@ def mark_video(path: Path, credential: Credential, mark: Mark, *, label: str) ->
 
 def _marked(credential: Credential, mark: Mark, source: BinaryIO, target: BinaryIO) -> str:
     """Writes the film with its mark to `target`; gives what the library says against it, empty when all went well."""
-    import c2pa  # noqa: PLC0415  (an extra)
+    import c2pa  # noqa: PLC0415
 
     info = c2pa.C2paSignerInfo(credential.algorithm, credential.chain_pem, credential.private_key_pem, None)
     try:
@@ -142,7 +147,7 @@ def _refused(stream: BinaryIO) -> str:
             state, results = reader.get_validation_state(), reader.get_validation_results() or {}
     except c2pa.C2paError as error:
         return str(error)
-    if state in _ACCEPTED:
+    if state == "Valid":
         return ""
     failures = results.get("activeManifest", {}).get("failure", [])
     return "; ".join(f"{one.get('code')}: {one.get('explanation')}" for one in failures) or f"it is {state}"

@@ -1,6 +1,5 @@
 """Marked videos, read by C2PA's own reader: what it says and leaves out, when it holds, what stays as it was."""
 
-import importlib.util
 import io
 import json
 import subprocess
@@ -192,15 +191,22 @@ def test_the_documented_way_to_read_a_mark_works(written: tuple[SourceVideo, Pat
 
 
 def test_without_the_extra_the_option_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str, *given: Any) -> Any:
-        return None if name == "c2pa" else find(name, *given)
-
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(SettingsError, match="not installed") as caught:
         marker_for("swap", media_signer())
     assert caught.value.next_step == "pip install deid-audit[c2pa]"
     assert marker_for("swap", None) is None  # who asks for no mark needs none
+
+
+def test_a_library_that_does_not_load_is_told_from_one_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "c2pa.py").write_text("raise RuntimeError('could not load libc2pa_c.so')")
+    monkeypatch.delitem(sys.modules, "c2pa", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SettingsError, match="does not load") as caught:
+        marker_for("swap", media_signer())
+    assert "doctor" in caught.value.next_step
 
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
