@@ -313,6 +313,14 @@ class SignerInfo(Strict):
     verified_issuer: bool = Field(description="Whether the key came from a file; in verify, whether it is trusted.")
 
 
+class MediaMark(Strict):
+    """The C2PA mark that every written video carries: what it says, who signed it, with which library."""
+
+    digital_source_type: str = Field(description="IPTC's digital source type of the videos, as its URI.")
+    signer: SignerInfo = Field(description="Whose key signed the marks; another key than the certificate's.")
+    library: str = Field(description="Name and version of the library that wrote the marks.")
+
+
 class CaseRecord(Strict):
     """Everything a statement says about one case, before it becomes bytes."""
 
@@ -337,6 +345,9 @@ class CaseRecord(Strict):
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
+    media_mark: MediaMark | None = Field(
+        default=None, description="The mark in the written videos; null where this tool wrote none."
+    )
     log_checkpoint: str = Field(
         default="",
         pattern=r"^$|^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— [^\n]+ [A-Za-z0-9+/]+={0,2}\n$",

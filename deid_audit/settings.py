@@ -66,7 +66,14 @@ class _Keeping(_CaseAsked):
     references_passphrase_file: Path | None = None
 
 
-class RunSettings(_Keeping):
+class _Marking(_Basic):
+    """What a command can be asked that writes videos: `c2pa` is the media key's file."""
+
+    c2pa: Path | None = None
+    c2pa_passphrase_file: Path | None = None
+
+
+class RunSettings(_Keeping, _Marking):
     """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
 
     subjects: tuple[Path, ...] = Field(min_length=1)
@@ -102,7 +109,7 @@ class AuditSettings(_Keeping):
     align: bool = False
 
 
-class ConcealSettings(_CaseAsked):
+class ConcealSettings(_CaseAsked, _Marking):
     """What `deid-audit conceal` was asked to do; `certificate` is the folder of the audit, when one is wanted."""
 
     video: Path
@@ -258,6 +265,11 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
         raise SettingsError(
             "--references-passphrase-file needs --keep-references: nothing is kept without it",
             next_step="give --keep-references FILE too, or leave it out",
+        )
+    if values.get("c2pa_passphrase_file") is not None and values.get("c2pa") is None:
+        raise SettingsError(
+            "--c2pa-passphrase-file needs --c2pa: without it no video is marked",
+            next_step="give --c2pa KEY too, or leave it out",
         )
     if values.get("attacker") is not None:
         values = {**values, "attacker": _attacker(str(values["attacker"]))}

@@ -15,6 +15,7 @@ from deid_audit.findings import (
     LedgerRecord,
     LedgerSummary,
     Measurement,
+    MediaMark,
     ModelFile,
     Of,
     OutputFile,
@@ -260,6 +261,20 @@ def make_outputs(files: Mapping[str, bytes]) -> tuple[OutputFile, ...]:
             }
         )
         for name, data in files.items()
+    )
+
+
+def make_media_mark() -> MediaMark:
+    """The mark of swapped videos."""
+    return MediaMark(
+        digital_source_type="http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic",
+        signer=SignerInfo(
+            name="Media, The hospital",
+            fingerprint_sha256="cd" * 32,
+            not_after="2028-01-02T03:04:05Z",
+            verified_issuer=True,
+        ),
+        library="c2pa-python 0.38.1",
     )
 
 

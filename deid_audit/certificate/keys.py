@@ -1,30 +1,30 @@
 """The signer's key and certificate: made anew, read from a file, or made on the spot for one run.
 
-Every way in which a key file cannot sign is refused here, before any work starts. Nothing here signs or checks a
-PDF; a passphrase comes in as bytes and is never kept.
+Every way in which a key file cannot sign is refused here or in `key_files.py`, before any work starts. Nothing here
+signs or checks a PDF; a passphrase comes in as bytes and is never kept.
 """
 
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from deid_audit.certificate.key_files import KeyUse, SigningKey, as_pem, read_key_file, write_key_files
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-KEY_FILE_NAME = "signer.p12"
-CERTIFICATE_FILE_NAME = "signer.crt"
 KEY_VALIDITY = timedelta(days=730)
 _SPOT_VALIDITY = timedelta(days=365)
 _SPOT_NAME = "deid-audit key made on the spot"
-_MAKE_ONE = "make a key with: deid-audit keys new --out DIR"
+_USE = KeyUse(
+    whose="signer's",
+    passphrase_by="--passphrase-file, DEID_AUDIT_PASSPHRASE",
+    make_one="make a key with: deid-audit keys new --out DIR",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Signer:
     @property
     def certificate_pem(self) -> bytes:
         """The signer's own certificate as PEM: what a board needs to check the signature."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return as_pem(self.certificate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,31 +72,20 @@ def new_key(out: Path, *, common_name: str, organisation: str | None, passphrase
     Raises:
         SettingsError: a file of that name exists, the passphrase is empty, or a name cannot stand in a certificate.
     """
-    if not passphrase:
-        raise SettingsError("the passphrase is empty", next_step="choose a passphrase of several words")
-    key_file, certificate_file = out / KEY_FILE_NAME, out / CERTIFICATE_FILE_NAME
-    for path in (key_file, certificate_file):
-        if path.exists() or path.is_symlink():
-            raise SettingsError(
-                f"{path.name} already stands in the output folder and is never overwritten",
-                next_step="give another folder with --out",
-            )
+    refuse_no_passphrase(passphrase)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _self_issue(key, common_name, organisation, now, KEY_VALIDITY)
-    bundle = pkcs12.serialize_key_and_certificates(
-        common_name.encode(), key, certificate, None, serialization.BestAvailableEncryption(passphrase)
+    key_file, certificate_file = write_key_files(
+        out, name=common_name, key=key, certificate=certificate, above=(), passphrase=passphrase
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _write_new(key_file, bundle, 0o600)
-        _write_new(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-    except OSError as error:
-        raise SettingsError(
-            f"the key could not be written: {error.strerror or 'input/output error'}",
-            next_step="give a folder that can be written with --out",
-        ) from None
     info = describe_certificate(certificate, verified_issuer=True)
     return NewKey(key_file=key_file, certificate_file=certificate_file, info=info)
+
+
+def refuse_no_passphrase(passphrase: bytes) -> None:
+    """SettingsError for an empty one: no key is written in plain."""
+    if not passphrase:
+        raise SettingsError("the passphrase is empty", next_step="choose a passphrase of several words")
 
 
 def ephemeral_signer(now: datetime) -> Signer:
@@ -114,168 +103,83 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
         SignatureError: missing file, wrong passphrase, not a key file, foreign or unsuitable key, certificate that
             does not belong to the key, is not valid at `now`, or is not meant for signatures.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise SignatureError("the signer's key file does not exist", next_step=_MAKE_ONE) from None
-    except OSError as error:
-        why = error.strerror or "input/output error"
-        raise SignatureError(f"the signer's key file cannot be read: {why}", next_step=_MAKE_ONE) from None
-    key, certificates = (
-        _read_pem(data, passphrase) if data.lstrip().startswith(b"-----BEGIN") else _read_pkcs12(data, passphrase)
-    )
-    usable_key = _require_pdf_key(key)
-    own = [one for one in certificates if one.public_key() == usable_key.public_key()]
-    if not own:
-        raise SignatureError(
-            "the key in the signer's file does not belong to the certificate in it"
-            if certificates
-            else "the signer's file holds a key but no certificate",
-            next_step="put the key and its own certificate into one file",
-        )
-    certificate = own[0]
-    _require_valid_now(certificate, now)
-    _require_signing_usage(certificate)
+    held = read_key_file(path, passphrase, now, _USE)
+    _require_signing_usage(held.certificate)
     return Signer(
-        info=describe_certificate(certificate, verified_issuer=True),
-        certificate=certificate,
-        chain=tuple(one for one in certificates if one not in own),
-        private_key=usable_key,
+        info=describe_certificate(held.certificate, verified_issuer=True),
+        certificate=held.certificate,
+        chain=held.chain,
+        private_key=held.private_key,
     )
 
 
-def _self_issue(
-    key: ec.EllipticCurvePrivateKey, common_name: str, organisation: str | None, now: datetime, validity: timedelta
-) -> x509.Certificate:
-    start = now.astimezone(UTC).replace(microsecond=0)
+def holder(common_name: str, organisation: str | None) -> x509.Name:
+    """The name of a certificate's holder; SettingsError where one cannot stand there."""
     try:
         names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
         if organisation:
             names.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
     except ValueError as error:
         raise SettingsError(f"this name cannot stand in a certificate: {error}", next_step="shorten --name") from None
-    # Not a CA: the certificate is its own trust anchor and must not vouch for others.
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
+    return x509.Name(names)
+
+
+def usage_of(*allowed: str) -> x509.KeyUsage:
+    """A key usage that allows these, by the names of RFC 5280 in Python's spelling, and nothing else."""
+    every = (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
     )
+    return x509.KeyUsage(**{name: name in allowed for name in every})
+
+
+def allows_commitment(certificate: x509.Certificate) -> bool:
+    """Whether its key usage names nonRepudiation, which tells a key that signs documents from all others."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.content_commitment
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def is_for_mail(certificate: x509.Certificate) -> bool:
+    """Whether it says emailProtection, which is what C2PA asks of a certificate that marks media."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return ExtendedKeyUsageOID.EMAIL_PROTECTION in usages
+
+
+def _self_issue(
+    key: ec.EllipticCurvePrivateKey, common_name: str, organisation: str | None, now: datetime, validity: timedelta
+) -> x509.Certificate:
+    start = now.astimezone(UTC).replace(microsecond=0)
+    name = holder(common_name, organisation)
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name(names))
-        .issuer_name(x509.Name(names))
+        .subject_name(name)
+        .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + validity)
+        # Not a CA: the certificate is its own trust anchor and must not vouch for others.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(usage_of("digital_signature", "content_commitment"), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Create `path`; O_EXCL makes "never overwritten" true even when two processes race."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _wrong_passphrase(passphrase: bytes | None) -> SignatureError:
-    said = "the passphrase does not open the signer's key file" if passphrase else "the signer's key needs a passphrase"
-    return SignatureError(said, next_step="give it with --passphrase-file, DEID_AUDIT_PASSPHRASE or at the prompt")
-
-
-def _not_a_key_file() -> SignatureError:
-    return SignatureError("the signer's file is not a key file (PKCS#12 or PEM)", next_step=_MAKE_ONE)
-
-
-def _read_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[object, list[x509.Certificate]]:
-    try:
-        bundle = pkcs12.load_pkcs12(data, passphrase)
-    except (ValueError, TypeError):
-        raise (_wrong_passphrase(passphrase) if _looks_like_pkcs12(data) else _not_a_key_file()) from None
-    certificates = [bundle.cert.certificate] if bundle.cert else []
-    certificates += [one.certificate for one in bundle.additional_certs]
-    if bundle.key is None:
-        raise SignatureError("the signer's file holds no private key", next_step="export the key with its certificate")
-    return bundle.key, certificates
-
-
-def _looks_like_pkcs12(data: bytes) -> bool:
-    from asn1crypto import pkcs12 as asn1_pkcs12  # noqa: PLC0415  (only on the way to an error)
-
-    try:
-        return bool(asn1_pkcs12.Pfx.load(data, strict=True)["version"].native == "v3")
-    except (ValueError, TypeError):
-        return False
-
-
-def _read_pem(data: bytes, passphrase: bytes | None) -> tuple[object, list[x509.Certificate]]:
-    encrypted = b"ENCRYPTED" in data
-    if b"PRIVATE KEY-----" not in data:
-        raise SignatureError("the signer's file holds no private key", next_step="put key and certificate in one file")
-    if encrypted and not passphrase:
-        raise _wrong_passphrase(None)
-    try:
-        key = serialization.load_pem_private_key(_key_block(data), passphrase if encrypted else None)
-    except (ValueError, TypeError):
-        raise (_wrong_passphrase(passphrase) if encrypted else _not_a_key_file()) from None
-    try:
-        return key, x509.load_pem_x509_certificates(data) if b"BEGIN CERTIFICATE" in data else []
-    except ValueError:
-        raise _not_a_key_file() from None
-
-
-def _key_block(data: bytes) -> bytes:
-    """The private key's PEM block alone: cryptography reads the first block of whatever kind."""
-    at = data.index(b"PRIVATE KEY-----")
-    start = data.rindex(b"-----BEGIN", 0, at)
-    end = data.find(b"PRIVATE KEY-----", at + 1)
-    return data[start : end + len(b"PRIVATE KEY-----")] + b"\n" if end > 0 else b""
-
-
-def _require_pdf_key(key: object) -> SigningKey:
-    """P-256, P-384 and RSA from 2048 bits: the keys whose PDF signatures common viewers check."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
-        return key
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
-        return key
-    kind = type(key).__name__.removesuffix("PrivateKey")
-    raise SignatureError(
-        f"a key of this type ({kind}) is refused: PDF viewers cannot check its signatures, or it is too weak",
-        next_step="use ECDSA P-256 or P-384, or RSA of at least 2048 bits; " + _MAKE_ONE,
-    )
-
-
-def _require_valid_now(certificate: x509.Certificate, now: datetime) -> None:
-    if now < certificate.not_valid_before_utc:
-        raise SignatureError(
-            f"the signer's certificate is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
-            next_step="check this machine's clock, or wait",
-        )
-    if now > certificate.not_valid_after_utc:
-        raise SignatureError(
-            f"the signer's certificate expired on {certificate.not_valid_after_utc:%Y-%m-%d}", next_step=_MAKE_ONE
-        )
-
-
 def _require_signing_usage(certificate: x509.Certificate) -> None:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        usage = None
-    if usage is None or not usage.content_commitment:
+    if allows_commitment(certificate):
+        return
+    if is_for_mail(certificate):
         raise SignatureError(
-            "the signer's certificate is not meant for signatures: its key usage lacks nonRepudiation",
-            next_step="ask for a certificate with key usage digitalSignature and nonRepudiation, or " + _MAKE_ONE,
+            "this is a media key, or one for mail: it may mark videos (--c2pa) and sign no certificate",
+            next_step="give the steward's key with --signer, or " + _USE.make_one,
         )
+    raise SignatureError(
+        "the signer's certificate is not meant for signatures: its key usage lacks nonRepudiation",
+        next_step="ask for a certificate with key usage digitalSignature and nonRepudiation, or " + _USE.make_one,
+    )

@@ -103,9 +103,16 @@ def threshold(case: CaseRecord) -> Quote:
 
 
 def marking(case: CaseRecord) -> Quote:
-    if any(output.role == "readme" for output in case.outputs):
-        return Quote(measured="README.txt among the released files says how the faces were changed.")
-    return Quote(missing="No file is released, so none carries a notice.")
+    notice = any(output.role == "readme" for output in case.outputs)
+    said = ["README.txt among the released files says how the faces were changed."] if notice else []
+    unsaid = [] if notice else ["No file is released, so none carries a notice."]
+    if case.media_mark is not None:
+        said.append(f"Every video carries a machine-readable mark: {wording.annex('files')}.")
+    elif case.kind == "audit":
+        unsaid.append("Whether the videos carry a machine-readable mark.")
+    else:
+        unsaid.append("No machine-readable mark was written into the videos.")
+    return Quote(measured=" ".join(said), missing=" ".join(unsaid))
 
 
 def donors(case: CaseRecord) -> Quote:

@@ -14,15 +14,8 @@ from cryptography.hazmat.primitives import serialization
 
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
-from deid_audit.certificate.keys import (
-    CERTIFICATE_FILE_NAME,
-    KEY_FILE_NAME,
-    NewKey,
-    Signer,
-    ephemeral_signer,
-    load_signer,
-    new_key,
-)
+from deid_audit.certificate.key_files import CERTIFICATE_FILE_NAME, KEY_FILE_NAME
+from deid_audit.certificate.keys import NewKey, Signer, ephemeral_signer, load_signer, new_key
 from deid_audit.certificate.stamp import stamp_style
 from deid_audit.certificate.strings import TEXT
 from deid_audit.errors import SignatureError

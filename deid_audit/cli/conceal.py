@@ -13,6 +13,8 @@ from deid_audit.cli.options import (
     Force,
     Json,
     LogFolder,
+    MediaKeyFile,
+    MediaPassphraseFile,
     PassphraseFile,
     SignerFile,
     SubjectPhoto,
@@ -21,7 +23,7 @@ from deid_audit.cli.options import (
     print_json,
 )
 from deid_audit.cli.report import document as audit_document
-from deid_audit.cli.report import load_signer_of, progress_on_stderr
+from deid_audit.cli.report import load_signer_of, media_signer_of, progress_on_stderr
 from deid_audit.cli.report import print_result as print_audit
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def conceal(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    c2pa: MediaKeyFile = None,
+    c2pa_passphrase_file: MediaPassphraseFile = None,
     context: ContextFile = None,
     device: Device = "auto",
     thorough: Thorough = False,
@@ -71,10 +75,15 @@ def conceal(
         video=video, method=method, out=out, certificate=certificate,
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        context=context,
+        context=context, c2pa=c2pa, c2pa_passphrase_file=c2pa_passphrase_file,
         device=device, thorough=thorough, log=log, force=force,
     )  # fmt: skip
-    result = conceal_pipeline(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
+    result = conceal_pipeline(
+        settings,
+        signer=load_signer_of(settings),
+        media_signer=media_signer_of(settings),
+        progress=progress_on_stderr(),
+    )
     if as_json:
         print_json(document(result))
     else:

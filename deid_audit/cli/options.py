@@ -21,6 +21,25 @@ PassphraseFile = Annotated[
         help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt.",
     ),
 ]
+MediaKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa",
+        metavar="P12|PEM",
+        readable=False,
+        help="Mark each video as made by a machine (C2PA), signed with this media key; see: keys new --role media. Its "
+        "certificate's name stands in every video. Needs: pip install deid-audit[c2pa].",
+    ),
+]
+MediaPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="The media key's passphrase; else DEID_AUDIT_C2PA_PASSPHRASE or a prompt.",
+    ),
+]
 ContextFile = Annotated[
     Path | None,
     typer.Option(

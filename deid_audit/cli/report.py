@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deid_audit.certificate.keys import Signer
+    from deid_audit.certificate.media_keys import MediaSigner
     from deid_audit.findings import Explanation
     from deid_audit.pipeline.concluding import CurvePoint, JobResult
     from deid_audit.progress import Progress
@@ -46,6 +47,24 @@ def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") ->
         return None
     passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
     return load_signer(settings.signer, passphrase, datetime.now(UTC))
+
+
+def media_signer_of(settings: "RunSettings | ConcealSettings") -> "MediaSigner | None":
+    """Who marks the videos, None where no mark was asked for; asks for the passphrase where it is not given."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from deid_audit.certificate.media_keys import load_media_signer  # noqa: PLC0415
+    from deid_audit.cli.passphrase import MEDIA_VARIABLE, read_passphrase  # noqa: PLC0415
+
+    if settings.c2pa is None:
+        return None
+    passphrase = read_passphrase(
+        settings.c2pa_passphrase_file,
+        prompt="Passphrase of the media key (--c2pa)",
+        variable=MEDIA_VARIABLE,
+        option="--c2pa-passphrase-file",
+    )
+    return load_media_signer(settings.c2pa, passphrase, datetime.now(UTC))
 
 
 def references_passphrase_of(settings: "RunSettings | AuditSettings") -> bytes | None:

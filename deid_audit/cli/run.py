@@ -18,6 +18,8 @@ from deid_audit.cli.options import (
     KeepReferences,
     Keypoints,
     LogFolder,
+    MediaKeyFile,
+    MediaPassphraseFile,
     OutFolder,
     PassphraseFile,
     Preset,
@@ -31,7 +33,7 @@ from deid_audit.cli.options import (
     Thorough,
     TrainSeconds,
 )
-from deid_audit.cli.report import perform, references_passphrase_of
+from deid_audit.cli.report import media_signer_of, perform, references_passphrase_of
 
 
 def run(
@@ -75,6 +77,8 @@ def run(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    c2pa: MediaKeyFile = None,
+    c2pa_passphrase_file: MediaPassphraseFile = None,
     context: ContextFile = None,
     device: Device = "auto",
     preset: Preset = "auto",
@@ -104,11 +108,13 @@ def run(
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
         policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        context=context,
+        context=context, c2pa=c2pa, c2pa_passphrase_file=c2pa_passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
         keypoints=(keypoints,), log=log, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
-    job = functools.partial(run_pipeline, references_passphrase=references_passphrase_of(settings))
+    job = functools.partial(
+        run_pipeline, references_passphrase=references_passphrase_of(settings), media_signer=media_signer_of(settings)
+    )
     raise typer.Exit(perform(job, settings, as_json=as_json))

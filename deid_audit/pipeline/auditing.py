@@ -14,7 +14,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
-from deid_audit.findings import not_measured
+from deid_audit.findings import MediaMark, not_measured
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import (
@@ -62,9 +62,12 @@ def audit(
     progress: Progress,
     clock: Callable[[], datetime] = now,
     made_with: str | None = None,
+    media_mark: MediaMark | None = None,
     references_passphrase: bytes | None = None,
 ) -> JobResult:
     """The whole audit; `made_with` says how the videos were made, when it was this tool that covered the faces.
+
+    `media_mark` is the mark that it then put into them.
 
     `references_passphrase` is for what is kept for a recheck, where that was asked for.
 
@@ -145,6 +148,7 @@ def audit(
             ),
             making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
             timer=timer,
+            media_mark=media_mark,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result

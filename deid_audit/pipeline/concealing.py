@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.errors import NotCovered, NotEnoughFaces
 from deid_audit.faces.track import METHOD_TEXT as FACES_METHOD
 from deid_audit.faces.track import VideoFaces
@@ -24,12 +25,14 @@ from deid_audit.pipeline.cast import find_faces
 from deid_audit.pipeline.concluding import JobResult
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.job import now
+from deid_audit.pipeline.marking import marker_for
 from deid_audit.pipeline.rendering import region_of
 from deid_audit.pipeline.staging import interruptible, staged_file
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import METHODS, release_box
 from deid_audit.settings import AuditSettings, ConcealSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.video.marking import METHOD_TEXT as MARK_METHOD
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import METHOD_TEXT as WRITER_METHOD
 from deid_audit.video.writer import check_same_timing, write_video
@@ -53,11 +56,16 @@ class Concealed:
 
 
 def conceal(
-    settings: ConcealSettings, *, signer: Signer | None, progress: Progress, clock: Callable[[], datetime] = now
+    settings: ConcealSettings,
+    *,
+    signer: Signer | None,
+    progress: Progress,
+    clock: Callable[[], datetime] = now,
+    media_signer: MediaSigner | None = None,
 ) -> Concealed:
-    """Covers every face of one video.
+    """Covers every face of one video; `media_signer` marks the file, where that was asked for.
 
-    1. Find the faces.  2. Cover and write.  3. Search the written file with another family of detectors.  4. On
+    1. Find the faces.  2. Cover, write and mark.  3. Search the written file with another family of detectors.  4. On
     request, audit it against the original by a policy.
 
     Raises:
@@ -66,12 +74,15 @@ def conceal(
         DeidAuditError: with the exit code and the next step; in every case nothing is left at `settings.out`.
     """
     device = pick_device(settings.device)
+    marker = marker_for("conceal", media_signer)
     with interruptible(), ExitStack() as stack:
         unfinished = stack.enter_context(staged_file(settings.out, force=settings.force))
         source = open_video(settings.video, label="the video")
         prepare_runtime(device)
         engines = load_engines(device, thorough=settings.thorough)
         ledger = _cover(source, unfinished.path, settings.method, engines, progress)
+        if marker is not None:  # without a title: the name of this file is anybody's, and may be changed
+            marker.mark(unfinished.path, label="the covered video")
         written = open_video(unfinished.path, label="the covered video")
         check_same_timing(source, written)
         _search(written, ledger, engines, progress)
@@ -95,7 +106,8 @@ def conceal(
                 signer=signer,
                 progress=progress,
                 clock=clock,
-                made_with=f"{METHOD_TEXT.format(method=settings.method)} {WRITER_METHOD}",
+                made_with=_method(settings.method, marked=marker is not None),
+                media_mark=marker.record if marker is not None else None,
             )
             unfinished.keep = certified.case.outputs_folder == "release"
     return Concealed(
@@ -105,6 +117,12 @@ def conceal(
         states=count_states(ledger),
         certified=certified,
     )
+
+
+def _method(method: str, *, marked: bool) -> str:
+    """How the file was made, for its certificate."""
+    said = f"{METHOD_TEXT.format(method=method)} {WRITER_METHOD}"
+    return f"{said} {MARK_METHOD}" if marked else said
 
 
 def _cover(source: SourceVideo, path: Path, method: str, engines: Engines, progress: Progress) -> Sequence[LedgerFrame]:

@@ -22,6 +22,7 @@ from deid_audit.findings import (
     Figure,
     FigureDigest,
     Measurement,
+    MediaMark,
     StageRecord,
     VideoFacts,
 )
@@ -115,10 +116,12 @@ def conclude(
     timer: Timer,
     learning_curve: Sequence[CurvePoint] = (),
     from_pack: bool = False,
+    media_mark: MediaMark | None = None,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
+    `media_mark` is the mark in the videos, where this tool wrote one.
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
@@ -160,6 +163,7 @@ def conclude(
         figures=_digests(figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
         context=job.context,
+        media_mark=media_mark,
         log_checkpoint=job.journal.checkpoint(),
     )
     with job.progress.step("issuing the certificate", 1) as step:

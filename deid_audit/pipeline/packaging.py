@@ -2,7 +2,7 @@
 
 Comes after the verdict, before the statement, which names every file written here. The bag (RFC 8493) holds the videos
 and what an RO-Crate says of them under data/, and beside it words for people, a script, and checksums. The same videos,
-case and time give the same bytes; no name of a person or an institution is in them.
+case and time give the same bytes; no name of a person or an institution is written into them here.
 """
 
 import mimetypes

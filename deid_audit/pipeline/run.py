@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import align, track
 from deid_audit.findings import ErasureRecord, Measurement, measured
@@ -28,6 +29,7 @@ from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import backend_for
+from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
@@ -43,7 +45,7 @@ from deid_audit.settings import RunSettings
 from deid_audit.swap import prior, train
 from deid_audit.swap.convert import rebuild_face
 from deid_audit.vault import Vault
-from deid_audit.video import reader, writer
+from deid_audit.video import marking, reader, writer
 from deid_audit.video.reader import SourceVideo, open_video
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
@@ -55,8 +57,11 @@ def run(
     progress: Progress,
     clock: Callable[[], datetime] = now,
     references_passphrase: bytes | None = None,
+    media_signer: MediaSigner | None = None,
 ) -> JobResult:
     """The whole job; `references_passphrase` is for what is kept for a recheck, where that was asked for.
+
+    `media_signer` marks the written videos, where that was asked for.
 
     0. Refuse what cannot work: policy, output folder, device, unreadable videos.  1. Find faces, name the subject.
     2. Train the pair.  3. Render.  4. Measure the written files.  5. Destroy.  6. Judge.  7. Issue.
@@ -67,6 +72,7 @@ def run(
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     keypoints = backend_for(settings.keypoints)
+    marker = marker_for("swap", media_signer)
     with (
         job.logged(),
         interruptible(),
@@ -135,6 +141,7 @@ def run(
                 engines,
                 canaries,
                 keypoints,
+                marker,
                 vault,
                 progress,
                 timer,
@@ -166,10 +173,20 @@ def run(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, subject, donor, pair, companions, settings, named_by(photo, settings.subject_tracks)),
+            making=_stages(
+                timer,
+                subject,
+                donor,
+                pair,
+                companions,
+                settings,
+                named_by(photo, settings.subject_tracks),
+                marked=marker is not None,
+            ),
             timer=timer,
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
+            media_mark=marker.record if marker is not None else None,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
@@ -202,6 +219,7 @@ def _render_and_watch(
     engines: Engines,
     canaries: Flock,
     keypoints: KeypointBackend,
+    marker: Marker | None,
     vault: Vault,
     progress: Progress,
     timer: Timer,
@@ -229,6 +247,8 @@ def _render_and_watch(
         vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
             render_video(parts, path, done, step=step, again=again)
+        if marker is not None:  # before anything looks at the file: what is certified is the marked one
+            marker.mark(path, label=f"released video {number}", title=path.name)
         released = open_video(path, label=f"released video {number}")
         writer.check_same_timing(cast.source, released)
         return done, released
@@ -275,6 +295,8 @@ def _stages(
     companions: Sequence[Companion],
     settings: RunSettings,
     named: str,
+    *,
+    marked: bool,
 ) -> list[StageRow]:
     """The stages that made the videos; the measures and what follows are the same for every job."""
     seconds = timer.seconds
@@ -283,9 +305,10 @@ def _stages(
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
     method = f"{train.METHOD_TEXT} {prior.METHOD_TEXT}" if pair.model.preset.prior else train.METHOD_TEXT
+    written = f"{writer.METHOD_TEXT} {marking.METHOD_TEXT}" if marked else writer.METHOD_TEXT
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
-        ("video", f"{reader.METHOD_TEXT} {writer.METHOD_TEXT}", seconds["reading"], {"audio": "drop"}),
+        ("video", f"{reader.METHOD_TEXT} {written}", seconds["reading"], {"audio": "drop"}),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,

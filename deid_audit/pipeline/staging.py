@@ -37,6 +37,25 @@ def interruptible(left: str = "nothing was released") -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is over: for a library that would swallow what a handler raises."""
+    caught: list[tuple[int, FrameType | None]] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: caught.append((number, frame)))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught_number, frame in caught[:1]:
+            raised = before[signal.Signals(caught_number)]
+            if callable(raised):
+                raised(caught_number, frame)
+
+
 def refuse_existing(out: Path, *, force: bool) -> None:
     """SettingsError when OUT exists, unless `force` and it is empty or an earlier output of this tool."""
     refuse_nameless(out)

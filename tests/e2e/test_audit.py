@@ -20,6 +20,7 @@ from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video, read_frames
 from tests.e2e.warm import Done, WarmCommand
 from tests.schemas import document_in
+from tests.unit.media_keys import marked_with, read_mark, require_c2pa
 
 pytestmark = pytest.mark.e2e
 FRAMES = 30
@@ -74,6 +75,7 @@ def covered(
     done = deid_audit(
         *("conceal", clips[0], "--out", folder / "covered.mp4", "--certificate", folder / "case"),
         *("--case-id", "c1", "--context", answers, "--json"),
+        *marked_with(answers.parent),
     )
     assert done.status == 0, done.stderr
     return folder, document_in(done.stdout)
@@ -100,6 +102,24 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     assert np.abs(before.astype(int) - after)[:, 350:].mean() < 3  # the body is as it was
     certificate = folder / "case" / "certificate.pdf"
     assert deid_audit("verify", certificate, "--trust", folder / "case" / "signer.crt").status == 0
+
+
+def test_the_covered_video_carries_the_mark_that_its_statement_names(covered: tuple[Path, dict]) -> None:
+    require_c2pa()
+    folder, _ = covered
+    statement = document_in((folder / "case" / "evidence.json").read_text())["predicate"]
+    store = read_mark(folder / "covered.mp4")
+    [manifest] = store["manifests"].values()
+    assert store["validation_state"] == "Valid" and "title" not in manifest
+    [action] = next(one["data"]["actions"] for one in manifest["assertions"] if one["label"] == "c2pa.actions.v2")
+    assert action["digitalSourceType"] == statement["media_mark"]["digital_source_type"]
+    assert action["digitalSourceType"].endswith("/algorithmicallyEnhanced")
+    assert statement["media_mark"]["signer"]["name"] == "Media, The hospital"
+    assert "C2PA manifest" in statement["stages"][0]["method"]
+    [residue] = [one["value"] for one in statement["measurements"] if one["metric"] == "residue.metadata_keys"]
+    assert residue == 0
+    pages = "".join(page.extract_text() for page in pypdf.PdfReader(folder / "case" / "certificate.pdf").pages)
+    assert statement["media_mark"]["signer"]["fingerprint_sha256"] in "".join(pages.split())
 
 
 def test_answers_stand_in_statement_and_certificate_and_nowhere_else(covered: tuple[Path, dict]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deid_audit.certificate.keys import new_key
+from deid_audit.certificate.media_keys import new_media_key
 from tests.e2e.warm import NOBODY, WarmCommand, arguments, assert_one_message
 
 pytestmark = pytest.mark.e2e
@@ -84,6 +85,26 @@ def test_a_bad_key_file_ends_the_run_before_it_begins(
     done = warm.run(*arguments(*clips, tmp_path / "out", *options))
     assert_one_message(done, status, message, key)
     assert "finding faces" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_a_signers_key_marks_no_video_and_a_media_key_signs_no_certificate(
+    warm: WarmCommand, clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    keys = {
+        role: make(tmp_path / "keys" / role, common_name="A", organisation=None, passphrase=b"right", now=now).key_file
+        for role, make in (("steward", new_key), ("media", new_media_key))
+    }
+    (tmp_path / "keys" / "pass").write_text("right\n")
+    for option, passphrase, role, message in (
+        ("--c2pa", "--c2pa-passphrase-file", "steward", "this key signs certificates"),
+        ("--signer", "--passphrase-file", "media", "this is a media key"),
+    ):
+        options = (option, keys[role], passphrase, tmp_path / "keys" / "pass")
+        done = warm.run(*arguments(*clips, tmp_path / "out", *options))
+        assert_one_message(done, 1, message, keys[role])
+        assert "finding faces" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 

@@ -1,6 +1,7 @@
 """`donor prepare` and a run with its pack, at half size and with a few steps: enough for every stage to do its work."""
 
 import io
+import json
 import signal
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from deid_audit.digests import sha256_file
 from tests.e2e.warm import Done, WarmCommand, arguments, assert_one_message
 from tests.schemas import document_in
+from tests.unit.media_keys import marked_with, read_mark
 
 pytestmark = pytest.mark.e2e
 LICENCE, CONSENT = "public domain (NASA)", "agreed to be shown"
@@ -74,7 +76,8 @@ def test_a_run_with_a_pack_needs_no_donor_video_and_says_so(
     pack.chmod(0o444)
     twin = tmp_path / "twin.pack"
     twin.write_bytes(pack.read_bytes())
-    done = warm.run(*arguments(clips[0], pack, out, "--donor", twin, "--json"))
+    (tmp_path / "keys").mkdir()
+    done = warm.run(*arguments(clips[0], pack, out, "--donor", twin, "--json", *marked_with(tmp_path / "keys")))
     assert done.status == 3, done.stderr
     assert "donor's pack 1 of 2 was taken (pack 1: identity " in done.stderr
     assert "donor video" not in done.stderr
@@ -94,6 +97,12 @@ def test_a_run_with_a_pack_needs_no_donor_video_and_says_so(
     assert case["erasure"]["checks"] and all(check["holds"] for check in case["erasure"]["checks"])
     weights = [np.load(io.BytesIO(data)) for name, data in parts_of(pack).items() if name.startswith("weights/")]
     assert all(array.any() for array in weights if array.ndim > 1)
+    if case["media_mark"] is not None:  # the extra [c2pa] is there
+        [video] = (out / "withheld").iterdir()
+        [manifest] = read_mark(video)["manifests"].values()
+        assert manifest["title"] == video.name and "ingredients" not in manifest
+        assert "compositeSynthetic" in json.dumps(manifest)
+        assert case["media_mark"]["digital_source_type"].endswith("/compositeSynthetic")
 
 
 def test_a_damaged_pack_and_another_preset_are_refused_before_any_work(

@@ -9,10 +9,20 @@ import pytest
 from deid_audit.answers import Answer
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.questions import QUESTIONS, Part, parts_of
+from deid_audit.certificate.strings import TEXT
 from deid_audit.context import FIELDS
+from deid_audit.evidence import build_statement, parse_statement
 from deid_audit.findings import CaseRecord, JobKind, Outcome, StageRecord, measured, not_measured
 from deid_audit.policy import judge, load_policy
-from tests.fakes import make_case, make_erasure, make_measurements, make_outputs, make_policy, make_rule
+from tests.fakes import (
+    make_case,
+    make_erasure,
+    make_measurements,
+    make_media_mark,
+    make_outputs,
+    make_policy,
+    make_rule,
+)
 from tests.unit.certificates import ISSUED
 
 M, A, N = "measured", "answered", "not assessed"
@@ -125,6 +135,28 @@ def test_destruction_is_claimed_for_what_was_destroyed(kind: JobKind) -> None:
 def test_nothing_released_carries_no_notice_and_no_donor_is_no_donor() -> None:
     case = make_case(outputs=make_outputs({"a.mp4": b"1"}), donors=())
     assert M not in kinds(case)[14] and M not in kinds(case)[13]
+
+
+def test_a_mark_is_told_of_where_this_tool_wrote_one_and_never_claimed_of_another_tools_videos() -> None:
+    marked = {part.kind: part.text for part in annex(make_case(media_mark=make_media_mark()))[14]}
+    assert "carries a machine-readable mark: annex F" in marked[M] and "mark was written" not in str(marked)
+    without = [part.text for part in annex(make_case())[14] if part.kind == N]
+    assert "No machine-readable mark was written into the videos." in without
+    others = annex(make_case(kind="audit"))[14]
+    assert "Whether the videos carry a machine-readable mark." in [part.text for part in others if part.kind == N]
+
+
+def test_the_annex_of_files_says_what_the_mark_says_whose_it_is_and_what_it_is_not() -> None:
+    mark = make_media_mark()
+    case = make_case(media_mark=mark, figures=())
+    assert parse_statement(build_statement(case)).media_mark == mark
+    pages = pypdf.PdfReader(io.BytesIO(render_certificate(case, b"{}", [], issued_at=ISSUED))).pages
+    text = "".join("".join(page.extract_text() for page in pages).split())
+    for words in ("“compositeSynthetic”", mark.signer.name, mark.signer.fingerprint_sha256, TEXT["mark_limits"]):
+        assert "".join(words.split()) in text
+    plain = make_case(figures=())
+    pages = pypdf.PdfReader(io.BytesIO(render_certificate(plain, b"{}", [], issued_at=ISSUED))).pages
+    assert TEXT["mark"] not in "".join(page.extract_text() for page in pages)
 
 
 def test_what_a_donors_pack_says_of_itself_is_an_answer() -> None:

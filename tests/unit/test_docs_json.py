@@ -21,6 +21,7 @@ from deid_audit.answers import Answer, RequiredAnswer
 from deid_audit.certificate.checking import SignedBy
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import load_signer
+from deid_audit.certificate.media_keys import load_media_signer
 from deid_audit.cli.approve import _document as approve_document
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
@@ -30,6 +31,7 @@ from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.cli.withdraw import document as withdraw_document
+from deid_audit.errors import SignatureError
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
 from deid_audit.ledger import State
@@ -294,6 +296,19 @@ def test_keys_new_says_what_it_made_and_not_the_passphrase(tmp_path: Path) -> No
     assert document["not_after"] == info.not_after
     assert b"BEGIN CERTIFICATE" in Path(document["certificate_file"]).read_bytes()
     assert PASSPHRASE not in result.output
+
+
+def test_keys_new_makes_a_media_key_that_marks_and_signs_no_certificate(tmp_path: Path) -> None:
+    words = ["keys", "new", "--role", "media", "--out", str(tmp_path / "k"), "--json"]
+    result = CliRunner().invoke(build_app(), words, env={"DEID_AUDIT_PASSPHRASE": PASSPHRASE})
+    document = json.loads(result.stdout)
+    assert_fits(document)
+    assert document["name"] == "deid-audit media key"
+    now, key = ISSUED.now(ISSUED.tzinfo), Path(document["key_file"])
+    info = load_media_signer(key, PASSPHRASE.encode(), now).info
+    assert (document["fingerprint_sha256"], document["not_after"]) == (info.fingerprint_sha256, info.not_after)
+    with pytest.raises(SignatureError, match="media key"):
+        load_signer(key, PASSPHRASE.encode(), now)
 
 
 def test_an_error_prints_no_document(tmp_path: Path) -> None:

@@ -103,6 +103,15 @@ def test_every_library_that_is_asked_for_is_looked_at() -> None:
     assert {one.name for one in installation.LIBRARIES} == wanted == set(asked_for())
 
 
+def test_the_extra_is_told_and_never_missed() -> None:
+    asked = asked_for("c2pa")[installation.MARKING]
+    absent = installation.judge_marks(None, asked)
+    assert (absent.status, absent.needed_by) == ("ok", ()) and "--c2pa is refused" in absent.found
+    assert "c2pa-python" in absent.mend
+    assert installation.judge_marks("0.38.1", asked).found == "c2pa-python 0.38.1, for --c2pa"
+    complains(installation.judge_marks("0.37.2", asked), "warning")
+
+
 def test_numpy_2() -> None:
     numpy = installation.LIBRARIES[0]
     finding = installation.judge_version(numpy, "2.1.3", asked_for()["numpy"])

@@ -138,7 +138,7 @@ OPTIONAL = {
     *("value", "sample_size", "noise_floor", "absent", "not_measured_because", "method", "detail", "settings"),
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
     *("interval", "no_interval_because", "bound", "if_missed"),
-    *("answers", "context", "allowed", "answer", "log_checkpoint", "references_kept"),
+    *("answers", "context", "allowed", "answer", "log_checkpoint", "references_kept", "media_mark"),
 }
 FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
 

@@ -84,6 +84,12 @@ def test_other_donors_and_swap_everyone_belong_together() -> None:
             make_settings(**GOOD, **change)
 
 
+def test_a_passphrase_for_no_media_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--c2pa-passphrase-file needs --c2pa"):
+        make_settings(**GOOD, c2pa_passphrase_file=Path("p"))
+    assert make_settings(**GOOD, c2pa=Path("k.p12"), c2pa_passphrase_file=Path("p")).c2pa == Path("k.p12")
+
+
 def test_answers_without_a_certificate_have_nowhere_to_stand() -> None:
     asked: dict[str, Any] = {
         "video": Path("v.mp4"), "out": Path("o.mp4"), "policy": "concealment", "case_id": "case-1",

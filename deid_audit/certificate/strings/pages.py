@@ -160,6 +160,14 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "role": "Role",
     "digest": "sha256",
     "files_left_out": "{count} more files are listed in the attached statement.",
+    "mark": "The mark in the videos",
+    "mark_says": "Every video carries a C2PA mark for machines. It says “{type}” in IPTC's words ({uri}), and is "
+    "signed with another key than this certificate: that of {name}, certificate fingerprint (sha256) {digest}, valid "
+    "until {until}.",
+    "mark_limits": "The mark falls off, without a trace, where a video is written into another container or encoded "
+    "again, so a video without it may still be one of these. It says nothing about what was measured and does not "
+    "replace this certificate: what binds are the digests above. It holds random values, so the same run again gives "
+    "the same pictures in other bytes.",
     "videos": "The videos in numbers",
     "video": "Video",
     "pixels": "Size, px",

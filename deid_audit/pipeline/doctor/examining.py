@@ -80,6 +80,11 @@ def probes(worker: Worker) -> Iterator[Probe]:
         fact("load", module=module)
         return []
 
+    def marks() -> list[Finding]:
+        if installed(installation.MARKING):
+            fact("load", module="c2pa")
+        return [installation.marks()]
+
     yield Probe(area="machine", name="processor", look=lambda: [machine.processor()])
     yield Probe(area="machine", name="device", look=device, needed_by=VIDEO, library="torch")
     yield Probe(area="machine", name="preset", look=preset, needed_by=("run", "demo"), library="torch")
@@ -104,6 +109,7 @@ def probes(worker: Worker) -> Iterator[Probe]:
         needed_by=VIDEO,
         library="av",
     )
+    yield Probe(area="video", name="marks", look=marks, library=installation.MARKING)
     yield Probe(area="model files", name="model files", look=installation.models, needed_by=VIDEO)
     yield Probe(area="certificate", name="fonts", look=lambda: [installation.fonts()], needed_by=LAYING_OUT)
     yield Probe(

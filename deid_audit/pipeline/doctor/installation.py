@@ -15,6 +15,7 @@ from deid_audit.pipeline.doctor.report import CHECKING, COMMANDS, ISSUING, LAYIN
 from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, installed
 from deid_audit.vision.models import ALL_MODELS, PinnedModel, model_path
 
+MARKING = "c2pa-python"
 _OPENCV = ("opencv-python", "opencv-contrib-python")
 _HEADLESS = ("opencv-python-headless", "opencv-contrib-python-headless")
 
@@ -94,6 +95,30 @@ def judge_version(library: Library, found: str | None, asked: Requirement) -> Fi
         means="deid-audit was tested with the versions it asks for and with no other",
         mend=pip(str(asked)),
         needed_by=needed_by,
+    )
+
+
+def marks() -> Finding:
+    """The extra that marks videos (`--c2pa`)."""
+    return judge_marks(installed(MARKING), asked_for("c2pa")[MARKING])
+
+
+def judge_marks(found: str | None, asked: Requirement) -> Finding:
+    """Nothing is missing without it: one option of two commands is refused."""
+    name, area = "marks", "video"
+    if found is None:
+        return Finding(
+            area=area, name=name, status="ok", found="no extra [c2pa]: --c2pa is refused", mend=pip(str(asked))
+        )
+    if asked.met_by(found):
+        return Finding(area=area, name=name, status="ok", found=f"{MARKING} {found}, for --c2pa")
+    return Finding(
+        area=area,
+        name=name,
+        status="warning",
+        found=f"{MARKING} {found}, but {asked.bounds} is needed",
+        means="deid-audit marks videos (--c2pa) with the versions it was tested with",
+        mend=pip(str(asked)),
     )
 
 

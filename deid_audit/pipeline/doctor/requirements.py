@@ -51,9 +51,15 @@ def parse(line: str) -> Requirement:
     return Requirement(name=match[1], bounds=match[2])
 
 
-def asked_for() -> dict[str, Requirement]:
-    """By name, what deid-audit needs to work; development tools are left out."""
-    needed = (parse(line) for line in requires("deid-audit") or () if ";" not in line)
+def asked_for(extra: str = "") -> dict[str, Requirement]:
+    """By name, what deid-audit needs to work, or what one of its extras adds; development tools are an extra, too.
+
+    >>> "numpy" in asked_for(), "pytest" in asked_for(), "pytest" in asked_for("dev")
+    (True, False, True)
+    """
+    wanted = f"extra=='{extra}'" if extra else ""
+    lines = (line.replace('"', "'").replace(" ", "").partition(";") for line in requires("deid-audit") or ())
+    needed = (parse(line) for line, _, condition in lines if condition == wanted)
     return {one.name: one for one in needed}
 
 
