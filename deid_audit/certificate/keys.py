@@ -5,7 +5,7 @@ PDF; a passphrase comes in as bytes and is never kept.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
+from deid_audit.signing_keys import USABLE_KEYS, CertifiedKey, usable
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 KEY_FILE_NAME = "signer.p12"
 CERTIFICATE_FILE_NAME = "signer.crt"
 KEY_VALIDITY = timedelta(days=730)
@@ -28,13 +28,11 @@ _MAKE_ONE = "make a key with: deid-audit keys new --out DIR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
+class Signer(CertifiedKey):
     """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it."""
 
     info: SignerInfo
-    certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
-    private_key: SigningKey = field(repr=False)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -134,8 +132,7 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
             next_step="put the key and its own certificate into one file",
         )
     certificate = own[0]
-    _require_valid_now(certificate, now)
-    _require_signing_usage(certificate)
+    require_fit_to_sign(certificate, now)
     return Signer(
         info=describe_certificate(certificate, verified_issuer=True),
         certificate=certificate,
@@ -244,17 +241,24 @@ def _key_block(data: bytes) -> bytes:
     return data[start : end + len(b"PRIVATE KEY-----")] + b"\n" if end > 0 else b""
 
 
-def _require_pdf_key(key: object) -> SigningKey:
-    """P-256, P-384 and RSA from 2048 bits: the keys whose PDF signatures common viewers check."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+def _require_pdf_key(key: object) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) and usable(key.public_key()):
         return key
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
-        return key
-    kind = type(key).__name__.removesuffix("PrivateKey")
-    raise SignatureError(
+    raise refused_key(type(key).__name__.removesuffix("PrivateKey"))
+
+
+def refused_key(kind: str) -> SignatureError:
+    """What is said of a key of a kind that may not sign."""
+    return SignatureError(
         f"a key of this type ({kind}) is refused: PDF viewers cannot check its signatures, or it is too weak",
-        next_step="use ECDSA P-256 or P-384, or RSA of at least 2048 bits; " + _MAKE_ONE,
+        next_step=f"use {USABLE_KEYS}; {_MAKE_ONE}",
     )
+
+
+def require_fit_to_sign(certificate: x509.Certificate, now: datetime) -> None:
+    """Raises SignatureError for a certificate that is not valid at `now`, or not meant for signatures."""
+    _require_valid_now(certificate, now)
+    _require_signing_usage(certificate)
 
 
 def _require_valid_now(certificate: x509.Certificate, now: datetime) -> None:

@@ -17,7 +17,7 @@ from deid_audit.certificate import readiness
 from deid_audit.certificate.document import APT_COMMAND
 from deid_audit.cli import doctor as cli
 from deid_audit.errors import StageError
-from deid_audit.pipeline.doctor import examining, facts, installation, judging, machine, mending
+from deid_audit.pipeline.doctor import examining, facts, installation, judging, machine, mending, requirements
 from deid_audit.pipeline.doctor.report import COMMANDS, VIDEO, DoctorReport, Finding, StepResult
 from deid_audit.pipeline.doctor.requirements import asked_for, parse
 from deid_audit.pipeline.doctor.self_test import STEP_LIST, run_steps
@@ -110,6 +110,23 @@ def test_numpy_2() -> None:
     assert "2.1.3" in finding.found and "numpy==1.26.4" in finding.mend and "run" in finding.needed_by
     complains(installation.judge_version(numpy, None, asked_for()["numpy"]), "missing")
     assert installation.judge_version(numpy, "1.26.4", asked_for()["numpy"]).status == "ok"
+
+
+def test_a_library_that_only_tokens_need() -> None:
+    asked = parse("python-pkcs11<0.10,>=0.9.3")
+    there = installation.judge_token_library("0.9.5", asked)
+    assert (there.status, there.found) == ("ok", "0.9.5: keys on tokens can sign")
+    missing = installation.judge_token_library(None, asked)
+    assert missing.status == "ok" and "no token" in missing.found and "pip install" in missing.found
+    complains(installation.judge_token_library("0.8.1", asked), "warning")
+
+
+def test_an_extra_is_what_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["numpy==1.26.4", 'python-pkcs11<0.10,>=0.9.3; extra == "pkcs11"', 'pytest>=9; extra == "dev"']
+    monkeypatch.setattr(requirements, "requires", lambda _: lines)
+    assert [str(one) for one in requirements.extra("pkcs11")] == ["python-pkcs11<0.10,>=0.9.3"]
+    assert [one.name for one in installation.extras()] == ["python-pkcs11"]
+    assert set(asked_for()) == {"numpy"}
 
 
 @pytest.mark.parametrize(

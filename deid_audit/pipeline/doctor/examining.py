@@ -88,6 +88,7 @@ def probes(worker: Worker) -> Iterator[Probe]:
     yield Probe(area="machine", name="clock", look=lambda: [machine.clock()])
     yield Probe(area="software", name="python", look=lambda: [installation.python()])
     yield Probe(area="software", name="libraries", look=installation.versions, needed_by=VIDEO)
+    yield Probe(area="software", name="extras", look=installation.extras)
     for library in installation.LIBRARIES:
         if library.module is not None:
             yield Probe(

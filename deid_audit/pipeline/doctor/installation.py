@@ -12,7 +12,7 @@ from deid_audit.certificate.readiness import unusable_fonts
 from deid_audit.errors import DeidAuditError
 from deid_audit.pipeline.doctor.mending import pip
 from deid_audit.pipeline.doctor.report import CHECKING, COMMANDS, ISSUING, LAYING_OUT, SIGNING, VIDEO, Finding
-from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, installed
+from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, extra, installed
 from deid_audit.vision.models import ALL_MODELS, PinnedModel, model_path
 
 _OPENCV = ("opencv-python", "opencv-contrib-python")
@@ -94,6 +94,28 @@ def judge_version(library: Library, found: str | None, asked: Requirement) -> Fi
         means="deid-audit was tested with the versions it asks for and with no other",
         mend=pip(str(asked)),
         needed_by=needed_by,
+    )
+
+
+def extras() -> list[Finding]:
+    """Libraries that deid-audit works without, and what it cannot do then."""
+    return [judge_token_library(installed(one.name), one) for one in extra("pkcs11")]
+
+
+def judge_token_library(found: str | None, asked: Requirement) -> Finding:
+    """Keys on tokens need it; whoever signs with a key file lacks nothing."""
+    if found is None:
+        said = f"not installed (optional): only key files sign, no token; {pip(str(asked))}"
+        return Finding(area="software", name=asked.name, status="ok", found=said)
+    if asked.met_by(found):
+        return Finding(area="software", name=asked.name, status="ok", found=f"{found}: keys on tokens can sign")
+    return Finding(
+        area="software",
+        name=asked.name,
+        status="warning",
+        found=f"{found}, but {asked.bounds} is needed",
+        means="keys on tokens (--signer pkcs11:...) were not tested with this version",
+        mend=pip(str(asked)),
     )
 
 

@@ -57,6 +57,14 @@ def asked_for() -> dict[str, Requirement]:
     return {one.name: one for one in needed}
 
 
+def extra(name: str) -> tuple[Requirement, ...]:
+    """What an extra of deid-audit adds."""
+    lines = (line.partition(";") for line in requires("deid-audit") or ())
+    return tuple(
+        parse(line) for line, _, condition in lines if re.fullmatch(rf"extra == ['\"]{name}['\"]", condition.strip())
+    )
+
+
 def installed(name: str) -> str | None:
     """The version of a distribution, None where it is not installed."""
     try:
