@@ -76,7 +76,7 @@ def _session(uri: TokenUri, pin: str) -> Iterator[Any]:
     except ImportError:
         raise SettingsError(
             "a key on a token (pkcs11:) needs python-pkcs11, which is not installed",
-            next_step="install deid-audit with its extra: pip install 'deid-audit[pkcs11]'",
+            next_step="install deid-audit[pkcs11], that is, with its extra; deid-audit doctor prints the command",
         ) from None
     token = _token(uri)
     try:

@@ -114,18 +114,19 @@ def test_numpy_2() -> None:
 
 def test_a_library_that_only_tokens_need() -> None:
     asked = parse("python-pkcs11<0.10,>=0.9.3")
-    there = installation.judge_token_library("0.9.5", asked)
-    assert (there.status, there.found) == ("ok", "0.9.5: keys on tokens can sign")
-    missing = installation.judge_token_library(None, asked)
-    assert missing.status == "ok" and "no token" in missing.found and "pip install" in missing.found
-    complains(installation.judge_token_library("0.8.1", asked), "warning")
+    there = installation.judge_tokens("0.9.5", asked)
+    assert (there.status, there.means, there.mend) == ("ok", "", "")
+    missing = installation.judge_tokens(None, asked)
+    complains(missing, "ok")
+    assert "not installed" in missing.found and "key files can" in missing.means and "python-pkcs11" in missing.mend
+    complains(installation.judge_tokens("0.8.1", asked), "warning")
 
 
 def test_an_extra_is_what_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["numpy==1.26.4", 'python-pkcs11<0.10,>=0.9.3; extra == "pkcs11"', 'pytest>=9; extra == "dev"']
     monkeypatch.setattr(requirements, "requires", lambda _: lines)
     assert [str(one) for one in requirements.extra("pkcs11")] == ["python-pkcs11<0.10,>=0.9.3"]
-    assert [one.name for one in installation.extras()] == ["python-pkcs11"]
+    assert [one.name for one in installation.tokens()] == ["tokens"]
     assert set(asked_for()) == {"numpy"}
 
 

@@ -21,6 +21,7 @@ from deid_audit.pipeline.checks import Check, VerifyReport
 from deid_audit.pipeline.verify import read_trust, verify
 from tests.unit.certificates import ISSUED, attested, certified, signer
 from tests.unit.releases import VIDEO, lay_out, released, turn_bit
+from tests.unit.test_attestation import with_the_other_s
 
 MUTATED = {
     "attestation.dsse.json": {"attestation.readable", "attestation.same", "attestation.signed"},

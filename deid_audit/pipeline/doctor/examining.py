@@ -88,7 +88,6 @@ def probes(worker: Worker) -> Iterator[Probe]:
     yield Probe(area="machine", name="clock", look=lambda: [machine.clock()])
     yield Probe(area="software", name="python", look=lambda: [installation.python()])
     yield Probe(area="software", name="libraries", look=installation.versions, needed_by=VIDEO)
-    yield Probe(area="software", name="extras", look=installation.extras)
     for library in installation.LIBRARIES:
         if library.module is not None:
             yield Probe(
@@ -114,6 +113,7 @@ def probes(worker: Worker) -> Iterator[Probe]:
         needed_by=LAYING_OUT,
         library="weasyprint",
     )
+    yield Probe(area="certificate", name="tokens", look=installation.tokens)
     yield Probe(
         area="vault",
         name="protection",

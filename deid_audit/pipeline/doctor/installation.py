@@ -97,25 +97,22 @@ def judge_version(library: Library, found: str | None, asked: Requirement) -> Fi
     )
 
 
-def extras() -> list[Finding]:
-    """Libraries that deid-audit works without, and what it cannot do then."""
-    return [judge_token_library(installed(one.name), one) for one in extra("pkcs11")]
+def tokens() -> list[Finding]:
+    """Whether keys on tokens can sign; deid-audit works without the library that they need."""
+    return [judge_tokens(installed(one.name), one) for one in extra("pkcs11")]
 
 
-def judge_token_library(found: str | None, asked: Requirement) -> Finding:
-    """Keys on tokens need it; whoever signs with a key file lacks nothing."""
-    if found is None:
-        said = f"not installed (optional): only key files sign, no token; {pip(str(asked))}"
-        return Finding(area="software", name=asked.name, status="ok", found=said)
-    if asked.met_by(found):
-        return Finding(area="software", name=asked.name, status="ok", found=f"{found}: keys on tokens can sign")
+def judge_tokens(found: str | None, asked: Requirement) -> Finding:
+    """`ok` also where the library is not there: whoever signs with a key file lacks nothing."""
+    fits = found is not None and asked.met_by(found)
+    there = "not installed" if found is None else found if fits else f"{found}, but {asked.bounds} is needed"
     return Finding(
-        area="software",
-        name=asked.name,
-        status="warning",
-        found=f"{found}, but {asked.bounds} is needed",
-        means="keys on tokens (--signer pkcs11:...) were not tested with this version",
-        mend=pip(str(asked)),
+        area="certificate",
+        name="tokens",
+        status="ok" if found is None or fits else "warning",
+        found=f"{asked.name} (optional): {there}",
+        means="" if fits else "keys on tokens (--signer pkcs11:...) cannot be relied on to sign; key files can",
+        mend="" if fits else pip(str(asked)),
     )
 
 
