@@ -59,6 +59,7 @@ def test_each_other_form_is_refused_for_its_own_reason(text: str, words: str) ->
     [
         ("run", "--subject", "s.mp4", "--donor", "d.mp4", "--out", "out"),
         ("audit", "--original", "o.mp4", "--released", "r.mp4", "--out", "out"),
+        ("conceal", "v.mp4", "--out", "out.mp4"),
         ("approve", "certificate.pdf", "--decision", "refuse"),
     ],
     ids=lambda command: command[0],
