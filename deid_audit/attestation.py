@@ -15,23 +15,18 @@ from typing import Any
 
 import rfc8785
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives import serialization
 
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError
 from deid_audit.records import expect_keys
+from deid_audit.signing_keys import USABLE_KEYS, CertifiedKey, PublicKey, fits, public_key_of, usable
 
 METHOD_TEXT = (
     "The same statement also stands in a DSSE envelope (attestation.dsse.json), signed with the same key (SHA-256), "
     "which can be checked without reading a PDF."
 )
 ATTESTATION_FILE = "attestation.dsse.json"
-
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _KEYID = re.compile(r"[0-9a-f]{64}")
 _NEXT_KEY = "sign with a key that `deid-audit keys new` makes, or one of its kind"
@@ -91,25 +86,23 @@ def key_id(key: PublicKey | x509.Certificate) -> str:
     return sha256_bytes(_usable(key).public_bytes(serialization.Encoding.DER, spki))
 
 
-def attest(
-    payload: bytes, signers: Sequence[tuple[SigningKey, x509.Certificate]], *, kind: EnvelopeKind = ATTESTATION
-) -> bytes:
+def attest(payload: bytes, signers: Sequence[CertifiedKey], *, kind: EnvelopeKind = ATTESTATION) -> bytes:
     """The envelope around `payload`, signed by each of `signers` in their order (steward, then chair).
 
-    Raises EvidenceError where there is nobody to sign, or a key that does not belong to its certificate.
+    Raises EvidenceError where there is nobody to sign, SignatureError where a key cannot.
     """
     envelope = Envelope(payload=payload, signatures=(), kind=kind)
-    for private_key, certificate in signers:
-        envelope = _signed(envelope, private_key, certificate)
+    for signer in signers:
+        envelope = _signed(envelope, signer)
     return _checked(envelope)
 
 
-def add_signature(envelope: bytes, private_key: SigningKey, certificate: x509.Certificate) -> bytes:
+def add_signature(envelope: bytes, signer: CertifiedKey) -> bytes:
     """An attestation with one more signature, appended; an earlier one by the same key is replaced where it stands.
 
     Raises EvidenceError for an envelope that is not in its exact form, as `read_envelope` does, and as `attest` does.
     """
-    return _checked(_signed(read_envelope(envelope), private_key, certificate))
+    return _checked(_signed(read_envelope(envelope), signer))
 
 
 def read_envelope(data: bytes, kind: EnvelopeKind = ATTESTATION) -> Envelope:
@@ -144,52 +137,30 @@ def read_envelope(data: bytes, kind: EnvelopeKind = ATTESTATION) -> Envelope:
 def check_signature(envelope: Envelope, signer: PublicKey | x509.Certificate) -> bool:
     """Whether `signer` signed the envelope's payload; False also where no signature has its key's id.
 
-    ECDSA (P-256, P-384) must be in the one DER form of its numbers, RSA (from 2048 bits) is PKCS #1 v1.5; both SHA-256.
+    ECDSA (P-256, P-384) must be in the one DER form of its numbers, s the lower of the two that hold; RSA (from 2048
+    bits) is PKCS #1 v1.5; both SHA-256.
     Raises EvidenceError for a key of another type.
     """
     key, keyid = _usable(signer), key_id(signer)
     message = pae(envelope.kind.payload_type, envelope.payload)
     for one in envelope.signatures:
         if one.keyid == keyid:
-            return _fits(key, one.sig, message)
+            return fits(one.sig, message, key)
     return False
 
 
-def _fits(key: PublicKey, sig: bytes, message: bytes) -> bool:
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(sig, message, padding.PKCS1v15(), hashes.SHA256())
-            return True
-        key.verify(sig, message, ec.ECDSA(hashes.SHA256()))
-        return encode_dss_signature(*decode_dss_signature(sig)) == sig
-    except (InvalidSignature, ValueError):
-        return False
-
-
 def _usable(signer: PublicKey | x509.Certificate) -> PublicKey:
-    try:
-        key = signer.public_key() if isinstance(signer, x509.Certificate) else signer
-    except (ValueError, UnsupportedAlgorithm):
-        raise EvidenceError("the key in a signer's certificate cannot be read", next_step=_NEXT_KEY) from None
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
-        return key
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
-        return key
-    raise EvidenceError("a signer's key is neither ECDSA P-256 or P-384 nor RSA from 2048 bits", next_step=_NEXT_KEY)
+    key = public_key_of(signer) if isinstance(signer, x509.Certificate) else usable(signer)
+    if key is None:
+        raise EvidenceError(f"a signer's key cannot be read, or is not {USABLE_KEYS}", next_step=_NEXT_KEY)
+    return key
 
 
-def _signed(envelope: Envelope, private_key: SigningKey, certificate: x509.Certificate) -> Envelope:
-    message = pae(envelope.kind.payload_type, envelope.payload)
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        sig = private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-    else:
-        sig = private_key.sign(message, ec.ECDSA(hashes.SHA256()))
-    own = EnvelopeSignature(keyid=key_id(certificate), sig=sig)
+def _signed(envelope: Envelope, signer: CertifiedKey) -> Envelope:
+    sig = signer.sign(pae(envelope.kind.payload_type, envelope.payload))
+    own = EnvelopeSignature(keyid=key_id(signer.certificate), sig=sig)
     signatures = {one.keyid: one for one in envelope.signatures} | {own.keyid: own}
-    signed = Envelope(payload=envelope.payload, signatures=tuple(signatures.values()), kind=envelope.kind)
-    if not check_signature(signed, certificate):
-        raise EvidenceError("the signer's key does not belong to the signer's certificate", next_step="give both again")
-    return signed
+    return Envelope(payload=envelope.payload, signatures=tuple(signatures.values()), kind=envelope.kind)
 
 
 def _checked(envelope: Envelope) -> bytes:

@@ -310,7 +310,9 @@ class SignerInfo(Strict):
     name: str = Field(description="Name in the signer's certificate.")
     fingerprint_sha256: str = Field(description="SHA-256 of the certificate (DER), hex.")
     not_after: str = Field(description="Last valid second of the certificate, UTC.")
-    verified_issuer: bool = Field(description="Whether the key came from a file; in verify, whether it is trusted.")
+    verified_issuer: bool = Field(
+        description="Whether the key came from a file or a token; in verify, whether it is trusted."
+    )
 
 
 class MediaMark(Strict):

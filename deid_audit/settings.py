@@ -49,7 +49,7 @@ class _CaseAsked(_Asked):
     policy: str
     out: Path
     case_id: str
-    signer: Path | None = None
+    signer: str | None = None
     passphrase_file: Path | None = None
     context: Path | None = None
     thorough: bool = False

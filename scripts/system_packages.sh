@@ -1,6 +1,7 @@
 #!/bin/sh
 # Libraries that wheels cannot bring: pango for the certificate, libGL and glib for OpenCV, Python's venv.
 # As root on Debian or Ubuntu it installs what is missing; otherwise it prints the exact command and stops.
+# With "tests" also the programs that some tests run; without them those tests skip and say so.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 known=$(ldconfig -p 2>/dev/null || true)
@@ -25,6 +26,11 @@ fi
 wanted=""
 has libharfbuzz-subset.so.0 || wanted="libharfbuzz-subset0"
 
+if [ "${1:-}" = tests ]; then
+    command -v jq >/dev/null 2>&1 || wanted="$wanted jq"
+    command -v softhsm2-util >/dev/null 2>&1 || wanted="$wanted softhsm2"
+fi
+
 [ -n "$required$wanted" ] || exit 0
 command="apt-get install -y --no-install-recommends$required${wanted:+ $wanted}"
 
@@ -42,7 +48,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     fi
 fi
 if [ -z "$required" ]; then
-    echo "note: $wanted is not installed; certificates are made without it" >&2
+    echo "note: not installed, and done without: $wanted" >&2
     exit 0
 fi
 echo "deid-audit needs system libraries that are not installed. As root, run:" >&2

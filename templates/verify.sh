@@ -48,6 +48,18 @@ decode() {
     openssl base64 -A -in "$2" -out "$2.again" && cmp -s "$1" "$2.again"
 }
 
+# ECDSA: s and n - s both fit, and only the lower one is taken: anybody could turn a signature into the other one.
+lower_s() {
+    case $(openssl pkey -pubin -in "$work/key" -noout -text_pub 2>/dev/null) in
+    *prime256v1*) half=7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8 ;;
+    *secp384r1*) half=7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFE3B1A6C0FA1B96EFAC0D06D9245853BD76760CB5666294B9 ;;
+    *) return 0 ;;
+    esac
+    s=$(openssl asn1parse -inform DER -in "$work/sig" 2>/dev/null) || return 1
+    s=${s##*:}
+    [ ${#s} -lt ${#half} ] || { [ ${#s} -eq ${#half} ] && printf '%s\n%s\n' "$s" "$half" | sort -c 2>/dev/null; }
+}
+
 # --- the envelope, in its one exact form: sorted keys, no white space, nothing twice -----------------------------------
 form='length == 1 and (.[0] | type == "object" and keys == ["payload", "payloadType", "signatures"]
     and .payloadType == "application/vnd.in-toto+json" and (.payload | type) == "string"
@@ -85,10 +97,10 @@ for certificate in "$@"; do
     if [ ! -s "$work/sig.b64" ]; then
         failed "signature $number: there is none by the key of certificate $number"
     elif decode "$work/sig.b64" "$work/sig" &&
-        openssl dgst -sha256 -verify "$work/key" -signature "$work/sig" "$work/signed" >/dev/null 2>&1; then
+        openssl dgst -sha256 -verify "$work/key" -signature "$work/sig" "$work/signed" >/dev/null 2>&1 && lower_s; then
         ok "signature $number: by the key of certificate $number (sha256 $keyid)"
     else
-        failed "signature $number: does not fit the attestation"
+        failed "signature $number: does not fit the attestation, or is not in its exact form"
     fi
 done
 sort "$work/keyids" >"$work/given"

@@ -7,6 +7,10 @@ inside /Contents. So the container is rebuilt here from its validated pieces and
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography import x509 as pyca_x509
+
+from deid_audit.signing_keys import USABLE_KEYS, exact_signature, public_key_of
+
 _UPPER_HEX = frozenset(b"0123456789ABCDEF")
 _SHORT_FORM_LIMIT = 0x80
 
@@ -69,6 +73,9 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
 
     parsed = cms.ContentInfo.load(der)["content"]["signer_infos"][0]
     signer = x509.Certificate.load(certificates[0])
+    key = public_key_of(pyca_x509.load_der_x509_certificate(certificates[0]))
+    if key is None:
+        raise ValueError(f"the signer's key is not {USABLE_KEYS}")
     elliptic = signer.public_key.algorithm == "ec"
     info = cms.SignerInfo(
         {
@@ -85,7 +92,7 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
             "signature_algorithm": algos.SignedDigestAlgorithm(
                 {"algorithm": "sha256_ecdsa" if elliptic else "sha256_rsa"}
             ),
-            "signature": _canonical_signature(parsed["signature"].native, elliptic),
+            "signature": exact_signature(parsed["signature"].native, key),
         }
     )
     chain = [
@@ -112,15 +119,3 @@ def canonical_certificate(der: bytes) -> bytes:
     inner: Any = certificate["tbs_certificate"]
     signature = core.OctetBitString(certificate["signature_value"].native)
     return der_tlv(0x30, inner.dump() + inner["signature"].dump() + signature.dump())
-
-
-def _canonical_signature(signature: bytes, elliptic: bool) -> bytes:
-    """ECDSA: r and s encoded anew (RFC 3279 2.2.3); RSA signatures have one form only."""
-    if not elliptic:
-        return signature
-    from cryptography.hazmat.primitives.asymmetric.utils import (  # noqa: PLC0415
-        decode_dss_signature,
-        encode_dss_signature,
-    )
-
-    return encode_dss_signature(*decode_dss_signature(signature))

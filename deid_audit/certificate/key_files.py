@@ -5,7 +5,7 @@ The same for a signer's key and for a media key, which differ in what their cert
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from deid_audit.errors import SettingsError, SignatureError
+from deid_audit.signing_keys import USABLE_KEYS, usable
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+LocalKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 KEY_FILE_NAME = "signer.p12"
 CERTIFICATE_FILE_NAME = "signer.crt"
 
@@ -34,7 +35,7 @@ class KeyUse:
 class KeyFile:
     """What a key file holds: a usable key, its own certificate, valid now, and the other certificates."""
 
-    private_key: SigningKey
+    private_key: LocalKey = field(repr=False)
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
 
@@ -64,7 +65,7 @@ def read_key_file(path: Path, passphrase: bytes | None, now: datetime, use: KeyU
             else f"the {use.whose} file holds a key but no certificate",
             next_step="put the key and its own certificate into one file",
         )
-    _require_valid_now(own[0], now, use)
+    require_valid_now(own[0], now, use)
     return KeyFile(
         private_key=usable_key, certificate=own[0], chain=tuple(one for one in certificates if one not in own)
     )
@@ -74,7 +75,7 @@ def write_key_files(
     out: Path,
     *,
     name: str,
-    key: SigningKey,
+    key: LocalKey,
     certificate: x509.Certificate,
     above: tuple[x509.Certificate, ...],
     passphrase: bytes,
@@ -179,20 +180,22 @@ def _key_block(data: bytes) -> bytes:
     return data[start : end + len(b"PRIVATE KEY-----")] + b"\n" if end > 0 else b""
 
 
-def _require_common_key(key: object, use: KeyUse) -> SigningKey:
-    """P-256, P-384 and RSA from 2048 bits: the keys that viewers of PDFs and readers of marks can check."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+def _require_common_key(key: object, use: KeyUse) -> LocalKey:
+    if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) and usable(key.public_key()):
         return key
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
-        return key
-    kind = type(key).__name__.removesuffix("PrivateKey")
-    raise SignatureError(
+    raise refused_key(type(key).__name__.removesuffix("PrivateKey"), use)
+
+
+def refused_key(kind: str, use: KeyUse) -> SignatureError:
+    """What is said of a key of a kind that may not sign."""
+    return SignatureError(
         f"a key of this type ({kind}) is refused: viewers cannot check its signatures, or it is too weak",
-        next_step="use ECDSA P-256 or P-384, or RSA of at least 2048 bits; " + use.make_one,
+        next_step=f"use {USABLE_KEYS}; {use.make_one}",
     )
 
 
-def _require_valid_now(certificate: x509.Certificate, now: datetime, use: KeyUse) -> None:
+def require_valid_now(certificate: x509.Certificate, now: datetime, use: KeyUse) -> None:
+    """Raises SignatureError for a certificate that is not valid at `now`."""
     if now < certificate.not_valid_before_utc:
         raise SignatureError(
             f"the {use.whose} certificate is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",

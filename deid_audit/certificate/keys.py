@@ -4,7 +4,7 @@ Every way in which a key file cannot sign is refused here or in `key_files.py`, 
 signs or checks a PDF; a passphrase comes in as bytes and is never kept.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deid_audit.certificate.key_files import KeyUse, SigningKey, as_pem, read_key_file, write_key_files
+from deid_audit.certificate.key_files import KeyUse, as_pem, read_key_file, write_key_files
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
+from deid_audit.signing_keys import CertifiedKey
 
 KEY_VALIDITY = timedelta(days=730)
 _SPOT_VALIDITY = timedelta(days=365)
 _SPOT_NAME = "deid-audit key made on the spot"
-_USE = KeyUse(
+USE = KeyUse(
     whose="signer's",
     passphrase_by="--passphrase-file, DEID_AUDIT_PASSPHRASE",
     make_one="make a key with: deid-audit keys new --out DIR",
@@ -28,13 +29,11 @@ _USE = KeyUse(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
+class Signer(CertifiedKey):
     """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it."""
 
     info: SignerInfo
-    certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
-    private_key: SigningKey = field(repr=False)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -103,8 +102,8 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
         SignatureError: missing file, wrong passphrase, not a key file, foreign or unsuitable key, certificate that
             does not belong to the key, is not valid at `now`, or is not meant for signatures.
     """
-    held = read_key_file(path, passphrase, now, _USE)
-    _require_signing_usage(held.certificate)
+    held = read_key_file(path, passphrase, now, USE)
+    require_signing_usage(held.certificate)
     return Signer(
         info=describe_certificate(held.certificate, verified_issuer=True),
         certificate=held.certificate,
@@ -171,15 +170,15 @@ def _self_issue(
     )
 
 
-def _require_signing_usage(certificate: x509.Certificate) -> None:
+def require_signing_usage(certificate: x509.Certificate) -> None:
     if allows_commitment(certificate):
         return
     if is_for_mail(certificate):
         raise SignatureError(
             "this is a media key, or one for mail: it may mark videos (--c2pa) and sign no certificate",
-            next_step="give the steward's key with --signer, or " + _USE.make_one,
+            next_step="give the steward's key with --signer, or " + USE.make_one,
         )
     raise SignatureError(
         "the signer's certificate is not meant for signatures: its key usage lacks nonRepudiation",
-        next_step="ask for a certificate with key usage digitalSignature and nonRepudiation, or " + _USE.make_one,
+        next_step="ask for a certificate with key usage digitalSignature and nonRepudiation, or " + USE.make_one,
     )

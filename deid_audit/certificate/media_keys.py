@@ -4,20 +4,19 @@ A key of its own: C2PA asks for a certificate with emailProtection that names it
 with nonRepudiation, and neither key is taken for the other. What such a certificate says stands in every video.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NewType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from deid_audit.certificate.key_files import KeyUse, read_key_file, write_key_files
+from deid_audit.certificate.key_files import KeyFile, KeyUse, read_key_file, write_key_files
 from deid_audit.certificate.keys import (
     KEY_VALIDITY,
     NewKey,
-    Signer,
     allows_commitment,
     describe_certificate,
     holder,
@@ -26,14 +25,20 @@ from deid_audit.certificate.keys import (
     usage_of,
 )
 from deid_audit.errors import SignatureError
+from deid_audit.findings import SignerInfo
 
-MediaSigner = NewType("MediaSigner", Signer)
-"""Who marks videos: has the form of a signer of certificates and is never taken for one."""
 _USE = KeyUse(
     whose="media",
     passphrase_by="--c2pa-passphrase-file, DEID_AUDIT_C2PA_PASSPHRASE",
     make_one="make a key with: deid-audit keys new --role media --out DIR",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSigner(KeyFile):
+    """Who marks videos: never taken for a signer of certificates. `info` is what a statement says about it."""
+
+    info: SignerInfo
 
 
 def new_media_key(out: Path, *, common_name: str, organisation: str | None, passphrase: bytes, now: datetime) -> NewKey:
@@ -105,10 +110,9 @@ def load_media_signer(path: Path, passphrase: bytes | None, now: datetime) -> Me
             next_step="ask for a certificate with key usage digitalSignature and extended key usage emailProtection, "
             "or " + _USE.make_one,
         )
-    signer = Signer(
+    return MediaSigner(
         info=describe_certificate(held.certificate, verified_issuer=True),
         certificate=held.certificate,
         chain=held.chain,
         private_key=held.private_key,
     )
-    return MediaSigner(signer)

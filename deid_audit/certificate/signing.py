@@ -134,8 +134,9 @@ def _rectangle(reader: Any, field_name: str) -> tuple[float, float, float, float
 
 def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime, style: Any) -> Any:
     """pyHanko's PdfSigner with the clock as a parameter: its own reads the machine's."""
-    from asn1crypto import keys, x509  # noqa: PLC0415
-    from pyhanko.sign.signers import PdfSigner, SimpleSigner  # noqa: PLC0415
+    from asn1crypto import x509  # noqa: PLC0415
+    from pyhanko.sign.signers import PdfSigner  # noqa: PLC0415
+    from pyhanko.sign.signers import Signer as PdfKey  # noqa: PLC0415
     from pyhanko_certvalidator.registry import SimpleCertificateStore  # noqa: PLC0415
 
     class DatedSigner(PdfSigner):  # type: ignore[misc]
@@ -144,15 +145,18 @@ def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime, style: Any) -> A
             session.system_time = signed_at
             return session
 
+    class AskedKey(PdfKey):  # type: ignore[misc]
+        """The key is asked for a signature and never handed over: it may lie on a token."""
+
+        async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+            # The rehearsal measures how much room to leave; a token shall not be asked twice for one signature.
+            return bytes(room) if dry_run else signer.sign(data)
+
     der = serialization.Encoding.DER
-    private = signer.private_key.private_bytes(der, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate = x509.Certificate.load(signer.certificate.public_bytes(der))
+    room = certificate.public_key.bit_size // 4 + 16  # enough for two numbers of that size in DER, and for RSA
     store = SimpleCertificateStore.from_certs(
         [x509.Certificate.load(certificate.public_bytes(der)) for certificate in signer.chain]
     )
-    simple = SimpleSigner(
-        signing_cert=x509.Certificate.load(signer.certificate.public_bytes(der)),
-        signing_key=keys.PrivateKeyInfo.load(private),
-        cert_registry=store,
-        embed_roots=False,
-    )
-    return DatedSigner(meta, simple, stamp_style=style)
+    asked = AskedKey(signing_cert=certificate, cert_registry=store, embed_roots=False)
+    return DatedSigner(meta, asked, stamp_style=style)

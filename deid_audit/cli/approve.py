@@ -1,6 +1,6 @@
 """`deid-audit approve`: the ethics board's chair decides on a certificate, once, with a signature of their own."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_audit.cli.options import Json, LogFolder, PassphraseFile, ReleaseFolder, Trusted, TrustFile, print_json
-from deid_audit.cli.passphrase import read_passphrase
+from deid_audit.cli.signer import named_signer
 
 if TYPE_CHECKING:
     from deid_audit.log import Event
@@ -27,7 +27,7 @@ def approve(
         Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to decide on.")
     ],
     signer: Annotated[
-        Path, typer.Option("--signer", metavar="P12|PEM", readable=False, help="The chair's key; never the steward's.")
+        str, typer.Option("--signer", metavar="P12|PEM|pkcs11:URI", help="The chair's key; never the steward's.")
     ],
     decision: Annotated[DecisionWord, typer.Option("--decision", help="What the chair signs; it stands for good.")],
     conditions: Annotated[
@@ -47,14 +47,13 @@ def approve(
     a refusal is possible (not PASSED, or past its validity), or if it was withdrawn.
     """
     from deid_audit.certificate.decisions import decision_of  # noqa: PLC0415  (heavy)
-    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
     from deid_audit.pipeline.approving import approve as run_approve  # noqa: PLC0415
     from deid_audit.pipeline.noting import note  # noqa: PLC0415
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
 
     wanted = decision_of(approves=decision is DecisionWord.APPROVE, conditions=conditions)
     trusted = read_trust(trust or [], trust_file)
-    chair = load_signer(signer, read_passphrase(passphrase_file, prompt="The chair's passphrase"), datetime.now(UTC))
+    chair = named_signer(signer, passphrase_file, whose="chair")
     done = run_approve(certificate, chair, wanted, release=release, trust=trusted)
     if unnoted := note(log, lambda: _event(done)):
         typer.echo(unnoted, err=True)

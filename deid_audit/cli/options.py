@@ -8,9 +8,13 @@ from typing import Annotated, Any
 import typer
 
 CaseId = Annotated[str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")]
-SignerFile = Annotated[
-    Path | None,
-    typer.Option("--signer", metavar="P12|PEM", readable=False, help="Who signs; without it a key made on the spot."),
+SignerKey = Annotated[
+    str | None,
+    typer.Option(
+        "--signer",
+        metavar="P12|PEM|pkcs11:URI",
+        help="Who signs: a key file, or a key on a token; without it a key made on the spot.",
+    ),
 ]
 PassphraseFile = Annotated[
     Path | None,
@@ -18,7 +22,7 @@ PassphraseFile = Annotated[
         "--passphrase-file",
         metavar="FILE",
         readable=False,
-        help="The signer's passphrase; else DEID_AUDIT_PASSPHRASE or a prompt.",
+        help="The signer's passphrase, or the token's PIN; else DEID_AUDIT_PASSPHRASE or a prompt.",
     ),
 ]
 MediaKeyFile = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deid_audit.answers import next_step
 from deid_audit.cli.options import print_json
+from deid_audit.cli.signer import named_signer
 from deid_audit.records import Outcome
 
 if TYPE_CHECKING:
@@ -37,16 +38,10 @@ def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSetti
 
 
 def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") -> "Signer | None":
-    """The signer whose key file was named; asks for the passphrase where it is not given."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
-    from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
-
+    """The signer who was named; asks for passphrase or PIN where it is not given."""
     if settings.signer is None:
         return None
-    passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
-    return load_signer(settings.signer, passphrase, datetime.now(UTC))
+    return named_signer(settings.signer, settings.passphrase_file, whose="signer")
 
 
 def media_signer_of(settings: "RunSettings | ConcealSettings") -> "MediaSigner | None":

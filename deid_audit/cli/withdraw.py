@@ -1,13 +1,12 @@
 """`deid-audit withdraw`: whoever certified or decided says that nothing is to rest on a certificate any more."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deid_audit.cli.options import Json, LogFolder, PassphraseFile, Trusted, TrustFile, print_json
-from deid_audit.cli.passphrase import read_passphrase
+from deid_audit.cli.signer import named_signer
 
 if TYPE_CHECKING:
     from deid_audit.log import Event
@@ -21,9 +20,9 @@ def withdraw(
         Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to withdraw.")
     ],
     signer: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--signer", metavar="P12|PEM", readable=False, help="The key that certified, or the chair's that decided."
+            "--signer", metavar="P12|PEM|pkcs11:URI", help="The key that certified, or the chair's that decided."
         ),
     ],
     reason: Annotated[
@@ -46,15 +45,14 @@ def withdraw(
     prevent no withdrawal. Exit status 1 if the certificate is not authentic, is withdrawn already, or this signer may
     not withdraw it.
     """
-    from deid_audit.certificate.keys import load_signer  # noqa: PLC0415  (heavy)
-    from deid_audit.pipeline.noting import note  # noqa: PLC0415
+    from deid_audit.pipeline.noting import note  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
     from deid_audit.pipeline.withdrawing import withdraw as run_withdraw  # noqa: PLC0415
     from deid_audit.status import STATUS_FILE, refuse_reason  # noqa: PLC0415
 
     refuse_reason(reason)
     trusted = read_trust(trust or [], trust_file)
-    own = load_signer(signer, read_passphrase(passphrase_file, prompt="The signer's passphrase"), datetime.now(UTC))
+    own = named_signer(signer, passphrase_file, whose="signer")
     done = run_withdraw(certificate, own, reason, trust=trusted)
     if unnoted := note(log, lambda: _event(done)):
         typer.echo(unnoted, err=True)

@@ -154,4 +154,4 @@ def _attested(folder: Path, signer: Signer, decision: Decision) -> Mapping[Path,
         envelope = path.read_bytes()
     except OSError as error:
         raise EvidenceError(f"the attestation cannot be read: {error.strerror or 'input/output error'}") from None
-    return {path: add_signature(envelope, signer.private_key, signer.certificate)}
+    return {path: add_signature(envelope, signer)}

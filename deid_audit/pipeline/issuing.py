@@ -95,7 +95,7 @@ def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Si
     statement = build_statement(case)
     unsigned = render_certificate(case, statement, figures, issued_at=issued_at)
     signed = sign_pdf(unsigned, signer, signed_at=issued_at)
-    attestation = attest(statement, [(signer.private_key, signer.certificate)])
+    attestation = attest(statement, [signer])
     (partial / STATEMENT_FILE).write_bytes(statement)
     (partial / CERTIFICATE).write_bytes(signed)
     (partial / ATTESTATION_FILE).write_bytes(attestation)

@@ -85,7 +85,7 @@ def withdraw(
                 "chair who decided",
                 next_step="give that key; where it is lost, somebody whom a trust file lists: docs/trust.md",
             )
-        envelope = attest(said.payload(), [(signer.private_key, signer.certificate)], kind=STATUS)
+        envelope = attest(said.payload(), [signer], kind=STATUS)
         done = who_withdrew(parse_status(envelope), examined, known)
         put_in_place(
             {target.with_name(STATUS_FILE): envelope},

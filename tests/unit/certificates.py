@@ -75,7 +75,7 @@ def small_page(*attachments: Attachment) -> bytes:
 
 def attested(statement: bytes) -> bytes:
     """A statement's envelope, signed with the same key as the certificates."""
-    return attest(statement, [(signer().private_key, signer().certificate)])
+    return attest(statement, [signer()])
 
 
 @cache

@@ -16,6 +16,7 @@ import rfc8785
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 from securesystemslib.dsse import Envelope as OutsideEnvelope
 from securesystemslib.exceptions import VerificationError
@@ -33,19 +34,18 @@ from deid_audit.attestation import (
     read_envelope,
 )
 from deid_audit.certificate.keys import ephemeral_signer
-from deid_audit.errors import EvidenceError
+from deid_audit.errors import EvidenceError, SignatureError
+from deid_audit.signing_keys import CertifiedKey
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAYLOAD = b'{"a":"statement"}'
 Table = dict[str, Any]
-Pair = tuple[Any, x509.Certificate]
 
 
 @cache
-def person(number: int) -> Pair:
+def person(number: int) -> CertifiedKey:
     """A P-256 key and its certificate, the same each time."""
-    one = ephemeral_signer(NOW)
-    return one.private_key, one.certificate
+    return ephemeral_signer(NOW)
 
 
 @cache
@@ -53,12 +53,13 @@ def envelope() -> bytes:
     return attest(PAYLOAD, [person(1)])
 
 
-def certified(key: Any) -> Pair:
+def certified(key: Any) -> CertifiedKey:
     """A certificate of any kind of key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "someone")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW.replace(year=2028))
-    return key, builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    certificate = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    return CertifiedKey(certificate=certificate, private_key=key)
 
 
 def test_the_bytes_that_are_signed_are_those_of_the_specification() -> None:
@@ -79,8 +80,9 @@ def test_the_bytes_that_are_signed_are_those_of_the_specification() -> None:
     ids=["P-256", "P-384", "RSA-2048"],
 )
 def test_what_was_signed_is_read_again_and_holds(make: Callable[[], Any]) -> None:
-    key, certificate = certified(make())
-    data = attest(PAYLOAD, [(key, certificate)])
+    key = make()
+    certificate = certified(key).certificate
+    data = attest(PAYLOAD, [certified(key)])
     read = read_envelope(data)
     assert read.payload == PAYLOAD
     assert [one.keyid for one in read.signatures] == [key_id(certificate)] == [key_id(key.public_key())]
@@ -92,15 +94,15 @@ def test_what_was_signed_is_read_again_and_holds(make: Callable[[], Any]) -> Non
 
 
 def test_a_second_signature_is_appended_and_an_earlier_one_of_the_same_key_replaced() -> None:
-    signed_by_both = add_signature(envelope(), *person(2))
+    signed_by_both = add_signature(envelope(), person(2))
     both = read_envelope(signed_by_both)
-    assert [one.keyid for one in both.signatures] == [key_id(person(1)[1]), key_id(person(2)[1])]
-    assert all(check_signature(both, person(number)[1]) for number in (1, 2))
-    assert not check_signature(both, person(3)[1])
+    assert [one.keyid for one in both.signatures] == [key_id(person(1).certificate), key_id(person(2).certificate)]
+    assert all(check_signature(both, person(number).certificate) for number in (1, 2))
+    assert not check_signature(both, person(3).certificate)
     assert [one.keyid for one in read_envelope(attest(PAYLOAD, [person(1), person(2)])).signatures] == [
         one.keyid for one in both.signatures
     ]
-    again = read_envelope(add_signature(signed_by_both, *person(1)))
+    again = read_envelope(add_signature(signed_by_both, person(1)))
     assert [one.keyid for one in again.signatures] == [one.keyid for one in both.signatures]
     assert again.signatures[0].sig != both.signatures[0].sig and again.signatures[1] == both.signatures[1]
 
@@ -110,17 +112,20 @@ def test_nobody_a_foreign_certificate_and_a_weak_key_sign_nothing() -> None:
         attest(PAYLOAD, [])
     with pytest.raises(EvidenceError, match="base64"):
         attest(b"", [person(1)])
-    with pytest.raises(EvidenceError, match="does not belong"):
-        attest(PAYLOAD, [(person(1)[0], person(2)[1])])
+    mixed = CertifiedKey(certificate=person(2).certificate, private_key=person(1).private_key)
+    with pytest.raises(SignatureError, match="does not belong"):
+        attest(PAYLOAD, [mixed])
     for key in (
         ec.generate_private_key(ec.SECP521R1()),
         rsa.generate_private_key(65537, 1024),
         ed25519.Ed25519PrivateKey.generate(),
     ):
-        with pytest.raises(EvidenceError, match="neither ECDSA P-256"):
-            check_signature(read_envelope(envelope()), certified(key)[1])
+        with pytest.raises(EvidenceError, match="is not ECDSA P-256"):
+            check_signature(read_envelope(envelope()), certified(key).certificate)
+        with pytest.raises(SignatureError, match="may not sign"):
+            attest(PAYLOAD, [certified(key)])
     with pytest.raises(EvidenceError, match="not JSON"):
-        add_signature(b"no envelope", *person(1))
+        add_signature(b"no envelope", person(1))
 
 
 def _changed(change: Callable[[Table], object]) -> bytes:
@@ -207,10 +212,36 @@ def test_a_signature_in_another_spelling_or_under_another_keyid_does_not_hold() 
     sig = read.signatures[0].sig
     for other in (sig + b"\0", sig[:1] + bytes([0x81]) + sig[1:], sig[:-1], b"\x30\x00"):
         altered = EnvelopeSignature(keyid=read.signatures[0].keyid, sig=other)
-        assert not check_signature(Envelope(payload=PAYLOAD, signatures=(altered,)), person(1)[1])
-    renamed = EnvelopeSignature(keyid=key_id(person(2)[1]), sig=sig)
+        assert not check_signature(Envelope(payload=PAYLOAD, signatures=(altered,)), person(1).certificate)
+    renamed = EnvelopeSignature(keyid=key_id(person(2).certificate), sig=sig)
     under_another = Envelope(payload=PAYLOAD, signatures=(renamed,))
-    assert not check_signature(under_another, person(1)[1]) and not check_signature(under_another, person(2)[1])
+    assert not check_signature(under_another, person(1).certificate) and not check_signature(
+        under_another, person(2).certificate
+    )
+
+
+def with_the_other_s(data: bytes) -> bytes:
+    """The envelope with n - s instead of s in its first signature: other bytes, which fit as well."""
+    table = json.loads(data)
+    r, s = decode_dss_signature(base64.b64decode(table["signatures"][0]["sig"]))
+    other = encode_dss_signature(r, ec.SECP256R1().group_order - s)
+    table["signatures"][0]["sig"] = base64.b64encode(other).decode()
+    return rfc8785.dumps(table)
+
+
+def test_of_the_two_signatures_that_fit_only_the_one_with_the_lower_s_holds() -> None:
+    """Many at once, since half of all signatures come with the lower s by chance."""
+    half = ec.SECP256R1().group_order // 2
+    for _ in range(16):
+        data = attest(PAYLOAD, [person(1)])
+        sig = read_envelope(data).signatures[0].sig
+        assert decode_dss_signature(sig)[1] <= half
+        other = read_envelope(with_the_other_s(data))
+        public_key = person(1).certificate.public_key()
+        assert isinstance(public_key, ec.EllipticCurvePublicKey)
+        public_key.verify(other.signatures[0].sig, pae(ATTESTATION.payload_type, PAYLOAD), ec.ECDSA(hashes.SHA256()))
+        assert check_signature(read_envelope(data), person(1).certificate)
+        assert not check_signature(other, person(1).certificate)
 
 
 def test_no_bit_of_the_envelope_can_be_turned() -> None:
@@ -222,17 +253,18 @@ def test_no_bit_of_the_envelope_can_be_turned() -> None:
             read = read_envelope(bytes(turned))
         except EvidenceError:
             continue
-        assert not all(check_signature(read, person(number)[1]) for number in (1, 2)), position
+        assert not all(check_signature(read, person(number).certificate) for number in (1, 2)), position
 
 
 # -- outside readers --------------------------------------------------------------------------------------------------
 
 
 def test_securesystemslib_verifies_it_and_refuses_a_change() -> None:
-    rsa_key, rsa_certificate = certified(rsa.generate_private_key(65537, 2048))
-    table = json.loads(attest(PAYLOAD, [person(1), (rsa_key, rsa_certificate)]))
+    by_rsa = certified(rsa.generate_private_key(65537, 2048))
+    rsa_certificate = by_rsa.certificate
+    table = json.loads(attest(PAYLOAD, [person(1), by_rsa]))
     keys = [
-        SSlibKey.from_crypto(person(1)[1].public_key(), keyid=key_id(person(1)[1])),
+        SSlibKey.from_crypto(person(1).certificate.public_key(), keyid=key_id(person(1).certificate)),
         SSlibKey.from_crypto(rsa_certificate.public_key(), keyid=key_id(rsa_certificate), scheme="rsa-pkcs1v15-sha256"),
     ]
     verified = OutsideEnvelope.from_dict(json.loads(json.dumps(table))).verify(keys, threshold=2)
@@ -244,7 +276,7 @@ def test_securesystemslib_verifies_it_and_refuses_a_change() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_openssl_verifies_it(tmp_path: Path) -> None:
-    _, certificate = person(1)
+    certificate = person(1).certificate
     read = read_envelope(envelope())
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -12,6 +12,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -215,6 +216,15 @@ def _unsigned_attribute(pdf: bytes) -> bytes:
     return _with_contents(pdf, parsed.dump(force=True))
 
 
+def _other_s(pdf: bytes) -> bytes:
+    """The signature's other half: n - s instead of s, which fits the key as well."""
+    parsed = cms.ContentInfo.load(_container(pdf))
+    info = parsed["content"]["signer_infos"][0]
+    r, s = decode_dss_signature(info["signature"].native)
+    info["signature"] = encode_dss_signature(r, ec.SECP256R1().group_order - s)
+    return _with_contents(pdf, parsed.dump(force=True))
+
+
 def _extra_certificate(pdf: bytes) -> bytes:
     parsed = cms.ContentInfo.load(_container(pdf))
     key = ec.generate_private_key(ec.SECP256R1())
@@ -250,6 +260,7 @@ TAMPERED: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "hex in lower case": (_lower_case, "signature.canonical", "upper-case hex"),
     "padding used": (_padding_used, "signature.canonical", "padding"),
     "attribute added to the container": (_unsigned_attribute, "signature.canonical", "container was altered"),
+    "signature with the other s": (_other_s, "signature.canonical", "container was altered"),
     "certificate added to the container": (_extra_certificate, "signature.canonical", "took no part"),
     "not a PDF": (lambda _: b"a video", "pdf.readable", "damaged"),
     "empty": (lambda _: b"", "pdf.readable", "damaged"),
@@ -267,7 +278,14 @@ def test_every_change_fails_by_its_own_fact(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["hex in lower case", "padding used", "attribute added to the container", "bytes appended"]
+    "kind",
+    [
+        "hex in lower case",
+        "padding used",
+        "attribute added to the container",
+        "signature with the other s",
+        "bytes appended",
+    ],
 )
 def test_the_strict_facts_alone_catch_what_a_plain_check_accepts(kind: str) -> None:
     """These change no signed byte: without the strict facts the certificate would hold."""

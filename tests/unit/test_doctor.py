@@ -17,7 +17,7 @@ from deid_audit.certificate import readiness
 from deid_audit.certificate.document import APT_COMMAND
 from deid_audit.cli import doctor as cli
 from deid_audit.errors import StageError
-from deid_audit.pipeline.doctor import examining, facts, installation, judging, machine, mending
+from deid_audit.pipeline.doctor import examining, facts, installation, judging, machine, mending, requirements
 from deid_audit.pipeline.doctor.report import COMMANDS, VIDEO, DoctorReport, Finding, StepResult
 from deid_audit.pipeline.doctor.requirements import asked_for, parse
 from deid_audit.pipeline.doctor.self_test import STEP_LIST, run_steps
@@ -103,13 +103,19 @@ def test_every_library_that_is_asked_for_is_looked_at() -> None:
     assert {one.name for one in installation.LIBRARIES} == wanted == set(asked_for())
 
 
-def test_the_extra_is_told_and_never_missed() -> None:
-    asked = asked_for("c2pa")[installation.MARKING]
-    absent = installation.judge_marks(None, asked)
+@pytest.mark.parametrize(("extra", "name"), [("c2pa", "c2pa-python"), ("pkcs11", "python-pkcs11")])
+def test_an_extra_is_told_and_never_missed(extra: str, name: str) -> None:
+    asked = asked_for(extra)[name]
+
+    def judged(found: str | None) -> Finding:
+        return installation.judge_extra(found, asked, area="video", name="marks", option="--c2pa")
+
+    absent = judged(None)
     assert (absent.status, absent.needed_by) == ("ok", ()) and "--c2pa is refused" in absent.found
-    assert "c2pa-python" in absent.mend
-    assert installation.judge_marks("0.38.1", asked).found == "c2pa-python 0.38.1, for --c2pa"
-    complains(installation.judge_marks("0.37.2", asked), "warning")
+    assert name in absent.mend
+    good = asked.bounds.partition(">=")[2].partition(",")[0]
+    assert judged(good).found == f"{name} {good}, for --c2pa"
+    complains(judged("0.1"), "warning")
 
 
 def test_numpy_2() -> None:
@@ -119,6 +125,14 @@ def test_numpy_2() -> None:
     assert "2.1.3" in finding.found and "numpy==1.26.4" in finding.mend and "run" in finding.needed_by
     complains(installation.judge_version(numpy, None, asked_for()["numpy"]), "missing")
     assert installation.judge_version(numpy, "1.26.4", asked_for()["numpy"]).status == "ok"
+
+
+def test_an_extra_is_what_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["numpy==1.26.4", 'python-pkcs11<0.10,>=0.9.3; extra == "pkcs11"', 'pytest>=9; extra == "dev"']
+    monkeypatch.setattr(requirements, "requires", lambda _: lines)
+    assert [str(one) for one in asked_for("pkcs11").values()] == ["python-pkcs11<0.10,>=0.9.3"]
+    assert installation.tokens().name == "tokens"
+    assert set(asked_for()) == {"numpy"}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deid_audit import __version__
 from deid_audit.certificate.key_files import as_pem
-from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer, usage_of
+from deid_audit.certificate.keys import describe_certificate, ephemeral_signer, usage_of
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.errors import SettingsError, SignatureError, VideoError
 from deid_audit.pipeline.marking import Marker, marker_for
@@ -243,7 +243,7 @@ def of_a_hospital(key: Key, *usages: x509.ObjectIdentifier, named: bool = True) 
         issue("Middle", middle, "Root", root, leaf=False),
     )
     info = describe_certificate(own, verified_issuer=True)
-    return MediaSigner(Signer(info=info, certificate=own, chain=above, private_key=key))
+    return MediaSigner(info=info, certificate=own, chain=above, private_key=key)
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,11 @@ def test_what_c2pa_does_not_take_is_refused_before_any_work() -> None:
     require_c2pa()
     key = ec.generate_private_key(ec.SECP256R1())
     documents = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+    spot = ephemeral_signer(datetime.now(UTC))
     refused = (
         of_a_hospital(key, ExtendedKeyUsageOID.EMAIL_PROTECTION, named=False),  # refused when it signs
         of_a_hospital(key, documents),  # signs, and is refused when it is read
-        MediaSigner(ephemeral_signer(datetime.now(UTC))),
+        MediaSigner(info=spot.info, certificate=spot.certificate, chain=(), private_key=key),
     )
     for signer in refused:
         with pytest.raises(SignatureError, match="C2PA does not take the media key") as caught:

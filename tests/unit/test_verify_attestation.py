@@ -21,6 +21,7 @@ from deid_audit.pipeline.checks import Check, VerifyReport
 from deid_audit.pipeline.verify import read_trust, verify
 from tests.unit.certificates import ISSUED, attested, certified, signer
 from tests.unit.releases import VIDEO, lay_out, released, turn_bit
+from tests.unit.test_attestation import with_the_other_s
 
 MUTATED = {
     "attestation.dsse.json": {"attestation.readable", "attestation.same", "attestation.signed"},
@@ -68,13 +69,11 @@ def test_one_that_was_named_must_be_there(tmp_path: Path) -> None:
 
 
 def _another_key() -> bytes:
-    other = ephemeral_signer(ISSUED)
-    return attest(released()[1]["evidence.json"], [(other.private_key, other.certificate)])
+    return attest(released()[1]["evidence.json"], [ephemeral_signer(ISSUED)])
 
 
 def _one_more() -> bytes:
-    other = ephemeral_signer(ISSUED)
-    return add_signature(released()[1]["attestation.dsse.json"], other.private_key, other.certificate)
+    return add_signature(released()[1]["attestation.dsse.json"], ephemeral_signer(ISSUED))
 
 
 def _signature_of_another_payload() -> bytes:
@@ -94,6 +93,7 @@ def _signature_of_another_payload() -> bytes:
         (_another_key, {"attestation.signed"}),
         (_one_more, {"attestation.signed"}),
         (_signature_of_another_payload, {"attestation.signed"}),
+        (lambda: with_the_other_s(released()[1]["attestation.dsse.json"]), {"attestation.signed"}),
     ],
     ids=[
         "empty object",
@@ -104,6 +104,7 @@ def _signature_of_another_payload() -> bytes:
         "another key",
         "one more signer",
         "another signature",
+        "the other s",
     ],
 )
 def test_another_attestation_fails_for_its_own_reason(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from deid_audit.attestation import add_signature, attest, key_id
 from deid_audit.certificate.keys import Signer, ephemeral_signer
@@ -25,6 +25,7 @@ from deid_audit.pipeline.withdrawing import withdraw
 from tests.unit.certificates import ISSUED, attested, certified, signer
 from tests.unit.releases import lay_out, released, turn_bit
 from tests.unit.test_attestation import certified as certified_key
+from tests.unit.test_attestation import with_the_other_s
 
 TOOLS = ("openssl", "jq", "sh")
 pytestmark = pytest.mark.skipif(
@@ -77,7 +78,7 @@ def test_a_whole_release_holds_from_anywhere_and_nothing_is_changed(out: Path) -
 
 
 def test_both_signatures_are_asked_for_as_they_are(out: Path) -> None:
-    both = add_signature((out / "attestation.dsse.json").read_bytes(), chair().private_key, chair().certificate)
+    both = add_signature((out / "attestation.dsse.json").read_bytes(), chair())
     (out / "both.json").write_bytes(both)
     assert check(out, "both.json", "signer.crt", "chair.crt")[0] == 0
     assert check(out, "both.json", "chair.crt", "signer.crt")[0] == 0
@@ -87,11 +88,16 @@ def test_both_signatures_are_asked_for_as_they_are(out: Path) -> None:
     assert (status, failures(said)) == (1, ["signature 2: there is none by the key of certificate 2"])
 
 
-def test_an_rsa_key_is_as_good(out: Path) -> None:
-    key, certificate = certified_key(rsa.generate_private_key(65537, 2048))
-    (out / "rsa.json").write_bytes(attest((out / "evidence.json").read_bytes(), [(key, certificate)]))
-    (out / "rsa.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    assert check(out, "rsa.json", "rsa.crt")[0] == 0
+@pytest.mark.parametrize(
+    "make",
+    [lambda: rsa.generate_private_key(65537, 2048), lambda: ec.generate_private_key(ec.SECP384R1())],
+    ids=["RSA", "P-384"],
+)
+def test_other_keys_are_as_good(out: Path, make: Callable[[], Any]) -> None:
+    other = certified_key(make())
+    (out / "other.json").write_bytes(attest((out / "evidence.json").read_bytes(), [other]))
+    (out / "other.crt").write_bytes(other.certificate.public_bytes(serialization.Encoding.PEM))
+    assert check(out, "other.json", "other.crt")[0] == 0
 
 
 def test_another_certificate_is_not_taken(out: Path) -> None:
@@ -195,13 +201,15 @@ def _swapped() -> bytes:
 
 
 UNSAFE = "the statement is no statement of deid-audit, or names a file in a way that is not safe"
+UNFIT = "signature 1: does not fit the attestation, or is not in its exact form"
 FORM = "the attestation is damaged, or not in its exact form"
 
 
 @pytest.mark.parametrize(
     ("make", "failed"),
     [
-        (_swapped, "signature 1: does not fit the attestation"),
+        (_swapped, UNFIT),
+        (lambda: with_the_other_s(released()[1]["attestation.dsse.json"]), UNFIT),
         (lambda: attested(certified(Outcome.PASSED).statement), f"{VIDEO}: changed"),
         (lambda: _envelope(lambda table: table.update(signatures=[])), FORM),
         (lambda: _envelope(lambda table: table.update(signatures=table["signatures"] * 2)), FORM),

@@ -114,7 +114,7 @@ def _status(
         "certificate": own.certificate,
     } | changes
     said = withdrawal(**given)
-    return said, attest(said.payload(), [(own.private_key, own.certificate)], kind=kind)
+    return said, attest(said.payload(), [own], kind=kind)
 
 
 def _plant(certificate: Path, data: bytes) -> None:
@@ -440,8 +440,7 @@ def _the_attestation_itself(certificate: Path) -> bytes:
 
 def _a_second_signature(certificate: Path) -> bytes:
     said, _ = _status(certificate)
-    both = [(one.private_key, one.certificate) for one in (signer(), chair())]
-    return attest(said.payload(), both, kind=STATUS)
+    return attest(said.payload(), [signer(), chair()], kind=STATUS)
 
 
 def _without_signatures(certificate: Path) -> bytes:
@@ -667,6 +666,6 @@ def test_wrong_usage_is_2_and_writes_nothing(tmp_path: Path, words: list[str], s
 def test_an_attestation_takes_no_second_kind() -> None:
     """`add_signature` is for attestations: a status file keeps its one signer."""
     own = signer()
-    status = attest(b"{}", [(own.private_key, own.certificate)], kind=STATUS)
+    status = attest(b"{}", [own], kind=STATUS)
     with pytest.raises(EvidenceError, match="payloadType is not"):
-        add_signature(status, chair().private_key, chair().certificate)
+        add_signature(status, chair())

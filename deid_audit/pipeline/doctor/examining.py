@@ -119,6 +119,7 @@ def probes(worker: Worker) -> Iterator[Probe]:
         needed_by=LAYING_OUT,
         library="weasyprint",
     )
+    yield Probe(area="certificate", name="tokens", look=lambda: [installation.tokens()])
     yield Probe(
         area="vault",
         name="protection",

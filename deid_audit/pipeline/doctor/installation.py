@@ -16,6 +16,7 @@ from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, inst
 from deid_audit.vision.models import ALL_MODELS, PinnedModel, model_path
 
 MARKING = "c2pa-python"
+_TOKENS = "python-pkcs11"
 _OPENCV = ("opencv-python", "opencv-contrib-python")
 _HEADLESS = ("opencv-python-headless", "opencv-contrib-python-headless")
 
@@ -100,24 +101,28 @@ def judge_version(library: Library, found: str | None, asked: Requirement) -> Fi
 
 def marks() -> Finding:
     """The extra that marks videos (`--c2pa`)."""
-    return judge_marks(installed(MARKING), asked_for("c2pa")[MARKING])
+    return judge_extra(installed(MARKING), asked_for("c2pa")[MARKING], area="video", name="marks", option="--c2pa")
 
 
-def judge_marks(found: str | None, asked: Requirement) -> Finding:
-    """Nothing is missing without it: one option of two commands is refused."""
-    name, area = "marks", "video"
+def tokens() -> Finding:
+    """The extra for keys on tokens."""
+    asked, option = asked_for("pkcs11")[_TOKENS], "--signer pkcs11:..."
+    return judge_extra(installed(_TOKENS), asked, area="certificate", name="tokens", option=option)
+
+
+def judge_extra(found: str | None, asked: Requirement, *, area: str, name: str, option: str) -> Finding:
+    """`ok` also where it is not installed: nothing is missing but the option that needs it."""
     if found is None:
-        return Finding(
-            area=area, name=name, status="ok", found="no extra [c2pa]: --c2pa is refused", mend=pip(str(asked))
-        )
+        said = f"{asked.name} (optional) is not installed: {option} is refused"
+        return Finding(area=area, name=name, status="ok", found=said, mend=pip(str(asked)))
     if asked.met_by(found):
-        return Finding(area=area, name=name, status="ok", found=f"{MARKING} {found}, for --c2pa")
+        return Finding(area=area, name=name, status="ok", found=f"{asked.name} {found}, for {option}")
     return Finding(
         area=area,
         name=name,
         status="warning",
-        found=f"{MARKING} {found}, but {asked.bounds} is needed",
-        means="deid-audit marks videos (--c2pa) with the versions it was tested with",
+        found=f"{asked.name} {found}, but {asked.bounds} is needed",
+        means=f"{option} was tested with the versions that are asked for and with no other",
         mend=pip(str(asked)),
     )
 
