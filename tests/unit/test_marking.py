@@ -272,7 +272,7 @@ def test_what_c2pa_does_not_take_is_refused_before_any_work() -> None:
     refused = (
         of_a_hospital(key, ExtendedKeyUsageOID.EMAIL_PROTECTION, named=False),  # refused when it signs
         of_a_hospital(key, documents),  # signs, and is refused when it is read
-        MediaSigner(info=spot.info, certificate=spot.certificate, chain=(), private_key=key),
+        MediaSigner(info=spot.info, certificate=spot.certificate, chain=(), private_key=spot.private_key),
     )
     for signer in refused:
         with pytest.raises(SignatureError, match="C2PA does not take the media key") as caught:
