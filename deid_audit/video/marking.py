@@ -33,7 +33,7 @@ altered without generating anything, the nearest there is to a covered face (doc
 # The library offers to look things up, to embed a thumbnail, and to keep more than 512 MB in a temporary file, which
 # would hold the pictures in plain outside OUT.partial.
 _SETTINGS = {
-    "core": {"backing_store_memory_threshold_in_mb": 1_000_000},
+    "core": {"backing_store_memory_threshold_in_mb": 1_000_000, "allowed_network_hosts": []},
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"verify_trust": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
 }
