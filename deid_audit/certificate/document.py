@@ -118,6 +118,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
         "valid_until": valid_until(case.context),
         "questions": [(one, questions.parts_of(one, case)) for one in questions.QUESTIONS],
+        "log_entries": wording.log_entries(case.log_checkpoint),
         "files": case.outputs[:MAX_FILES_LISTED],
         "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
         "bound": f"{100 * wording.failure_bound(1):.0f} %",

@@ -8,6 +8,7 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from PIL import Image
 from weasyprint import HTML, Attachment
@@ -21,11 +22,13 @@ from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Figure, FigureDigest, Outcome, Rule
+from deid_audit.log.checkpoint import signed_note
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy, make_rule
 
 ISSUED = datetime(2026, 1, 2, 3, 10, 5, tzinfo=UTC)
 STATEMENT = b'{"small": "statement"}'
+CHECKPOINT = signed_note(41, bytes(range(32)), Ed25519PrivateKey.from_private_bytes(bytes(32)))
 HARMLESS_WARNING = "HarfBuzz-Subset"  # an optional library; WeasyPrint falls back to fontTools
 _RULES: tuple[Rule, ...] = (
     make_rule("identity.to_original.mean", "above", 0.6),
@@ -140,7 +143,10 @@ class Certified:
 
 
 def certified_case(outcome: Outcome) -> CaseRecord:
-    """A case of one (PASSED) or two videos whose verdict is the policy's own on its measurements."""
+    """A case of one (PASSED) or two videos whose verdict is the policy's own on its measurements.
+
+    A log was kept, but for the INDETERMINATE one.
+    """
     bad: dict[Outcome, dict[str, float | None]] = {
         Outcome.PASSED: {},
         Outcome.FAILED: {"identity.to_original.mean": 0.59987},
@@ -163,6 +169,7 @@ def certified_case(outcome: Outcome) -> CaseRecord:
         outputs_folder="release" if outcome is Outcome.PASSED else "withheld",
         figures=pictures,
         signer=info,
+        log_checkpoint="" if outcome is Outcome.INDETERMINATE else CHECKPOINT,
         issued_at=ISSUED.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 

@@ -21,7 +21,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
 from deid_audit.findings import Figure, FigureDigest, Finding, LedgerSummary, Outcome, measured, not_measured
 from tests.fakes import make_case, make_ledger_record, make_measurement, make_policy, make_rule
-from tests.unit.certificates import HARMLESS_WARNING, ISSUED, certified, figures
+from tests.unit.certificates import CHECKPOINT, HARMLESS_WARNING, ISSUED, certified, figures
 
 _EVERY_VERDICT = (Outcome.PASSED, Outcome.FAILED, Outcome.INDETERMINATE)
 _RENDER_IN_A_PROCESS = """
@@ -126,6 +126,31 @@ def test_the_texts_a_board_needs_are_there() -> None:
         assert words in text
     for facts in (*case.originals, *case.donors):
         assert facts.keyed_digest in _squeezed(text)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])
+def test_the_log_s_checkpoint_is_printed_line_by_line_with_how_to_check_it(outcome: Outcome) -> None:
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(certified(outcome).unsigned)).pages]
+    [page] = [page for page in pages if strings.TEXT["log"] in page]
+    name, size, root, empty, signature = CHECKPOINT.rstrip("\n").split("\n")
+    lines = [line.strip() for line in page.splitlines()]
+    assert (size, empty) == ("41", "") and lines[lines.index(name) : lines.index(name) + 3] == [name, size, root]
+    assert signature in lines and "it had 41 entries" in page
+    for command in (
+        "jq -rj .predicate.log_checkpoint evidence.json > checkpoint",
+        "deid-audit log verify --since checkpoint",
+        "deid-audit log prove case-0001 --out proof.json --since checkpoint",
+        "deid-audit log check-proof proof.json --checkpoint checkpoint --key VERIFIER-KEY",
+    ):
+        assert _squeezed(command) in _squeezed(page)
+    assert _squeezed(strings.TEXT["log_means"]) in _squeezed(_text(outcome))
+    assert strings.TEXT["log_none"] not in _text(outcome)
+
+
+def test_a_case_without_a_log_says_so() -> None:
+    text = _text(Outcome.INDETERMINATE)
+    assert "No log was kept" in text and strings.TEXT["log_none"] in text
+    assert strings.TEXT["log_intro"] not in text and "--since" not in text
 
 
 @pytest.mark.parametrize("outcome", _EVERY_VERDICT)
