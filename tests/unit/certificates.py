@@ -19,9 +19,8 @@ from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import countersign_pdf, sign_pdf
-from deid_audit.digests import sha256_bytes
-from deid_audit.evidence import build_statement
-from deid_audit.findings import CaseRecord, Figure, FigureDigest, Outcome, Rule
+from deid_audit.evidence import build_statement, parse_statement
+from deid_audit.findings import CaseRecord, Figure, Outcome, Rule
 from deid_audit.log.checkpoint import signed_note
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy, make_rule
@@ -159,7 +158,7 @@ def certified_case(outcome: Outcome) -> CaseRecord:
         else row
         for row in make_measurements(videos=1 if outcome is Outcome.PASSED else 2, swapped=bad[outcome])
     )
-    pictures = tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures())
+    pictures = tuple(one.digest for one in figures())
     info = signer().info.model_copy(update={"verified_issuer": outcome is Outcome.FAILED})
     return make_case(
         videos=1 if outcome is Outcome.PASSED else 2,
@@ -179,5 +178,5 @@ def certified(outcome: Outcome) -> Certified:
     case = certified_case(outcome)
     assert case.verdict.outcome is outcome
     statement = build_statement(case)
-    unsigned = render_certificate(case, statement, figures(), issued_at=ISSUED)
+    unsigned = render_certificate(parse_statement(statement), statement, figures(), issued_at=ISSUED)
     return Certified(case, statement, unsigned, sign_pdf(unsigned, signer(), signed_at=ISSUED))
