@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
 from deid_audit.catalog import METRICS
+from deid_audit.digests import sha256_bytes
 from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had here, where they are looked for)
 from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
 from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
@@ -367,11 +368,13 @@ class ModelFile(Strict):
 
 
 class FigureDigest(Strict):
-    """A picture of the certificate by name, sha256 of its bytes, and whether it shows released pixels or a plot."""
+    """A picture of the certificate by name, sha256 of its bytes, what it shows and the words that go with it."""
 
     name: str = Field(description="Name of the picture.")
     sha256: str = Field(description="SHA-256 of its bytes, hex.")
     kind: Literal["plot", "released frame"] = Field(description="A plot, or a picture from the released file.")
+    caption: str = Field(description="What is printed below it.")
+    alt: str = Field(description="What is read aloud in its place.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +388,13 @@ class Figure:
     caption: str
     alt: str
     csv: str | None = None
+
+    @property
+    def digest(self) -> FigureDigest:
+        """What the statement says of it."""
+        return FigureDigest(
+            name=self.name, sha256=sha256_bytes(self.data), kind=self.kind, caption=self.caption, alt=self.alt
+        )
 
 
 CaseRecord.model_rebuild()

@@ -318,7 +318,7 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
         "erasure": make_erasure(),
         "environment": {"python": "3.11", "device": "cpu"},
         "models": (ModelFile(name="net.dat", sha256="cd" * 32, licence="CC0-1.0", used_for="identity"),),
-        "figures": (FigureDigest(name="roc.svg", sha256="ef" * 32, kind="plot"),),
+        "figures": (FigureDigest(name="roc.svg", sha256="ef" * 32, kind="plot", caption="A curve.", alt="curve"),),
         "not_assessed": ("voice", "gait", "tattoos and scars"),
     }
     return CaseRecord(**(fields | changes))

@@ -39,9 +39,9 @@ def render_certificate(case: CaseRecord, statement: bytes, figures: Sequence[Fig
     The same input gives the same bytes with the same versions of WeasyPrint and its libraries.
 
     Args:
-        case: what the pages say.
+        case: what the pages say, as read from the statement: its tables come in another order than those in memory.
         statement: the exact bytes to attach; not looked into.
-        figures: pictures to show, exactly those that `case.figures` names.
+        figures: pictures to show, exactly those that `case.figures` names, in its order.
         issued_at: the one date in the file (aware).
 
     Raises:
@@ -54,9 +54,7 @@ def render_certificate(case: CaseRecord, statement: bytes, figures: Sequence[Fig
 
 
 def _require_same_figures(case: CaseRecord, figures: Sequence[Figure]) -> None:
-    given = sorted((figure.name, sha256_bytes(figure.data), figure.kind) for figure in figures)
-    stated = sorted((figure.name, figure.sha256, figure.kind) for figure in case.figures)
-    if given != stated:
+    if tuple(figure.digest for figure in figures) != case.figures:
         raise StageError("the certificate's figures are not those that the statement names", next_step="report this")
 
 
@@ -118,6 +116,7 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
         "valid_until": valid_until(case.context),
         "questions": [(one, questions.parts_of(one, case)) for one in questions.QUESTIONS],
+        "log_entries": wording.log_entries(case.log_checkpoint),
         "files": case.outputs[:MAX_FILES_LISTED],
         "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
         "bound": f"{100 * wording.failure_bound(1):.0f} %",

@@ -5,7 +5,7 @@ becomes a blank.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
@@ -201,13 +201,18 @@ def ledger_table(ledger: LedgerRecord, scope: str) -> Table:
     """The ledger of one video in counts: frames by state, face regions by rung, and who decided."""
     table = Table(head=(TABLES["ledger"], TABLES["count"]))
     video = next(one for at, one in enumerate(ledger.videos, start=1) if video_scope(at) == scope)
-    states = " + ".join(f"{count} {state}" for state, count in video.states.items() if count)
+    states = " + ".join(f"{count} {state}" for state, count in _most_first(video.states) if count)
     table.rows.append((TABLES["ledger_frames"].format(states=states or TEXT["none"]), str(video.frames)))
-    rungs = " + ".join(f"{count} {rung}" for rung, count in video.rungs.items())
+    rungs = " + ".join(f"{count} {rung}" for rung, count in _most_first(video.rungs))
     table.rows.append((TABLES["ledger_regions"].format(rungs=rungs or TEXT["none"]), str(video.regions)))
     for words, counts in (("ledger_decided", video.decided_by), ("ledger_cleared", video.cleared_by)):
-        table.rows += [(TABLES[words].format(who=who), str(count)) for who, count in counts.items()]
+        table.rows += [(TABLES[words].format(who=who), str(count)) for who, count in _most_first(counts)]
     return table
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In an order of their own: a statement keeps none."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
 
 
 def search_words(values: Values) -> str:

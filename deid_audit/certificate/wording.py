@@ -101,6 +101,15 @@ def failure_bound(subjects: int) -> float:
     return float(1 - 0.05 ** (1 / subjects))
 
 
+def log_entries(checkpoint: str) -> str:
+    """How many entries a log had, by its checkpoint (a signed note); empty without one.
+
+    >>> log_entries("a-log\\n42\\nroot\\n")
+    '42'
+    """
+    return checkpoint.split("\n")[1] if checkpoint else ""
+
+
 def size(count: int) -> str:
     """Bytes in kB or MB (powers of ten).
 

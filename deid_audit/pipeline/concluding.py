@@ -12,7 +12,7 @@ from pathlib import Path
 from deid_audit import __version__
 from deid_audit.attestation import METHOD_TEXT as ATTESTATION_METHOD
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
-from deid_audit.digests import sha256_bytes, sha256_file
+from deid_audit.digests import sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.findings import (
@@ -20,7 +20,6 @@ from deid_audit.findings import (
     ErasureRecord,
     Explanation,
     Figure,
-    FigureDigest,
     Measurement,
     MediaMark,
     StageRecord,
@@ -160,7 +159,7 @@ def conclude(
         erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
-        figures=_digests(figures),
+        figures=tuple(figure.digest for figure in figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
         context=job.context,
         media_mark=media_mark,
@@ -231,10 +230,6 @@ def _where_they_are_now(folder: Path, case: CaseRecord, examined: Examined) -> l
 
 def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
     return tuple(video.facts for video in videos)
-
-
-def _digests(figures: Sequence[Figure]) -> tuple[FigureDigest, ...]:
-    return tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures)
 
 
 def _stages(

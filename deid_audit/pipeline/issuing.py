@@ -19,7 +19,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
-from deid_audit.evidence import STATEMENT_FILE, build_statement
+from deid_audit.evidence import STATEMENT_FILE, build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
 from deid_audit.ledger import LedgerFrame, to_csv
 
@@ -93,7 +93,8 @@ def issue(partial: Path, case: CaseRecord, figures: Sequence[Figure], signer: Si
         if sha256_file(folder / output.name) != output.sha256:
             raise EvidenceError(f"{output.name} changed while the certificate was made", next_step="run again")
     statement = build_statement(case)
-    unsigned = render_certificate(case, statement, figures, issued_at=issued_at)
+    stated = parse_statement(statement)  # the pages say what is signed: from it alone they can be made again
+    unsigned = render_certificate(stated, statement, figures, issued_at=issued_at)
     signed = sign_pdf(unsigned, signer, signed_at=issued_at)
     attestation = attest(statement, [signer])
     (partial / STATEMENT_FILE).write_bytes(statement)

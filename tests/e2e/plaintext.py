@@ -1,11 +1,11 @@
-"""What a killed run may leave behind: looks into every file for weights, crops, original frames and arrays."""
+"""What a killed run may leave behind: looks into every file for weights, crops, original frames, arrays and pixels."""
 
 import io
 import math
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import av
@@ -36,6 +36,10 @@ class Originals:
         self.pictures = pictures_of(video)
         detector = MediaPipeDetector()
         self.boxes = [detector.detect(picture).boxes_xyxy[0] for picture in self.pictures]
+        faces = [self.face(n, picture) for n, picture in enumerate(self.pictures)]
+        middles = [face[face.shape[0] // 2] for face in faces]
+        self.rows = [row[:, order].tobytes() for row in middles for order in ([0, 1, 2], [2, 1, 0])]
+        """One row of pixels through every face, as RGB and as BGR."""
 
     def face(self, index: int, picture: Image) -> Image:
         """The middle of the face's place in a frame."""
@@ -77,6 +81,20 @@ def faults(folder: Path, originals: Originals, whole: Path) -> tuple[list[str], 
         else:
             found.append(f"{name}: unexpected file")
     return found, looked_at
+
+
+def stray_faults(paths: Iterable[Path], originals: Originals) -> list[str]:
+    """What among files of any name (temporary ones, shared memory) is weights, a picture, a film or raw pixels."""
+    found: list[str] = []
+    for path in paths:
+        try:
+            data = path.read_bytes() if path.is_file() else b""
+        except OSError:  # another process's, gone or closed to us
+            continue
+        found += [f"{path.name}: {kind}" for kind in _kinds(data)]
+        found += [f"{path.name}: film"] if b"mdat" in data or b"moov" in data else []
+        found += [f"{path.name}: raw"] if any(row in data for row in originals.rows) else []
+    return found
 
 
 def _kinds(data: bytes) -> list[str]:

@@ -12,6 +12,8 @@ from deid_audit.pipeline.demo_clips import write_demo_clips
 from deid_audit.progress import SilentProgress
 
 FRAMES = 48
+SENTINEL = "Jane-Sentinel-Doe"
+TAGS = ("title", "comment", "location", "artist")
 
 
 def pictures_of(path: Path) -> list[Image]:
@@ -39,6 +41,25 @@ def short_clips(folder: Path) -> tuple[Path, Path]:
         pictures = [cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in pictures_of(path)]
         found.append(write_pictures(folder / f"short-{path.name}", pictures))
     return found[0], found[1]
+
+
+def named_copy(source: Path, folder: Path) -> Path:
+    """The same pictures under a name that must never appear: in folder, file name, tags and stream name."""
+    named = folder / f"folder-of-{SENTINEL}" / f"{SENTINEL}.mp4"
+    named.parent.mkdir()
+    options = {"movflags": "use_metadata_tags"}  # without it MP4 has room for coordinates only as a location
+    with av.open(str(source)) as opened, av.open(str(named), "w", container_options=options) as target:
+        stream = target.add_stream_from_template(opened.streams.video[0])
+        target.metadata.update({tag: f"{tag}-{SENTINEL}" for tag in TAGS})
+        stream.metadata["handler_name"] = f"handler-{SENTINEL}"
+        for packet in opened.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    with av.open(str(named)) as container:
+        assert {tag for tag, value in container.metadata.items() if SENTINEL in value} == set(TAGS)
+        assert SENTINEL in container.streams.video[0].metadata["handler_name"]
+    return named
 
 
 def side_by_side(path: Path, left: Path, right: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.short_clips import write_pictures
-from tests.e2e.test_run import EASY_POLICY
+from tests.e2e.typed import EASY_POLICY
 from tests.e2e.warm import Done, WarmCommand, arguments
 from tests.unit.made_videos import picture
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_run import EASY_POLICY
+from tests.e2e.typed import EASY_POLICY
 from tests.e2e.warm import WarmCommand
 from tests.hard_cases.cases import Setting, donor, made
 from tests.hard_cases.checking import Report

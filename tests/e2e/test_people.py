@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.e2e.test_run import EASY_POLICY
+from tests.e2e.typed import EASY_POLICY
 from tests.e2e.warm import Done, WarmCommand
 from tests.hard_cases.checking import Watch, check
 from tests.hard_cases.ledgers import Box, SaidFrame, read_ledger, videos_of

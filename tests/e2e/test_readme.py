@@ -19,7 +19,7 @@ import pytest
 
 from deid_audit.cli.demo import demo
 from deid_audit.frames import Image
-from tests.e2e.short_clips import pictures_of, short_clips, write_pictures
+from tests.e2e.short_clips import pictures_of, write_pictures
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,13 +99,13 @@ def hand_over(case: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], Ended]:
+def ended(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], Ended]:
     """Every command, run; a block finds the videos in its folder, and what an earlier block has released.
 
     Where nothing is trained a few frames are enough.
     """
     videos, top = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("readme")
-    subject, donor = (pictures_of(path) for path in short_clips(videos))
+    subject, donor = (pictures_of(path) for path in clips)
     write_videos(videos / "all", subject, donor)
     write_videos(videos / "few", subject[:FEW], donor[:FEW])
     found = {}

@@ -4,13 +4,18 @@ As a script it is that process: a request on standard input as one JSON line, th
 process id and, when the child has ended, its status. As a module it is the tests' side of it.
 """
 
+import functools
+import importlib
+import itertools
 import json
 import os
+import re
 import resource
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,13 +84,26 @@ class WarmCommand:
         self._server.stdin.close()
         self._server.wait(30)
 
-    def start(self, *arguments: object, user: int | None = None, largest_file: int | None = None) -> Running:
-        """Starts a command, as another user or with a limit on what a file may hold where given."""
+    def start(
+        self,
+        *arguments: object,
+        user: int | None = None,
+        largest_file: int | None = None,
+        temporary: Path | None = None,
+        killed_at: str | None = None,
+    ) -> Running:
+        """Starts a command, as another user or with a limit on what a file may hold where given.
+
+        `temporary` is its folder for temporary files. `killed_at`, as `module:function#5`, is where it kills itself:
+        SIGKILL as that function is called for the fifth time, for moments that cannot be seen from outside.
+        """
         request = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(self._folder),
             "user": user,
             "largest_file": largest_file,
+            "temporary": None if temporary is None else str(temporary),
+            "killed_at": killed_at,
         }
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -136,7 +154,26 @@ def _become(request: dict[str, object]) -> None:
         os.setgroups([])
         os.setgid(int(str(request["user"])))
         os.setuid(int(str(request["user"])))
+    if request["temporary"] is not None:
+        os.environ["TMPDIR"], tempfile.tempdir = str(request["temporary"]), None
+    if request["killed_at"] is not None:
+        _kill_at(str(request["killed_at"]))
     sys.argv = ["deid-audit", *map(str, request["arguments"])]  # type: ignore[call-overload]
+
+
+def _kill_at(place: str) -> None:
+    """Puts a SIGKILL before one call of a function."""
+    module, name, count = re.fullmatch(r"([\w.]+):([\w.]+)#(\d+)", place).groups()  # type: ignore[union-attr]
+    *outer, last = name.split(".")
+    owner = functools.reduce(getattr, outer, importlib.import_module(module))
+    real, calls = getattr(owner, last), itertools.count(1)
+
+    def called(*given: object, **named: object) -> object:
+        if next(calls) == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **named)
+
+    setattr(owner, last, called)
 
 
 def _end_with(main: Callable[[], None]) -> None:

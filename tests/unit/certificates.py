@@ -8,6 +8,7 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from PIL import Image
 from weasyprint import HTML, Attachment
@@ -18,14 +19,15 @@ from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
 from deid_audit.certificate.signing import countersign_pdf, sign_pdf
-from deid_audit.digests import sha256_bytes
-from deid_audit.evidence import build_statement
-from deid_audit.findings import CaseRecord, Figure, FigureDigest, Outcome, Rule
+from deid_audit.evidence import build_statement, parse_statement
+from deid_audit.findings import CaseRecord, Figure, Outcome, Rule
+from deid_audit.log.checkpoint import signed_note
 from deid_audit.policy import judge
 from tests.fakes import make_case, make_measurements, make_policy, make_rule
 
 ISSUED = datetime(2026, 1, 2, 3, 10, 5, tzinfo=UTC)
 STATEMENT = b'{"small": "statement"}'
+CHECKPOINT = signed_note(41, bytes(range(32)), Ed25519PrivateKey.from_private_bytes(bytes(32)))
 HARMLESS_WARNING = "HarfBuzz-Subset"  # an optional library; WeasyPrint falls back to fontTools
 _RULES: tuple[Rule, ...] = (
     make_rule("identity.to_original.mean", "above", 0.6),
@@ -89,6 +91,17 @@ def small_signed() -> bytes:
     return sign_pdf(small_unsigned(), signer(), signed_at=ISSUED)
 
 
+@cache
+def one_page(statement: bytes) -> bytes:
+    """A certificate of one page with this statement, signed by the steward: for all that does not look at the pages.
+
+    To compare two revisions of a dozen pages takes a PDF library more than a second, and a certificate that the chair
+    has signed has two.
+    """
+    attached = Attachment(string=statement, name="evidence.json", created=ISSUED, modified=ISSUED)
+    return sign_pdf(small_page(attached), signer(), signed_at=ISSUED)
+
+
 DECIDED = ISSUED + timedelta(days=7)
 CONDITIONS = "for one year, and only to the registry"
 
@@ -140,7 +153,10 @@ class Certified:
 
 
 def certified_case(outcome: Outcome) -> CaseRecord:
-    """A case of one (PASSED) or two videos whose verdict is the policy's own on its measurements."""
+    """A case of one (PASSED) or two videos whose verdict is the policy's own on its measurements.
+
+    A log was kept, but for the INDETERMINATE one.
+    """
     bad: dict[Outcome, dict[str, float | None]] = {
         Outcome.PASSED: {},
         Outcome.FAILED: {"identity.to_original.mean": 0.59987},
@@ -153,7 +169,7 @@ def certified_case(outcome: Outcome) -> CaseRecord:
         else row
         for row in make_measurements(videos=1 if outcome is Outcome.PASSED else 2, swapped=bad[outcome])
     )
-    pictures = tuple(FigureDigest(name=one.name, sha256=sha256_bytes(one.data), kind=one.kind) for one in figures())
+    pictures = tuple(one.digest for one in figures())
     info = signer().info.model_copy(update={"verified_issuer": outcome is Outcome.FAILED})
     return make_case(
         videos=1 if outcome is Outcome.PASSED else 2,
@@ -163,6 +179,7 @@ def certified_case(outcome: Outcome) -> CaseRecord:
         outputs_folder="release" if outcome is Outcome.PASSED else "withheld",
         figures=pictures,
         signer=info,
+        log_checkpoint="" if outcome is Outcome.INDETERMINATE else CHECKPOINT,
         issued_at=ISSUED.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
@@ -172,5 +189,5 @@ def certified(outcome: Outcome) -> Certified:
     case = certified_case(outcome)
     assert case.verdict.outcome is outcome
     statement = build_statement(case)
-    unsigned = render_certificate(case, statement, figures(), issued_at=ISSUED)
+    unsigned = render_certificate(parse_statement(statement), statement, figures(), issued_at=ISSUED)
     return Certified(case, statement, unsigned, sign_pdf(unsigned, signer(), signed_at=ISSUED))

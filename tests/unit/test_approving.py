@@ -60,8 +60,9 @@ def _board(folder: Path) -> Trust:
     return load_trust_file(write_trust(folder / "board"))
 
 
-def test_an_approval_stands_in_the_certificate_and_verifies(tmp_path: Path) -> None:
-    certificate = _lay_out(tmp_path)
+@pytest.mark.parametrize("pages", [True, False])
+def test_an_approval_stands_in_the_certificate_and_verifies(tmp_path: Path, pages: bool) -> None:
+    certificate = _lay_out(tmp_path, pages=pages)
     before = certificate.read_bytes()
     (tmp_path / "certificate.pdf").chmod(0o640)
     done = _approve(certificate, Decision(approves=True, conditions=CONDITIONS), trust=_board(tmp_path))
@@ -233,7 +234,7 @@ def test_ctrl_c_between_the_renames_waits_for_them(tmp_path: Path, monkeypatch: 
 
 
 def test_the_signed_boxes_can_be_read_and_carry_their_fonts(tmp_path: Path) -> None:
-    certificate = _lay_out(tmp_path)
+    certificate = _lay_out(tmp_path, pages=True)
     _approve(certificate, Decision(approves=True, conditions="W" * 300))
     with pikepdf.open(BytesIO(certificate.read_bytes())) as pdf:
         fields = list(pdf.Root.AcroForm.Fields)

@@ -26,7 +26,7 @@ from deid_audit.pipeline.meanings import MEANINGS
 from deid_audit.pipeline.verify import read_trust, verify
 from deid_audit.policy import judge
 from tests.schemas import document_in
-from tests.unit.certificates import DECIDED, ISSUED, attested, certified, chair, signer, small_signed
+from tests.unit.certificates import DECIDED, ISSUED, attested, certified, chair, one_page, signer, small_signed
 from tests.unit.test_trust import write as write_trust
 
 VIDEO = "data/case-0001-01.mp4"
@@ -39,8 +39,11 @@ CONTENTS = {
 }
 
 
-def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED) -> Path:
-    """OUT as a run leaves it: certificate, statement, attestation, signer.crt, the files; returns the certificate."""
+def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED, *, pages: bool = False) -> Path:
+    """OUT as a run leaves it: certificate, statement, attestation, signer.crt, the files; returns the certificate.
+
+    Without `pages` the certificate has a single one.
+    """
     made = certified(outcome)
     files = folder / made.case.outputs_folder
     files.mkdir(parents=True)
@@ -51,7 +54,7 @@ def _lay_out(folder: Path, outcome: Outcome = Outcome.PASSED) -> Path:
     (folder / "evidence.json").write_bytes(made.statement)
     (folder / "attestation.dsse.json").write_bytes(attested(made.statement))
     (folder / "signer.crt").write_bytes(signer().certificate_pem)
-    (folder / "certificate.pdf").write_bytes(made.pdf)
+    (folder / "certificate.pdf").write_bytes(made.pdf if pages else one_page(made.statement))
     return folder / "certificate.pdf"
 
 
@@ -66,8 +69,9 @@ def _not_ok(report: VerifyReport) -> dict[str, str]:
     return {check.id: check.status for check in report.checks if check.status not in ("ok", "not_applicable")}
 
 
-def test_what_was_issued_passes_every_check(tmp_path: Path) -> None:
-    report = _verify(_lay_out(tmp_path))
+@pytest.mark.parametrize("pages", [True, False])
+def test_what_was_issued_passes_every_check(tmp_path: Path, pages: bool) -> None:
+    report = _verify(_lay_out(tmp_path, pages=pages))
     assert _not_ok(report) == {}
     assert [check.id for check in report.checks] == list(CHECKS)
     assert (report.exit_code, report.verdict) == (0, Outcome.PASSED)

@@ -234,6 +234,22 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "by_hand_words": "The videos: sha256sum against the list in {files}. The signature: any PDF reader that checks "
     "signatures, with signer.crt as the trusted certificate. A reader may call a document valid that was added to "
     "after signing; it must say that the signature covers the whole document.",
+    "log": "The issuer's log",
+    "log_intro": "The machine that issued this certificate keeps a log of its cases, each entry chained to the one "
+    "before. Just before this case's end it had {count} entries. Its checkpoint, signed with the machine's own key: "
+    "name, number of entries, root over them (RFC 6962), signature.",
+    "log_means": "Whoever keeps this page or the statement can later have the log held against it: what was changed or "
+    "taken out of those entries since is then seen. It does not show that every case was entered, nor that the clock "
+    "of the machine was right.",
+    "log_since": "Where the log is kept",
+    "log_take_command": "jq -rj .predicate.log_checkpoint {statement} > checkpoint",
+    "log_since_command": "deid-audit log verify --since checkpoint",
+    "log_prove": "For somebody else",
+    "log_prove_command": "deid-audit log prove {case_id} --out proof.json --since checkpoint",
+    "log_prove_means": "The proof that this case's end is an entry of the same log, without showing any other; whoever "
+    "has it and this checkpoint checks it, without the log:",
+    "log_check_command": "deid-audit log check-proof proof.json --checkpoint checkpoint --key VERIFIER-KEY",
+    "log_none": "No log was kept: the statement holds no checkpoint, so this case cannot be held against a log.",
     "no_revocation": "No revocation is looked up, and the time of signing is the signer's own statement.",
     "signatures": "Signatures",
     "signatures_words": "A signature covers everything before it. The steward certifies this document and its "
