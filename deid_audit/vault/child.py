@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deid_audit.errors import VaultError
 from deid_audit.findings import ErasureCheck
 from deid_audit.vault.process import die_with_parent, protect_process
 from deid_audit.vault.vault import signals_held_back
@@ -33,19 +34,33 @@ class Child:
     """
 
     def __init__(self, module: str, keys: Sequence[int]) -> None:
-        """`keys` are descriptors that it inherits; `begin_as_child` gives them to it in this order."""
+        """`keys` are descriptors that it inherits; `begin_as_child` gives them to it in this order.
+
+        To be made in a thread that outlives the child: the system takes that thread's end for the parent's.
+
+        Raises:
+            VaultError: the system starts no more processes.
+        """
         self.socket, theirs = socket.socketpair()
         with theirs:
             given = (theirs.fileno(), *keys)
-            self._process = subprocess.Popen(
-                # -P: a file of the working folder must not stand in for a library
-                (sys.executable, "-P", "-m", module, *map(str, (os.getpid(), *given))),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=given,
-                process_group=0,  # a terminal's Ctrl-C is for the parent, which ends the child
-            )
+            # -P: a file of the working folder must not stand in for a library
+            command = (sys.executable, "-P", "-m", module, *map(str, (os.getpid(), *given)))
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=given,
+                    process_group=0,  # a terminal's Ctrl-C is for the parent, which ends the child
+                )
+            except OSError as error:
+                self.socket.close()
+                raise VaultError(
+                    f"the process that trains cannot be started: {error.strerror}",
+                    next_step="look at the limits on memory and processes, and run again",
+                ) from None
         self.pid = self._process.pid
         self._started = _start_of(self.pid)
 

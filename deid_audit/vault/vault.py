@@ -28,8 +28,8 @@ from deid_audit.vault.process import process_facts
 
 METHOD_TEXT = (
     "Everything that could show or rebuild the subject was kept in memory or written to storage only in encrypted form "
-    "(Cobblestone-256) under one random key that existed only in the memory of the tool's process; at the end the key "
-    "was overwritten, the encrypted files were unlinked, and the result was checked as listed."
+    "(Cobblestone-256) under one random key that existed only in the memory of the tool's processes; at the end the "
+    "key was overwritten, the encrypted files were unlinked, and the result was checked as listed."
 )
 NOT_SHOWN = (
     "This is a software attestation: the absence of copies made outside the tool (memory snapshots, a hypervisor, "
@@ -40,6 +40,11 @@ NOT_SHOWN = (
     "The original videos themselves are outside the tool and still exist with whoever holds them.",
     "Destroying the model closes one route back; with the originals a new model can be trained, and gait, voice, "
     "body and surroundings are untouched by it.",
+)
+OF_CHILDREN_NOT_SHOWN = (
+    "That the process that trained has ended was seen by its number and start. The memory it held went back to the "
+    "system, which clears a page before it gives it out again; whether and when it did was not looked at. The face "
+    "crops it was given were cut out in the run's own process, whose freed memory was not searched.",
 )
 FILE_NAME = re.compile(r"\d{4,}\.enc")
 _File = TypeVar("_File", bound=CiphertextFile)
@@ -229,7 +234,7 @@ class Vault:
             artefacts=(*files, *(artefact for artefact, _ in self._memory), *self._held),
             checks=results,
             environment=process_facts(),
-            not_shown=NOT_SHOWN,
+            not_shown=NOT_SHOWN + (OF_CHILDREN_NOT_SHOWN if self._children else ()),
         )
 
     def _replace_older(self, newest: _Artefact) -> None:

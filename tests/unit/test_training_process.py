@@ -115,6 +115,7 @@ def test_the_model_is_bit_for_bit_what_training_here_makes_and_the_process_is_go
     assert record.complete, failing(record)
     [end] = [check for check in record.checks if check.check == CHILD_GONE]
     assert end.observed == f"process {pid} ended with status 0; no process of this number and start is left"
+    assert "whether and when it did was not looked at" in record.not_shown[-1]
     held = {artefact.kind.removesuffix(", in the process that trained") for artefact in record.artefacts}
     assert held == {
         *(f"{what} of the {who}" for what in ("training tensor", "mean face", "face crops", "face shapes",

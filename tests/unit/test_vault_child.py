@@ -156,3 +156,13 @@ def test_a_process_that_is_left_would_be_seen(echo: str, monkeypatch: pytest.Mon
         monkeypatch.setattr("deid_audit.vault.child._start_of", lambda pid: child._started)
         end = child.ended()
     assert not end.holds and end.observed.endswith("a process of this number and start is left")
+
+
+def test_a_system_that_starts_no_more_processes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(VaultError, match="cannot be started: Cannot allocate memory") as caught:
+        Child(TRAINEE, [])
+    assert caught.value.next_step
