@@ -4,6 +4,7 @@ import io
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -41,10 +42,32 @@ def wait_for(line: str, running: Running, partial: Path) -> None:
         continue
 
 
+def training_processes(parent: int) -> list[int]:
+    """The processes in which that run trains."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            numbers = (folder / "stat").read_text().rpartition(")")[2].split()
+            ours = b"deid_audit.pipeline.trainee" in (folder / "cmdline").read_bytes()
+        except OSError:  # no process, or none any more
+            continue
+        if ours and int(numbers[1]) == parent:
+            found.append(int(folder.name))
+    return found
+
+
 def killed(running: Running, out: Path, keep: Path) -> None:
-    """Kills the run; OUT may be there only when it is complete, and what else it left is kept aside for a look."""
+    """Kills the run; OUT may be there only when it is complete, and what else it left is kept aside for a look.
+
+    The process in which it trains must go with it.
+    """
+    trainees = training_processes(running.pid)
     running.kill()
     running.wait(30)
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in trainees):
+        assert time.monotonic() < until, "a process that trains was left"
+        time.sleep(0.05)
     partial = out.with_name("out.partial")
     if out.exists():
         assert {path.name for path in out.iterdir()} == COMPLETE
@@ -90,6 +113,18 @@ def test_a_kill_leaves_nothing_in_plain_and_the_next_run_works(
     assert len(kept) >= 4
     assert any((folder / "work").exists() and list((folder / "work").iterdir()) for folder in kept)
     assert assert_nothing_in_plain(kept, originals, out) >= len(originals.pictures)
+
+
+def test_a_training_process_that_is_killed_is_one_clear_error(
+    warm: WarmCommand, clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As the system does when memory runs out."""
+    running = warm.start(*arguments(*clips, tmp_path / "out"))
+    wait_for("gathering faces, donor", running, tmp_path / "out.partial")
+    [trainee] = training_processes(running.pid)
+    os.kill(trainee, signal.SIGKILL)
+    assert_one_message(running.wait(120), 1, "the process that trains the model was ended by SIGKILL")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.soak
