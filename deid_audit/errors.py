@@ -17,7 +17,12 @@
 
 A message says what was wrong, what was found and what was expected; `next_step` says what to do. No message
 holds an input path or a tag value, except in what the command line itself echoes (SettingsError).
+
+Anything else is a defect, also in a process of ours (DefectElsewhere).
 """
+
+import traceback
+from pathlib import Path
 
 
 class DeidAuditError(Exception):
@@ -105,3 +110,28 @@ class Interrupted(DeidAuditError):
     def __init__(self, message: str, *, exit_code: int = 130) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class DefectElsewhere(Exception):
+    """A defect that showed in another process of ours: as text its traceback there.
+
+    Attributes:
+        words: What `describe_defect` said of it there.
+    """
+
+    def __init__(self, words: str, trace: str) -> None:
+        super().__init__(trace)
+        self.words = words
+
+
+def describe_defect(defect: BaseException) -> str:
+    """The kind of a defect and the line of this package it came from; not its text, which may name an input."""
+    if isinstance(defect, DefectElsewhere):
+        return defect.words
+    package = Path(__file__).resolve().parent
+    own = [frame for frame in traceback.extract_tb(defect.__traceback__) if package in Path(frame.filename).parents]
+    where = ""
+    if own:
+        where = f" in {Path(own[-1].filename).relative_to(package.parent)}, line {own[-1].lineno}"
+    system = f" ({defect.strerror})" if isinstance(defect, OSError) and defect.strerror else ""
+    return f"{type(defect).__name__}{system}{where}"

@@ -7,14 +7,13 @@ Nothing here knows what a command does.
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from deid_audit import __version__
-from deid_audit.errors import DeidAuditError
+from deid_audit.errors import DeidAuditError, describe_defect
 
 DEBUG_VARIABLE = "DEID_AUDIT_DEBUG"
 EXIT_STATUSES = (
@@ -54,7 +53,7 @@ class Commands(TyperGroup):
         except (typer.Exit, typer.TyperException, BrokenPipeError):
             raise
         except Exception as defect:
-            _say(f"internal error: {_describe(defect)}; set {DEBUG_VARIABLE}=1 to see where, and report it")
+            _say(f"internal error: {describe_defect(defect)}; set {DEBUG_VARIABLE}=1 to see where, and report it")
             _trace_if_asked()
             raise typer.Exit(1) from None
 
@@ -99,14 +98,3 @@ def _say(text: str) -> None:
 def _trace_if_asked() -> None:
     if os.environ.get(DEBUG_VARIABLE) == "1":
         traceback.print_exc(file=sys.stderr)
-
-
-def _describe(defect: Exception) -> str:
-    """The kind of a defect and the line of this package it came from; not its text, which may name an input."""
-    package = Path(__file__).resolve().parent.parent
-    own = [frame for frame in traceback.extract_tb(defect.__traceback__) if package in Path(frame.filename).parents]
-    where = ""
-    if own:
-        where = f" in {Path(own[-1].filename).relative_to(package.parent)}, line {own[-1].lineno}"
-    system = f" ({defect.strerror})" if isinstance(defect, OSError) and defect.strerror else ""
-    return f"{type(defect).__name__}{system}{where}"

@@ -14,6 +14,7 @@ from deid_audit.pipeline.cast import CastVideo, Role, refuse_same_person, usable
 from deid_audit.pipeline.donors import Donor, FilmedDonor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.training import TrainedPair, train_pair
+from deid_audit.pipeline.training_process import TrainingProcess
 from deid_audit.progress import Progress
 from deid_audit.settings import RunSettings
 from deid_audit.vault import Vault
@@ -81,6 +82,7 @@ def train_companions(
     device: str,
     engines: Engines,
     vault: Vault,
+    trainee: TrainingProcess,
     progress: Progress,
 ) -> list[Companion]:
     """A model for each of the other people who can be swapped, each with the first donor left that is unlike them."""
@@ -95,14 +97,16 @@ def train_companions(
         name = f"person {number}"
         given = FilmedDonor(role=donor)
         pair = train_pair(
-            role, given, settings=settings, device=device, engines=engines, vault=vault, progress=progress,
-            who=(name, f"other donor {at}"),
+            role, given, settings=settings, device=device, engines=engines, vault=vault, trainee=trainee,
+            progress=progress, who=(name, f"other donor {at}"),
         )  # fmt: skip
         trained.append(Companion(name=name, role=role, pair=pair))
+    if settings.swap_everyone and len(trained) < len(subject.others):
+        progress.say(_covered_words(len(trained), len(subject.others)))
     return trained
 
 
-def covered_words(swapped: int, people: int) -> str:
+def _covered_words(swapped: int, people: int) -> str:
     """Said where not all of the other people could be swapped."""
     return (
         f"{swapped} of {people} other people are swapped; the rest stay covered: fewer than {MINIMUM_FACES} usable "

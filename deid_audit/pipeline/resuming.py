@@ -7,7 +7,7 @@ From then on every end but an interruption destroys both; Ctrl-C, SIGTERM and a 
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from dataclasses import dataclass
 
 from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import Interrupted, SettingsError, VideoError
@@ -15,33 +15,45 @@ from deid_audit.findings import ErasureRecord
 from deid_audit.pipeline.job import Job, refuse_by_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import RunSettings
-from deid_audit.swap.augment import FaceSet
-from deid_audit.swap.checkpoint import Binding, faces_digest, load_state, save_state
-from deid_audit.swap.networks import Side
-from deid_audit.swap.prior import FacePrior
-from deid_audit.swap.train import TrainState
+from deid_audit.swap.checkpoint import Binding, load_state
 from deid_audit.vault import Checkpoint, Vault
 from deid_audit.vault.resume import refuse_leftover
 
 _DIGEST_KEY = "key of the digests"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How far the training had come that is gone on with."""
+
+    step: int
+    planned_steps: int
+
+
 class Resuming:
     """One run's checkpoint: what was found to go on from, and what the next ones are bound to.
 
     Attributes:
+        binding: What this run's checkpoints carry, by name.
         taken_up: Whether training has begun: from then on the files are this run's to destroy.
     """
 
     def __init__(self, kept: Checkpoint, settings: RunSettings, job: Job) -> None:
         self.kept = kept
+        self.binding: Binding = {}
         self.taken_up = False
         self._settings, self._job = settings, job
-        self._binding: Binding = {}
-        self._found: TrainState | None = None
+        self._found: Kept | None = None
 
-    def find(self, vault: Vault) -> None:
+    @property
+    def digest_key(self) -> bytes | None:
+        """Under which the faces found are named; None on CUDA, where they may be found otherwise in the last bit."""
+        return bytes.fromhex(self.binding[_DIGEST_KEY]) if self._job.device == "cpu" else None
+
+    def find(self) -> None:
         """Reads the checkpoint, if there is one, and refuses one that was made with anything else.
+
+        Its tensors are overwritten at once: who goes on from it reads it again.
 
         Raises:
             VaultError: it was changed on disk.
@@ -49,25 +61,23 @@ class Resuming:
         """
         before: Binding = {_DIGEST_KEY: secrets.token_hex(32)}
         if self.kept.found:
-            self._found, before = load_state(self.kept.read())
-            tensors = self._found.tensors()
-            vault.register_memory("plaintext of the checkpoint", sum(each.nbytes for each in tensors), self._found.wipe)
-        self._binding = bound_to(self._settings, self._job.environment, before[_DIGEST_KEY])
-        if self.kept.found:
+            state, before = load_state(self.kept.read())
+            state.wipe()
+            self._found = Kept(step=state.step, planned_steps=state.planned_steps)
+        self.binding = bound_to(self._settings, self._job.environment, before[_DIGEST_KEY])
+        if self._found is not None:
             self._refuse_other(before)
-            self._binding = {**before, **self._binding}
+            self.binding = {**before, **self.binding}
 
-    def take_up(
-        self, preset: str, faces: Mapping[Side, FaceSet], priors: Mapping[Side, FacePrior], progress: Progress
-    ) -> TrainState | None:
+    def take_up(self, preset: str, faces_digest: str | None, progress: Progress) -> Kept | None:
         """What training goes on from, None at its beginning; SettingsError when other faces were found this time.
 
-        On CUDA faces may be found otherwise in the last bit; there, the same videos are enough.
+        `faces_digest` is of what training sees, under `digest_key`. Without one the same videos are enough.
         """
         now = {"preset": preset}
-        if self._job.device == "cpu":
-            now["faces found"] = faces_digest(faces, priors, bytes.fromhex(self._binding[_DIGEST_KEY]))
-        before, self._binding = self._binding, {**self._binding, **now}
+        if faces_digest is not None:
+            now["faces found"] = faces_digest
+        before, self.binding = self.binding, {**self.binding, **now}
         if self._found is not None:
             self._refuse_other(before)
             progress.say(f"training goes on after step {self._found.step} of {self._found.planned_steps}")
@@ -75,13 +85,8 @@ class Resuming:
         self.taken_up = True
         return self._found
 
-    def save(self, state: TrainState) -> None:
-        """Writes the next checkpoint; VaultError when the storage takes no more."""
-        with self.kept.write() as stream:
-            save_state(state, self._binding, cast(BinaryIO, stream))
-
     def _refuse_other(self, before: Binding) -> None:
-        if other := [name for name, value in self._binding.items() if before.get(name) != value]:
+        if other := [name for name, value in self.binding.items() if before.get(name) != value]:
             raise SettingsError(
                 f"the checkpoint was made with another: {', '.join(other)}",
                 next_step=f"repeat the command that made it, or delete {self.kept.path} and its key file",

@@ -19,7 +19,7 @@ from deid_audit.pipeline import ladder
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
-from deid_audit.pipeline.companions import Companion, covered_words, refuse_unfit, train_companions
+from deid_audit.pipeline.companions import Companion, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
@@ -39,6 +39,8 @@ from deid_audit.pipeline.resuming import destroyed, resumable
 from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
+from deid_audit.pipeline.training_process import METHOD_TEXT as PROCESS_METHOD
+from deid_audit.pipeline.training_process import TrainingProcess
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
@@ -86,9 +88,12 @@ def run(
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
-        with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:
+        with (
+            Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault,
+            TrainingProcess(vault, resuming, device=job.device, threads=int(job.environment["threads"])) as trainee,
+        ):
             if resuming is not None:
-                resuming.find(vault)
+                resuming.find()
             with timer.of("finding faces"):
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
@@ -111,6 +116,7 @@ def run(
                     device=job.device,
                     engines=engines,
                     vault=vault,
+                    trainee=trainee,
                     progress=progress,
                     resuming=resuming,
                 )
@@ -121,10 +127,10 @@ def run(
                     device=job.device,
                     engines=engines,
                     vault=vault,
+                    trainee=trainee,
                     progress=progress,
                 )
-                if settings.swap_everyone and len(companions) < len(subject.others):
-                    progress.say(covered_words(len(companions), len(subject.others)))
+                trainee.end()
             gallery = gather_strangers(
                 settings.strangers, subject, donor.average, engines=engines, progress=progress,
                 outsider=outsider_of(pair.model) or NO_PRIOR,
@@ -304,7 +310,7 @@ def _stages(
     if donor.pack is not None:
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
-    method = f"{train.METHOD_TEXT} {prior.METHOD_TEXT}" if pair.model.preset.prior else train.METHOD_TEXT
+    told = (train.METHOD_TEXT, *((prior.METHOD_TEXT,) if pair.model.preset.prior else ()), PROCESS_METHOD)
     written = f"{writer.METHOD_TEXT} {marking.METHOD_TEXT}" if marked else writer.METHOD_TEXT
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
@@ -312,7 +318,7 @@ def _stages(
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,
-        ("swap", method, seconds["training"], {**pair.facts, "seed": settings.seed}),
+        ("swap", " ".join(told), seconds["training"], {**pair.facts, "seed": settings.seed}),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
         ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),
     ]

@@ -1,11 +1,11 @@
-"""Pass 2: material, budget, training, and the model's way into the vault.
+"""Pass 2: material, budget, what is handed to the process that trains, and the model read back from the vault.
 
-What exists in plain (crops, probe frames, weights) is registered with the vault before it is used.
+What exists in plain here (crops, probe frames, the model in use) is registered with the vault before it is used.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,17 @@ from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.foreseeing import foreseen
-from deid_audit.pipeline.probe import make_probe
+from deid_audit.pipeline.lessons import Lesson
 from deid_audit.pipeline.resuming import Resuming
+from deid_audit.pipeline.training_process import TrainingProcess
 from deid_audit.progress import Progress
 from deid_audit.settings import PresetName, RunSettings
 from deid_audit.swap.augment import CROP_MARGIN, FaceSet, face_set
-from deid_audit.swap.convert import load_model, save_model, wipe_model
-from deid_audit.swap.networks import PRESETS, SIDES, Preset, Side, SwapModel
-from deid_audit.swap.prior import FacePrior, make_prior, swapped_px, with_open_mouth
+from deid_audit.swap.convert import load_model, wipe_model
+from deid_audit.swap.networks import PRESETS, Preset, Side, SwapModel
+from deid_audit.swap.prior import FacePrior, make_prior, with_open_mouth
 from deid_audit.swap.skin import skin_only, with_hair
-from deid_audit.swap.train import ProbeReading, steps_for, train
+from deid_audit.swap.train import ProbeReading
 from deid_audit.vault import Vault
 
 DEFAULT_SECONDS = 90.0
@@ -79,11 +80,12 @@ def train_pair(
     device: str,
     engines: Engines,
     vault: Vault,
+    trainee: TrainingProcess,
     progress: Progress,
     who: tuple[str, str] = ("subject", "donor"),
     resuming: Resuming | None = None,
 ) -> TrainedPair:
-    """Trains the pair's model and leaves it in the vault, encrypted; NotEnoughFaces when there is too little.
+    """Has the pair's model trained and leaves it in the vault, encrypted; NotEnoughFaces when there is too little.
 
     `who` names the two, in messages and in the vault's record. `resuming` keeps training in a checkpoint, and has the
     one to go on from; its number of steps counts then, no new timing.
@@ -92,8 +94,7 @@ def train_pair(
     budget = settings.train_seconds or (DEFAULT_SECONDS if donor.pack is None else PACKED_SECONDS)
     face_px = face_height(subject)
     name, why = choose_preset(settings.preset, device, face_px, budget, donor.pack)
-    preset = PRESETS[name]
-    size = round(preset.size * CROP_MARGIN)
+    size = round(PRESETS[name].size * CROP_MARGIN)
     own = gather_subject(subject, who=person, size=size, margin=CROP_MARGIN, engines=engines, progress=progress)
     _register(vault, person, own)
     given = donor.material(size, who=giver, near=own.features, engines=engines, progress=progress)
@@ -101,55 +102,42 @@ def train_pair(
     doubts = foreseen(own.features, given.features, face_px=face_px, averages=(subject.average, donor.average), who=who)
     for doubt in doubts:
         progress.say(f"before training: {doubt}")
-    priors, faces = prepare_faces(own, given, preset, device, face_px=face_px)
-    for name_of, side in ((person, SIDES[0]), (giver, SIDES[1])):
-        planes = faces[side]
-        vault.register_memory(f"training tensor of the {name_of}", planes.planes.nbytes, planes.wipe)
-        wipe_arrays_with(vault, f"mean face of the {name_of}", priors[side].arrays())
-    donor_rows = given.descriptors
-    probe = make_probe(own.probe, engines.recognizer, np.nanmean(donor_rows, axis=0))
-    kept = None if resuming is None else resuming.take_up(name, faces, priors, progress)
-    after_step = None if kept is None else kept.step
-    steps = kept.planned_steps if kept else settings.iterations or steps_for(budget, preset, faces, device)
-    with progress.step(f"training {name}" + ("" if person == "subject" else f", {person}"), steps) as step:
-        trained = train(
-            preset, faces, priors,
-            steps=steps, seed=settings.seed, device=device, probe=probe, step=step,
-            start=None if donor.pack is None else donor.pack.weights,
-            checkpoint=None if resuming is None else resuming.save, resume=kept,
-        )  # fmt: skip
-    lacks = "; ".join(trained.readings[-1].lacking)
+    lesson = Lesson(
+        who=who, own=own, given=given, preset=name, face_px=face_px, seconds=budget, iterations=settings.iterations,
+        seed=settings.seed, start=None if donor.pack is None else donor.pack.weights,
+        digest_key=None if resuming is None else resuming.digest_key,
+    )  # fmt: skip
+    model_name = f"swap model of the {person}"
+    lessons = trainee.learn(lesson, model_name, progress=progress, keeps=resuming is not None)
+    lacks = "; ".join(lessons.learned.readings[-1].lacking)
     if lacks:
         progress.say(
             f"training of the {person} ended with held-out frames that may not pass a policy: {lacks}. A longer "
             "training (--train-seconds), more varied videos or another donor may mend it; the run goes on and measures"
         )
-    model_name = f"swap model of the {person}"
-    with vault.write(model_name) as stream:
-        save_model(trained.model, cast(BinaryIO, stream))
-    wipe_model(trained.model)
     model = load_model(vault.read(model_name), device)
     vault.register_memory(f"{model_name} in use", sum(p.nbytes for p in model.parameters()), lambda: wipe_model(model))
+    learned = lessons.learned
     return TrainedPair(
         model=model,
-        donor_descriptors=donor_rows,
-        readings=trained.readings,
-        seconds=trained.seconds,
+        donor_descriptors=given.descriptors,
+        readings=learned.readings,
+        seconds=learned.seconds,
         facts={
             "preset": name,
             "preset_because": why,
-            "steps": trained.steps,
-            "planned_steps": trained.planned_steps,
-            "probe_every": trained.probe_every,
-            "stopped_early": trained.steps < trained.planned_steps,
+            "steps": learned.steps,
+            "planned_steps": learned.planned_steps,
+            "probe_every": learned.probe_every,
+            "stopped_early": learned.steps < learned.planned_steps,
             "foreseen": "; ".join(doubts),
             "probe_lacks": lacks,
             "subject_faces": len(own.crops),
             "donor_faces": len(given.crops),
-            "probe_faces": len(probe.frames),
-            "swap_px": swapped_px(priors["donor"]),
-            "training_seconds": round(trained.seconds, 1),
-            "resumed_after_step": after_step,
+            "probe_faces": lessons.prepared.probe_faces,
+            "swap_px": lessons.prepared.swap_px,
+            "training_seconds": round(learned.seconds, 1),
+            "resumed_after_step": lessons.resumed_after_step,
         },
     )
 
@@ -188,13 +176,21 @@ def donor_prior(
     return with_open_mouth(skin_only(make_prior(portraits, weights, margin=CROP_MARGIN)).resized(size), crops)
 
 
+def shown(who: str, material: Material) -> dict[str, list[NDArray[Any]]]:
+    """The arrays of the material that show a person, by name."""
+    faces = [*material.crops, *material.portraits]
+    return {
+        f"face crops of the {who}": [face.crop_rgb for face in faces],
+        f"face shapes of the {who}": [material.features, *(face.layout_xy for face in faces)],
+        f"probe frames of the {who}": [frame.window_rgb for frame in material.probe],
+        f"training descriptors of the {who}": [material.descriptors],
+    }
+
+
 def _register(vault: Vault, who: str, material: Material) -> None:
     """Crops, landmarks and probe frames are wiped with the vault."""
-    faces = [*material.crops, *material.portraits]
-    wipe_arrays_with(vault, f"face crops of the {who}", [face.crop_rgb for face in faces])
-    wipe_arrays_with(vault, f"face shapes of the {who}", [material.features, *(face.layout_xy for face in faces)])
-    wipe_arrays_with(vault, f"probe frames of the {who}", [frame.window_rgb for frame in material.probe])
-    wipe_arrays_with(vault, f"training descriptors of the {who}", [material.descriptors])
+    for kind, arrays in shown(who, material).items():
+        wipe_arrays_with(vault, kind, arrays)
 
 
 def wipe_arrays_with(vault: Vault, kind: str, arrays: Sequence[NDArray[Any]]) -> None:

@@ -124,8 +124,10 @@ def wipe_model(model: SwapModel) -> None:
                 tensor.grad.zero_()
 
 
-def prepare_runtime(device: str) -> int:
-    """Makes torch repeat bit for bit on a CPU and gives the number of threads it uses."""
+def prepare_runtime(device: str, threads: int | None = None) -> int:
+    """Makes torch repeat bit for bit on a CPU, with so many threads where that is said; gives the number it uses."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device == "cpu")
     torch.set_flush_denormal(True)
     return torch.get_num_threads()

@@ -7,6 +7,7 @@ what is in them.
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -21,8 +22,8 @@ HEAD_BYTES = HEADER_BYTES + 16384 + 16
 _READ_BYTES = 1 << 20
 
 
-class EncryptingFile(io.RawIOBase):
-    """A write-only binary file that never writes plaintext; `torch.save` can write into it (it does not seek).
+class CiphertextFile(io.RawIOBase):
+    """A write-only binary file for ciphertext that is made elsewhere, under a key that this process may not even have.
 
     Attributes:
         head: The first ciphertext bytes, kept so that a key can be tried on them later.
@@ -30,10 +31,9 @@ class EncryptingFile(io.RawIOBase):
         failure: The storage's error, for callers behind a library that turns it into one of its own.
     """
 
-    def __init__(self, path: Path, key: memoryview, context: bytes) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self._cipher: Cobblestone256Encryptor | None = Cobblestone256Encryptor(key, context=context)
         self._digest = hashlib.sha256()
         self.head = b""
         self.size_bytes = 0
@@ -43,58 +43,88 @@ class EncryptingFile(io.RawIOBase):
         return True
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
-        """Encrypts and writes all of `data`; OSError as any file when the disk is full."""
-        if self._cipher is None:
-            raise ValueError("write to a finished encrypted file")
-        plain = memoryview(data).cast("B")
-        self._append(self._cipher.update(plain))
-        return plain.nbytes
-
-    def finish(self) -> str:
-        """Writes the last chunk, forces the file to disk and closes it; returns the ciphertext's hex SHA-256."""
-        if self._cipher is None:
-            raise ValueError("an encrypted file can be finished once")
-        self._append(self._cipher.finalize())
-        os.fsync(self._descriptor)
-        self.abandon()
-        return self._digest.hexdigest()
-
-    def abandon(self) -> None:
-        """Drops the cipher and closes the descriptor; what was written stays incomplete. May be repeated."""
-        self._cipher = None
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _append(self, ciphertext: bytes) -> None:
+        """Writes all of `data`, which is ciphertext; OSError as any file when the disk is full."""
+        ciphertext = memoryview(data).cast("B")
         if len(self.head) < HEAD_BYTES:
-            self.head += ciphertext[: HEAD_BYTES - len(self.head)]
+            self.head += bytes(ciphertext[: HEAD_BYTES - len(self.head)])
         self._digest.update(ciphertext)
         self.size_bytes += len(ciphertext)
-        rest = memoryview(ciphertext)
+        rest = ciphertext
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
             self.failure = error
             raise
+        return ciphertext.nbytes
+
+    def finish(self) -> str:
+        """Forces the file to disk and closes it; returns the ciphertext's hex SHA-256."""
+        if self._descriptor < 0:
+            raise ValueError("an encrypted file can be finished once")
+        os.fsync(self._descriptor)
+        self.abandon()
+        return self._digest.hexdigest()
+
+    def abandon(self) -> None:
+        """Closes the descriptor; what was written stays incomplete. May be repeated."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
-class EncryptingBuffer:
-    """Ciphertext that is gathered in memory, for a file that must not exist before its time."""
+class EncryptingFile(CiphertextFile):
+    """The same for plaintext, which it never writes; `torch.save` can write into it (it does not seek)."""
 
-    def __init__(self, key: memoryview, context: bytes) -> None:
+    def __init__(self, path: Path, key: memoryview, context: bytes) -> None:
+        super().__init__(path)
+        self._cipher: Cobblestone256Encryptor | None = Cobblestone256Encryptor(key, context=context)
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        """Encrypts and writes all of `data`; OSError as any file when the disk is full."""
+        if self._cipher is None:
+            raise ValueError("write to a finished encrypted file")
+        plain = memoryview(data).cast("B")
+        super().write(self._cipher.update(plain))
+        return plain.nbytes
+
+    def finish(self) -> str:
+        """Writes the last chunk, forces the file to disk and closes it; returns the ciphertext's hex SHA-256."""
+        if self._cipher is None:
+            raise ValueError("an encrypted file can be finished once")
+        super().write(self._cipher.finalize())
+        return super().finish()
+
+    def abandon(self) -> None:
+        """Drops the cipher and closes the descriptor; what was written stays incomplete. May be repeated."""
+        self._cipher = None
+        super().abandon()
+
+
+class EncryptingStream(io.RawIOBase):
+    """Write-only, for `torch.save` and the like: what it is given goes on as ciphertext, to a file's `write` or a pipe.
+
+    `sink` takes each piece as it comes; `finish` must be called, else the ciphertext is refused as cut.
+    """
+
+    def __init__(self, key: memoryview, context: bytes, sink: Callable[[bytes], object]) -> None:
+        super().__init__()
         self._cipher = Cobblestone256Encryptor(key, context=context)
-        self._parts: list[bytes] = []
+        self._sink = sink
 
-    def write(self, data: "bytes | memoryview") -> None:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
         """Encrypts all of `data`."""
-        self._parts.append(self._cipher.update(memoryview(data).cast("B")))
+        plain = memoryview(data).cast("B")
+        if ciphertext := self._cipher.update(plain):
+            self._sink(ciphertext)
+        return plain.nbytes
 
-    def finish(self) -> bytes:
-        """The whole ciphertext; nothing can be written after it."""
-        self._parts.append(self._cipher.finalize())
-        return b"".join(self._parts)
+    def finish(self) -> None:
+        """Hands on the last chunk; nothing can be written after it."""
+        self._sink(self._cipher.finalize())
 
 
 def decrypt_file(path: Path, key: memoryview, context: bytes, *, skip: int = 0) -> io.BytesIO:

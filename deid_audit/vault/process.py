@@ -1,13 +1,16 @@
-"""Process: no core dumps, no reading by other processes of the same user, and the facts about both for the record.
+"""Process: no core dumps, no reading by other processes of the same user, no child without its parent, and the facts.
 
 Only what the process can set for itself; swap and the machine below it are reported, not changed.
 """
 
 import ctypes
+import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 _NOT_AVAILABLE = "not available on this system"
@@ -24,6 +27,18 @@ def protect_process() -> dict[str, str]:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     return process_facts()
+
+
+def die_with_parent(parent: int) -> None:
+    """From here on the system kills this process as soon as its parent ends, however that comes.
+
+    `parent` is the process id that the parent has given for itself: where it has ended before this call, nobody would
+    send the signal any more, so this process ends here.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def process_facts() -> dict[str, str]:

@@ -10,6 +10,7 @@ import stat
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from deid_audit.errors import SettingsError, VaultError
 from deid_audit.files import lies_in_output, sync
 from deid_audit.findings import ErasureRecord, Strict
 from deid_audit.frames import Float
-from deid_audit.vault.cipher import EncryptingBuffer, decrypt_file
+from deid_audit.vault.cipher import EncryptingStream, decrypt_file
 from deid_audit.vault.key import KEY_BYTES, SecretKey
 from deid_audit.vault.resume import checkpoints_beside
 from deid_audit.vault.vault import not_written, signals_held_back
@@ -129,12 +130,13 @@ class ReferencesFile:
             _MAGIC, _VERSION, _SCRYPT_LOG_N, _SCRYPT_R, _SCRYPT_P, secrets.token_bytes(_SALT_BYTES)
         )
         self._key = _key_of(passphrase, self._header)
-        self._sealed: EncryptingBuffer | None = None
+        self._sealed: EncryptingStream | None = None
+        self._ciphertext = BytesIO()  # the file must not exist before its time
         self._written = self._published = False
 
     def seal(self, head: ReferencesHead, donor: Float, videos: Sequence[VideoReferences]) -> None:
         """Encrypts everything but the statement they will belong to; the arrays may be wiped afterwards."""
-        self._sealed = EncryptingBuffer(self._key.view, _CONTEXT + self._header)
+        self._sealed = EncryptingStream(self._key.view, _CONTEXT + self._header, self._ciphertext.write)
         text = head.model_dump_json().encode()
         self._sealed.write(_LENGTH.pack(len(text)) + text)
         shapes = [layout for shape in head.videos for layout in _layout(shape)]
@@ -156,7 +158,8 @@ class ReferencesFile:
         if self._sealed is None:
             raise VaultError("there are no references to write")
         self._sealed.write(bytes.fromhex(statement_sha256))
-        data = self._header + self._sealed.finish()
+        self._sealed.finish()
+        data = self._header + self._ciphertext.getvalue()
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             with os.fdopen(os.open(self._new, flags, 0o600), "wb") as stream:

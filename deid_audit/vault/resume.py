@@ -8,7 +8,7 @@ unlinked and checked like the vault's.
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -19,7 +19,7 @@ from deid_audit.errors import SettingsError, VaultError
 from deid_audit.files import lies_in_output, sync
 from deid_audit.findings import ErasedArtefact, ErasureCheck, ErasureRecord
 from deid_audit.vault import checks
-from deid_audit.vault.cipher import HEAD_BYTES, HEADER_BYTES, EncryptingFile, decrypt_file, opens
+from deid_audit.vault.cipher import HEAD_BYTES, HEADER_BYTES, CiphertextFile, decrypt_file, opens
 from deid_audit.vault.key import KEY_BYTES, SecretKey
 from deid_audit.vault.vault import not_written, signals_held_back, storage_faults_of
 
@@ -35,7 +35,8 @@ NOT_SHOWN = (
     "Each checkpoint replaced the one before, whose blocks were freed and not overwritten; they hold ciphertext only. "
     "Of those that an interrupted process wrote, the last one is listed.",
 )
-_CONTEXT = b"deid-audit checkpoint v1"
+CONTEXT = b"deid-audit checkpoint v1"
+"""What is bound into the ciphertext of every checkpoint."""
 _KIND = "checkpoint of training"
 
 
@@ -123,16 +124,22 @@ class Checkpoint:
         """Whether a whole checkpoint lies on disk now."""
         return os.path.lexists(self.path)
 
+    def lent_key(self) -> AbstractContextManager[int]:
+        """The descriptor by which a child gets the key (`SecretKey.lent_by`)."""
+        return self._key.lent()
+
     @contextmanager
-    def write(self) -> Iterator[EncryptingFile]:
-        """A file to write the next checkpoint into; it replaces the one before when the block ends well.
+    def take(self) -> Iterator[CiphertextFile]:
+        """A file for the ciphertext of the next checkpoint, which replaces the one before when the block ends well.
+
+        A child makes it, under the key that it was lent and CONTEXT.
 
         Raises:
             VaultError: the storage takes no more; the one before still stands.
         """
         try:
             self._new.unlink(missing_ok=True)
-            stream = EncryptingFile(self._new, self._key.view, _CONTEXT)
+            stream = CiphertextFile(self._new)
         except OSError as error:
             raise not_written(error) from None
         try:
@@ -148,7 +155,7 @@ class Checkpoint:
     def read(self) -> BytesIO:
         """The plaintext of the checkpoint that was found, after its last byte was authenticated; VaultError if not."""
         try:
-            plain = decrypt_file(self.path, self._key.view, _CONTEXT)
+            plain = checkpoint_plaintext(self.path, self._key)
         except VaultError as error:
             raise VaultError(f"the checkpoint is refused: {error}", next_step=self._afresh()) from None
         self._list(self._head(), self.path.stat().st_size, sha256_file(self.path))
@@ -202,7 +209,7 @@ class Checkpoint:
         )
 
     def _list(self, head: bytes, size_bytes: int, sha256: str) -> None:
-        self._heads.append((head, _CONTEXT))
+        self._heads.append((head, CONTEXT))
         self._artefacts.append(
             ErasedArtefact(
                 kind=_KIND,
@@ -219,7 +226,7 @@ class Checkpoint:
 
     def _refuse_wrong_key(self) -> None:
         try:
-            fits = opens(self._head(), self._key.view, _CONTEXT)
+            fits = opens(self._head(), self._key.view, CONTEXT)
         except OSError as error:
             raise VaultError(f"the checkpoint cannot be read: {error.strerror}", next_step=self._afresh()) from None
         if not fits:
@@ -231,6 +238,11 @@ class Checkpoint:
 
     def _afresh(self) -> str:
         return f"give the right --resume-key, or delete {self.path} and its key file to start afresh"
+
+
+def checkpoint_plaintext(path: Path, key: SecretKey) -> BytesIO:
+    """What a checkpoint holds, for a process that has its key; VaultError when it was changed on disk."""
+    return decrypt_file(path, key.view, CONTEXT)
 
 
 def _unfinished(checkpoint: Path) -> Path:

@@ -10,26 +10,26 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from deid_audit.errors import VaultError
 from deid_audit.files import sync
 from deid_audit.findings import ErasedArtefact, ErasureCheck, ErasureRecord
 from deid_audit.vault import checks
-from deid_audit.vault.cipher import CIPHER_NAME, HEADER_BYTES, EncryptingFile, decrypt_file
+from deid_audit.vault.cipher import CIPHER_NAME, HEADER_BYTES, CiphertextFile, EncryptingFile, decrypt_file
 from deid_audit.vault.key import SecretKey
 from deid_audit.vault.process import process_facts
 
 METHOD_TEXT = (
     "Everything that could show or rebuild the subject was kept in memory or written to storage only in encrypted form "
-    "(Cobblestone-256) under one random key that existed only in the memory of the tool's process; at the end the key "
-    "was overwritten, the encrypted files were unlinked, and the result was checked as listed."
+    "(Cobblestone-256) under one random key that existed only in the memory of the tool's processes; at the end the "
+    "key was overwritten, the encrypted files were unlinked, and the result was checked as listed."
 )
 NOT_SHOWN = (
     "This is a software attestation: the absence of copies made outside the tool (memory snapshots, a hypervisor, "
@@ -41,7 +41,13 @@ NOT_SHOWN = (
     "Destroying the model closes one route back; with the originals a new model can be trained, and gait, voice, "
     "body and surroundings are untouched by it.",
 )
+OF_CHILDREN_NOT_SHOWN = (
+    "That the process that trained has ended was seen by its number and start. The memory it held went back to the "
+    "system, which clears a page before it gives it out again; whether and when it did was not looked at. The face "
+    "crops it was given were cut out in the run's own process, whose freed memory was not searched.",
+)
 FILE_NAME = re.compile(r"\d{4,}\.enc")
+_File = TypeVar("_File", bound=CiphertextFile)
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -70,7 +76,9 @@ class Vault:
         self._clock = clock
         self._files: list[_Artefact] = []
         self._memory: list[tuple[ErasedArtefact, Callable[[], None]]] = []
-        self._open: list[EncryptingFile] = []
+        self._held: list[ErasedArtefact] = []
+        self._children: list[ErasureCheck] = []
+        self._open: list[CiphertextFile] = []
         self._record: ErasureRecord | None = None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,11 +109,35 @@ class Vault:
         Raises:
             VaultError: the vault is destroyed, or the storage takes no more.
         """
+        artefact = self._next(kind)
+        with self._kept(artefact, lambda path: EncryptingFile(path, self._key.view, self._context(artefact))) as stream:
+            yield stream
+
+    @contextmanager
+    def take(self, kind: str) -> Iterator[tuple[bytes, CiphertextFile]]:
+        """The same for what a child encrypts under the key that it was lent: the context to bind in, and the file.
+
+        Whether it did so is seen when it is read.
+        """
+        artefact = self._next(kind)
+        with self._kept(artefact, CiphertextFile) as stream:
+            yield self._context(artefact), stream
+
+    def lent_key(self) -> AbstractContextManager[int]:
+        """The descriptor by which a child gets the key (`SecretKey.lent_by`); VaultError when it is destroyed."""
         self._require_alive()
-        artefact = _Artefact(number=len(self._files) + 1, kind=kind)
+        return self._key.lent()
+
+    def _next(self, kind: str) -> _Artefact:
+        self._require_alive()
+        return _Artefact(number=len(self._files) + 1, kind=kind)
+
+    @contextmanager
+    def _kept(self, artefact: _Artefact, opened: Callable[[Path], _File]) -> Iterator[_File]:
+        """The artefact's file while it is written; it counts once the block ends cleanly, else it is removed."""
         path = self._path(artefact)
         try:
-            stream = EncryptingFile(path, self._key.view, self._context(artefact))
+            stream = opened(path)
         except OSError as error:
             raise not_written(error) from None
         self._files.append(artefact)
@@ -139,6 +171,12 @@ class Vault:
         """Lists an artefact that lives in memory; `wipe` overwrites or releases it and is called at destruction."""
         self._require_alive()
         self._memory.append((ErasedArtefact(kind=kind, storage="memory", size_bytes=size_bytes), wipe))
+
+    def register_child(self, held: Sequence[ErasedArtefact], end: ErasureCheck) -> None:
+        """Lists what a process that had the key held in its own memory, and what became of that process."""
+        self._require_alive()
+        self._held += held
+        self._children.append(end)
 
     def destroy(self) -> ErasureRecord:
         """Wipes, overwrites the key, unlinks, then checks; never raises for what it finds. Again: the same record."""
@@ -174,7 +212,7 @@ class Vault:
             unknown,
         )
         shutil.rmtree(self._folder, ignore_errors=True)
-        return self._record_of((*results, checks.folder_gone(self._folder)))
+        return self._record_of((*results, checks.folder_gone(self._folder), *self._children))
 
     def _record_of(self, results: tuple[ErasureCheck, ...]) -> ErasureRecord:
         files = tuple(
@@ -193,10 +231,10 @@ class Vault:
             key_storage=self._key.storage,
             created_at=self._created_at.isoformat(),
             destroyed_at=self._clock().isoformat(),
-            artefacts=files + tuple(artefact for artefact, _ in self._memory),
+            artefacts=(*files, *(artefact for artefact, _ in self._memory), *self._held),
             checks=results,
             environment=process_facts(),
-            not_shown=NOT_SHOWN,
+            not_shown=NOT_SHOWN + (OF_CHILDREN_NOT_SHOWN if self._children else ()),
         )
 
     def _replace_older(self, newest: _Artefact) -> None:
@@ -239,7 +277,7 @@ def signals_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def storage_faults_of(stream: EncryptingFile) -> Iterator[None]:
+def storage_faults_of(stream: CiphertextFile) -> Iterator[None]:
     """What storage that takes no more makes of a block that writes to the stream: one VaultError.
 
     Raises:

@@ -5,8 +5,10 @@ After each kill everything is looked at by its content: OUT.partial, the folder 
 """
 
 import io
+import os
 import random
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from deid_audit.frames import Frame, Image
 from deid_audit.video.reader import open_video
 from deid_audit.video.writer import write_video
 from tests.e2e.plaintext import Originals, faults, stray_faults
-from tests.e2e.warm import Running, WarmCommand, arguments
+from tests.e2e.warm import Running, WarmCommand, arguments, assert_one_message
 
 pytestmark = pytest.mark.e2e
 COMPLETE = {"withheld", "certificate.pdf", "evidence.json", "attestation.dsse.json", "signer.crt", "audit"}
@@ -68,9 +70,11 @@ class Scene:
         before = set(SHARED_MEMORY.iterdir())
         running = moment.start(self)
         moment.wait(self, running)
+        trainees = training_processes(running.pid)
         if moment.killed_at is None:
             running.kill()
         assert running.wait(LIMIT_S).status in (-9, 3)  # 3: it was over before the signal came
+        expect_gone(trainees)
         self._look(before)
 
     def _look(self, shared_before: set[Path]) -> None:
@@ -142,10 +146,35 @@ def _existing(paths: Iterator[Path]) -> Iterator[Path]:
         return
 
 
-def in_training(step: int) -> Moment:
-    """Before this step of thirty."""
-    at = f"deid_audit.swap.train:Trainer.step#{step}"
-    return Moment(name=f"mid-training, step {step}", more=("--iterations", 30), killed_at=at)
+def training_processes(parent: int) -> list[int]:
+    """The processes in which that run trains."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            numbers = (folder / "stat").read_text().rpartition(")")[2].split()
+            ours = b"deid_audit.pipeline.trainee" in (folder / "cmdline").read_bytes()
+        except OSError:  # no process, or none any more
+            continue
+        if ours and int(numbers[1]) == parent:
+            found.append(int(folder.name))
+    return found
+
+
+def expect_gone(trainees: list[int]) -> None:
+    """The process in which a run trains goes with it."""
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in trainees):
+        assert time.monotonic() < until, "a process that trains was left"
+        time.sleep(0.05)
+
+
+def in_training(after_s: float) -> Moment:
+    """So long after the faces were gathered, of a training of many times that."""
+    return Moment(name="mid-training", seen=_trains, more=("--iterations", 600), after_s=after_s)
+
+
+def _trains(_: Scene, running: Running) -> bool:
+    return "gathering faces, donor" in running.said
 
 
 WRITING_WEIGHTS = Moment(name="mid-write, weights", seen=_grows("work/*.enc"))
@@ -174,7 +203,7 @@ def scene(
 
 def test_five_kills_leave_nothing_in_plain_and_the_next_run_works(scene: Scene) -> None:
     at_the_start = Moment(name="start", seen=lambda scene, _: scene.partial.exists(), after_s=random.Random(3).random())
-    for moment in (at_the_start, in_training(9), WRITING_WEIGHTS, WRITING_FILM, SIGNING):
+    for moment in (at_the_start, in_training(2.0), WRITING_WEIGHTS, WRITING_FILM, SIGNING):
         scene.kill(moment)
         assert scene.partial.exists(), moment.name
     assert scene.left == 5 and scene.frames_seen >= len(scene.originals.pictures)
@@ -183,12 +212,25 @@ def test_five_kills_leave_nothing_in_plain_and_the_next_run_works(scene: Scene) 
     scene.expect_next_run_works()
 
 
+def test_a_training_process_that_is_killed_is_one_clear_error(
+    warm: WarmCommand, clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As the system does when memory runs out."""
+    running = warm.start(*arguments(*clips, tmp_path / "out"))
+    while "gathering faces, donor" not in running.said and not running.ended(0.02):
+        continue
+    [trainee] = training_processes(running.pid)
+    os.kill(trainee, signal.SIGKILL)
+    assert_one_message(running.wait(120), 1, "the process that trains the model was ended by SIGKILL")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.soak
 def test_fifty_kills_leave_nothing_in_plain_and_the_next_run_works(scene: Scene) -> None:
     """Twenty-eight at any time of a run, the rest at its critical moments; after each that left something, a run."""
     chance, seconds = random.Random(50), scene.expect_next_run_works()
     moments = [Moment(name="any time", after_s=chance.uniform(0, seconds)) for _ in range(28)]
-    moments += [in_training(chance.randrange(1, 30)) for _ in range(6)]
+    moments += [in_training(chance.uniform(0, 8)) for _ in range(6)]
     several = (WRITING_WEIGHTS, WRITING_FILM, SIGNING, BETWEEN_SIGNATURES)
     moments += [*several * 3, WRITING_OUT, WRITING_OUT, BEFORE_ITS_NAME, BEFORE_ITS_NAME]
     assert len(moments) == 50

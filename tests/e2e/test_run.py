@@ -19,6 +19,7 @@ import pikepdf
 import pytest
 
 from deid_audit.digests import sha256_file
+from deid_audit.vault.child import CHILD_GONE
 from deid_audit.video.reader import open_video, read_frames
 from tests.e2e.short_clips import FRAMES, SENTINEL
 from tests.e2e.typed import EASY_POLICY, command, deid_audit, run_arguments
@@ -70,7 +71,10 @@ def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None
     of_nobody = {name for name, status in checks.items() if status == "not_applicable"}
     assert of_nobody and all(name.startswith("approval.") for name in of_nobody)  # no chair has decided
     assert {status for name, status in checks.items() if name not in of_nobody} == {"ok"}
-    assert document_in((out / "evidence.json").read_text())["predicate"]["kind"] == "swap"
+    predicate = document_in((out / "evidence.json").read_text())["predicate"]
+    assert predicate["kind"] == "swap"
+    [end] = [one for one in predicate["erasure"]["checks"] if one["check"] == CHILD_GONE]
+    assert end["holds"] and "ended with status 0; no process of this number" in end["observed"]
     assert deid_audit("verify", out / "certificate.pdf").returncode == 1
     assert not (out.parent / "out.partial").exists()
 

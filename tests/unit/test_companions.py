@@ -49,7 +49,7 @@ def test_nobody_gets_a_donor_who_looks_like_them(monkeypatch: pytest.MonkeyPatch
         return "a pair"
 
     monkeypatch.setattr(companions, "train_pair", trained)
-    more = dict.fromkeys(("settings", "device", "engines", "vault", "progress"), SimpleNamespace())
+    more = dict.fromkeys(("settings", "device", "engines", "vault", "trainee", "progress"), SimpleNamespace())
     [one] = train_companions(two_people(), [donor(2.1), donor(5)], **more)  # type: ignore[arg-type]
     assert (one.name, asked) == ("person 2", [(2.0, 5.0, ("person 2", "other donor 2"))])
     assert train_companions(two_people(), [donor(2.1)], **more) == []  # type: ignore[arg-type]

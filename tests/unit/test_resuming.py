@@ -1,27 +1,33 @@
 """A run with `--resume-key`: what a checkpoint is bound to, who refuses it, and its end for each way of leaving."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
 import torch
 
 from deid_audit.errors import DeidAuditError, Interrupted, SettingsError, StageError
-from deid_audit.pipeline import training
+from deid_audit.pipeline import learning, training
+from deid_audit.pipeline import resuming as resuming_module
 from deid_audit.pipeline.job import Job
-from deid_audit.pipeline.resuming import Resuming, bound_to, destroyed, resumable
+from deid_audit.pipeline.resuming import Kept, Resuming, bound_to, destroyed, resumable
 from deid_audit.pipeline.training import train_pair
 from deid_audit.policy import load_policy
 from deid_audit.progress import SilentProgress
 from deid_audit.settings import RunSettings
+from deid_audit.swap.checkpoint import Binding, faces_digest, load_state, save_state
 from deid_audit.swap.train import Faces, Priors, ProbeReading, TrainState, train
+from deid_audit.vault import Checkpoint
 from tests.conftest import Portraits
 from tests.unit.swap_faces import probe_of
-from tests.unit.test_training import _Heard, _Kept, _material
-from tests.unit.vault_building import files_in, new_vault
+from tests.unit.taught import taught_in_a_thread
+from tests.unit.test_training import _Heard, _material
+from tests.unit.vault_building import files_in, new_vault, next_checkpoint
 
 ENVIRONMENT = {"deid-audit": "0.1.0", "torch": "2", "device": "cpu", "threads": "2"}
 
@@ -51,18 +57,23 @@ def a_state() -> TrainState:
     )  # fmt: skip
 
 
-def begin(resuming: Resuming, folder: Path, pair: Faces, priors: Priors, preset: str = "micro64") -> TrainState | None:
-    with new_vault(folder / "memory") as vault:
-        resuming.find(vault)
-        return resuming.take_up(preset, pair, priors, SilentProgress())
+def begin(resuming: Resuming, pair: Faces, priors: Priors, preset: str = "micro64") -> Kept | None:
+    resuming.find()
+    key = resuming.digest_key
+    return resuming.take_up(preset, None if key is None else faces_digest(pair, priors, key), SilentProgress())
+
+
+def save(resuming: Resuming, state: TrainState) -> None:
+    with next_checkpoint(resuming.kept) as stream:
+        save_state(state, resuming.binding, cast(BinaryIO, stream))
 
 
 def kept(folder: Path, pair: Faces, priors: Priors) -> dict[str, bytes]:
     """Leaves what a run that was killed after its first probe leaves."""
     with pytest.raises(Interrupted), resumable(settings_of(folder), job_of()) as resuming:
         assert resuming is not None
-        assert begin(resuming, folder, pair, priors) is None
-        resuming.save(a_state())
+        assert begin(resuming, pair, priors) is None
+        save(resuming, a_state())
         raise Interrupted("stopped", exit_code=130)
     return {name: (folder / name).read_bytes() for name in ("out.checkpoint", "its.key")}
 
@@ -84,8 +95,8 @@ def test_without_the_option_nothing_is_kept_and_an_earlier_checkpoint_is_in_the_
 def test_an_interruption_leaves_both_files_and_says_so(pair: Faces, priors: Priors, tmp_path: Path) -> None:
     with pytest.raises(Interrupted) as caught, resumable(settings_of(tmp_path), job_of()) as resuming:
         assert resuming is not None
-        begin(resuming, tmp_path, pair, priors)
-        resuming.save(a_state())
+        begin(resuming, pair, priors)
+        save(resuming, a_state())
         raise Interrupted("stopped", exit_code=143)
     assert left(tmp_path) == {"out.checkpoint", "its.key"}
     for words in (
@@ -106,21 +117,27 @@ def test_an_interruption_before_the_first_checkpoint_leaves_nothing(tmp_path: Pa
     assert not caught.value.next_step
 
 
-def test_the_state_comes_back_whole_and_is_the_vaults_to_wipe(pair: Faces, priors: Priors, tmp_path: Path) -> None:
+def test_what_it_goes_on_from_is_known_and_its_plaintext_wiped_at_once(
+    pair: Faces, priors: Priors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that trains reads the checkpoint again, for itself."""
     kept(tmp_path, pair, priors)
+    loaded: list[TrainState] = []
+
+    def load(stream: BytesIO) -> tuple[TrainState, Binding]:
+        state, binding = load_state(stream)
+        assert all(tensor.any() for tensor in state.tensors())
+        loaded.append(state)
+        return state, binding
+
+    monkeypatch.setattr(resuming_module, "load_state", load)
     with resumable(settings_of(tmp_path), job_of()) as resuming:
         assert resuming is not None
+        assert begin(resuming, pair, priors) == Kept(step=6, planned_steps=12)
+        assert not any(tensor.any() for tensor in loaded[0].tensors())
         with new_vault(tmp_path / "memory") as vault:
-            resuming.find(vault)
-            found = resuming.take_up("micro64", pair, priors, SilentProgress())
-            assert found is not None
-            assert (found.step, found.planned_steps, found.seconds) == (6, 12, 1.5)
-            assert found.readings[0].lacking == ("a", "b") and np.isnan(found.readings[0].values["r"])
-            assert all(tensor.any() for tensor in found.tensors())
-        assert not any(tensor.any() for tensor in found.tensors())
-        record = destroyed(vault, resuming)
+            record = destroyed(vault, resuming)
     assert record.key_on_disk and record.complete
-    assert ("plaintext of the checkpoint", "memory") in [(a.kind, a.storage) for a in record.artefacts]
     assert left(tmp_path) == set()
 
 
@@ -152,10 +169,9 @@ def test_anything_else_is_refused_and_nothing_is_lost(pair: Faces, priors: Prior
     with (
         pytest.raises(SettingsError, match=words) as caught,
         resumable(settings_of(tmp_path, **changes | paths), job_of(**environment)) as resuming,
-        new_vault(tmp_path / "memory") as vault,
     ):
         assert resuming is not None
-        resuming.find(vault)
+        resuming.find()
     assert caught.value.exit_code == 2 and "delete" in caught.value.next_step
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
@@ -168,7 +184,7 @@ def test_other_faces_and_another_preset_are_refused_and_nothing_is_lost(
     for faces, preset, words in ((swapped, "micro64", "faces found$"), (pair, "lite64", "another: preset$")):
         with pytest.raises(SettingsError, match=words), resumable(settings_of(tmp_path), job_of()) as resuming:
             assert resuming is not None
-            begin(resuming, tmp_path, faces, priors, preset)
+            begin(resuming, faces, priors, preset)
         assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
@@ -179,9 +195,9 @@ def test_on_cuda_the_same_videos_are_enough(pair: Faces, priors: Priors, tmp_pat
         faces = pair if expected is None else {"subject": pair["donor"], "donor": pair["subject"]}
         with pytest.raises(Interrupted), resumable(settings_of(tmp_path), job) as resuming:
             assert resuming is not None
-            found = begin(resuming, tmp_path, faces, priors)
+            found = begin(resuming, faces, priors)
             assert (None if found is None else found.step) == expected
-            resuming.save(a_state())
+            save(resuming, a_state())
             raise Interrupted("stopped", exit_code=130)
 
 
@@ -208,7 +224,7 @@ def test_an_error_after_training_began_destroys_both(
     job = job_of()
     with pytest.raises(error), resumable(settings_of(tmp_path), job) as resuming:
         assert resuming is not None
-        begin(resuming, tmp_path, pair, priors)
+        begin(resuming, pair, priors)
         raise error("x")
     assert left(tmp_path) == set()
     assert cast(Any, job.progress).said == []
@@ -220,8 +236,8 @@ def test_what_could_not_be_destroyed_is_told(
     job = job_of()
     with pytest.raises(StageError), resumable(settings_of(tmp_path), job) as resuming:
         assert resuming is not None
-        begin(resuming, tmp_path, pair, priors)
-        resuming.save(a_state())
+        begin(resuming, pair, priors)
+        save(resuming, a_state())
         (tmp_path / "its.key").rename(tmp_path / "moved.key")
         raise StageError("x")
     [said] = cast(Any, job.progress).said
@@ -261,42 +277,51 @@ def test_a_resumed_pair_takes_its_steps_from_the_checkpoint(
     subject = SimpleNamespace(average=np.zeros(128, np.float32))
     timed: list[int] = []
 
-    def pair_of(folder: Path, stop: Callable[[TrainState], None] | None) -> Any:
+    def pair_of(folder: Path, stop: int | None) -> Any:
         own, given = _material(portraits.hopper), _material(portraits.astronaut, large=2)
         donor = SimpleNamespace(pack=None, average=np.ones(128, np.float32), material=lambda *_, **__: given)
         settings = settings_of(folder, iterations=None, train_seconds=3.0)
+        written: list[int] = []
+
+        @contextmanager
+        def take(self: Checkpoint) -> Iterator[Any]:
+            with whole(self) as file:
+                yield file
+            written.append(1)
+            if len(written) == stop:
+                raise Interrupted("stopped", exit_code=130)
+
         monkeypatch.setattr(training, "gather_subject", lambda *_, **__: own)
-        with resumable(settings, job_of()) as resuming, new_vault(folder / "memory") as vault:
+        monkeypatch.setattr(Checkpoint, "take", take)
+        with (
+            resumable(settings, job_of()) as resuming,
+            taught_in_a_thread(monkeypatch, folder / "memory", resuming) as (vault, trainee),
+        ):
             assert resuming is not None
-            resuming.find(vault)
-            whole = Resuming.save
-            monkeypatch.setattr(Resuming, "save", lambda self, state: (whole(self, state), stop and stop(state))[0])
-            try:
-                return train_pair(
-                    *cast(Any, (subject, donor)), **cast(Any, {"settings": settings, "vault": _Kept()}),
-                    progress=SilentProgress(), device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
-                    resuming=resuming,
-                )  # fmt: skip
-            finally:
-                monkeypatch.setattr(Resuming, "save", whole)
+            resuming.find()
+            pair = train_pair(
+                *cast(Any, (subject, donor)), settings=settings, vault=vault, trainee=trainee,
+                progress=SilentProgress(), device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
+                resuming=resuming,
+            )  # fmt: skip
+            trainee.end()
+            return pair, [weights.clone() for weights in pair.model.parameters()]
 
-    def cut(state: TrainState) -> None:
-        if state.step == 2:
-            raise Interrupted("stopped", exit_code=130)
-
+    whole = Checkpoint.take
     monkeypatch.setattr(training, "face_height", lambda _: 50.0)
-    monkeypatch.setattr(training, "make_probe", lambda *_: SimpleNamespace(frames=()))
-    monkeypatch.setattr(training, "train", lambda *a, **more: train(*a, **more | {"probe": probe_of()}))
-    monkeypatch.setattr(training, "steps_for", lambda *_: timed.append(1) or 5)
+    monkeypatch.setattr(learning, "make_probe", lambda *_: SimpleNamespace(frames=()))
+    monkeypatch.setattr(learning, "train", lambda *a, **more: train(*a, **more | {"probe": probe_of()}))
+    monkeypatch.setattr(learning, "steps_for", lambda *_: timed.append(1) or 5)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    undisturbed = pair_of(tmp_path / "a", None)
+    undisturbed, expected = pair_of(tmp_path / "a", None)
     with pytest.raises(Interrupted):
-        pair_of(tmp_path / "b", cut)
+        pair_of(tmp_path / "b", 2)
     assert len(timed) == 2
-    resumed = pair_of(tmp_path / "b", None)
+    resumed, got = pair_of(tmp_path / "b", None)
     assert len(timed) == 2
     assert (undisturbed.facts["resumed_after_step"], resumed.facts["resumed_after_step"]) == (None, 2)
     assert (resumed.facts["steps"], resumed.facts["planned_steps"]) == (5, 5)
-    for one, other in zip(resumed.model.parameters(), undisturbed.model.parameters(), strict=True):
+    assert all(weights.any() for weights in got)
+    for one, other in zip(got, expected, strict=True):
         assert torch.equal(one, other)

@@ -17,6 +17,7 @@ from deid_audit.swap.reuse import weights_of
 from deid_audit.swap.train import Faces, Priors, Trained, TrainState, train
 from deid_audit.vault import Checkpoint
 from tests.unit.swap_faces import MICRO, TINY, probe_of
+from tests.unit.vault_building import next_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BINDING = {"seed": "5"}
@@ -63,7 +64,7 @@ def _cut_off(folder: Path, pair: Faces, priors: Priors, after: int, **more: Any)
     kept = Checkpoint(folder / "out", folder / "key")
 
     def checkpoint(state: TrainState) -> None:
-        with kept.write() as stream:
+        with next_checkpoint(kept) as stream:
             save_state(state, BINDING, stream)  # type: ignore[arg-type]
         if state.step == after:
             raise Killed

@@ -1,9 +1,8 @@
 """What pass 2 makes of both sides' faces before training, what of it is wiped, and what the statement says of it."""
 
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ import pytest
 from deid_audit.faces.align import OVAL_SHARE
 from deid_audit.faces.choose import expressions, features_of
 from deid_audit.frames import AlignedFace
-from deid_audit.pipeline import run, training
+from deid_audit.pipeline import learning, run, training
 from deid_audit.pipeline.cast import Material, average_colours
 from deid_audit.pipeline.training import donor_prior, prepare_faces, train_pair
 from deid_audit.progress import SilentProgress
@@ -26,6 +25,7 @@ from deid_audit.vault import Vault
 from tests.conftest import Portrait, Portraits
 from tests.unit.made_faces import made_face, made_layout
 from tests.unit.swap_faces import crops_of, probe_of
+from tests.unit.taught import taught_in_a_thread
 
 MICRO = PRESETS["micro64"]
 SIZE = round(MICRO.size * CROP_MARGIN)
@@ -97,22 +97,14 @@ def test_a_donors_mean_face_is_of_the_portraits_nearest_to_the_shared_expression
 
 
 class _Kept:
-    """A vault that keeps everything open, and remembers how what was registered is wiped."""
+    """A vault that remembers how what was registered is wiped."""
 
     def __init__(self) -> None:
         self.wipes: dict[str, Callable[[], object]] = {}
         self.sizes: dict[str, int] = {}
-        self.files: dict[str, io.BytesIO] = {}
 
     def register_memory(self, kind: str, size_bytes: int, wipe: Callable[[], object]) -> None:
         self.wipes[kind], self.sizes[kind] = wipe, size_bytes
-
-    @contextmanager
-    def write(self, kind: str) -> Iterator[io.BytesIO]:
-        yield self.files.setdefault(kind, io.BytesIO())
-
-    def read(self, kind: str) -> io.BytesIO:
-        return io.BytesIO(self.files[kind].getvalue())
 
 
 class _Heard(SilentProgress):
@@ -127,7 +119,7 @@ class _Heard(SilentProgress):
 
 @pytest.mark.parametrize("holds", [True, False])
 def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
-    portraits: Portraits, monkeypatch: pytest.MonkeyPatch, *, holds: bool
+    portraits: Portraits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, holds: bool
 ) -> None:
     own, given = _material(portraits.hopper), _material(portraits.astronaut, large=2)
     asked: list[Any] = []
@@ -138,14 +130,25 @@ def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
     probe = probe_of(lambda step: holds)
     monkeypatch.setattr(training, "gather_subject", lambda *_, **__: own)
     monkeypatch.setattr(training, "face_height", lambda _: 50.0)
-    monkeypatch.setattr(training, "make_probe", lambda *_: SimpleNamespace(frames=()))
-    monkeypatch.setattr(training, "train", lambda *a, **more: train(*a, **more | {"probe": probe}))
-    vault, heard = _Kept(), _Heard()
+    monkeypatch.setattr(learning, "make_probe", lambda *_: SimpleNamespace(frames=()))
+    monkeypatch.setattr(learning, "train", lambda *a, **more: train(*a, **more | {"probe": probe}))
+    heard = _Heard()
     settings = SimpleNamespace(preset="micro64", iterations=2, train_seconds=None, seed=0)
-    pair = train_pair(
-        *cast(Any, (subject, donor)), **cast(Any, {"settings": settings, "vault": vault, "progress": heard}),
-        device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
-    )  # fmt: skip
+    with taught_in_a_thread(monkeypatch, tmp_path) as (vault, trainee):
+        pair = train_pair(
+            *cast(Any, (subject, donor)), **cast(Any, {"settings": settings, "progress": heard}),
+            vault=vault, trainee=trainee, device="cpu", engines=cast(Any, SimpleNamespace(recognizer=None)),
+        )  # fmt: skip
+        trainee.end()
+        # the model and its mean faces are the vault's
+        faces = [array for prior in pair.model.priors.values() for array in prior.arrays()]
+        assert len(faces) == 8
+        faces += [face.crop_rgb for face in (*own.crops, *given.portraits)]
+        assert all(array.any() for array in faces)
+    assert not any(array.any() for array in faces)
+    assert not any(weights.any() for weights in pair.model.parameters())
+    kinds = {artefact.kind for artefact in vault.destroy().artefacts}
+    assert {f"mean face of the {who}, in the process that trained" for who in ("subject", "donor")} < kinds
     assert asked[0] is own.features  # portraits are chosen near the subject
     assert pair.facts["swap_px"] == 64
     assert pair.facts["probe_lacks"] == ("" if holds else "a made floor")
@@ -154,16 +157,6 @@ def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
     [foreseen] = [text for text in heard.said if text.startswith("before training: ")]
     assert "50 px high" in foreseen
     assert pair.facts["foreseen"] in foreseen
-    # the model and its mean faces are the vault's
-    shown = [array for prior in pair.model.priors.values() for array in prior.arrays()]
-    assert len(shown) == 8
-    shown += [face.crop_rgb for face in (*own.crops, *given.portraits)]
-    assert all(array.any() for array in shown)
-    for wipe in vault.wipes.values():
-        wipe()
-    assert not any(array.any() for array in shown)
-    assert not any(weights.any() for weights in pair.model.parameters())
-    assert {f"mean face of the {who}" for who in ("subject", "donor")} < set(vault.wipes)
 
 
 def test_pictures_and_landmarks_of_the_faces_are_wiped_with_the_vault(portraits: Portraits) -> None:

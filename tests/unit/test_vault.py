@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from deid_audit.errors import VaultError
-from deid_audit.vault import Check, cipher
+from deid_audit.vault import Check, Vault, cipher
+from deid_audit.vault.key import SecretKey
 from tests.unit.vault_building import MARKER, START, failing, files_in, keep, new_vault
 
 
@@ -267,3 +269,34 @@ def test_a_killed_process_leaves_only_ciphertext(tmp_path: Path) -> None:
     left = files_in(tmp_path)
     assert len(left) == 2 and all(path.stat().st_size > 100_000 for path in left)
     assert not any(MARKER in path.read_bytes() for path in left)
+
+
+def sealed(vault: Vault, kind: str, *, context: bytes | None = None, whole: bool = True) -> None:
+    """What a child does with the key that it was lent."""
+    with vault.lent_key() as descriptor:
+        key = SecretKey.lent_by(os.dup(descriptor))
+    with vault.take(kind) as (own, file):
+        stream = cipher.EncryptingStream(key.view, context or own, file.write)
+        stream.write(MARKER * 5000)
+        if whole:
+            stream.finish()
+
+
+def test_what_a_child_encrypts_with_the_lent_key_is_the_vaults_own(tmp_path: Path) -> None:
+    with new_vault(tmp_path) as vault:
+        sealed(vault, "weights")
+        assert vault.read("weights").read() == MARKER * 5000
+        assert all(MARKER not in path.read_bytes() for path in files_in(tmp_path))
+    record = vault.destroy()
+    assert record.complete, failing(record)
+    assert record.artefacts[0].ciphertext_sha256
+    with pytest.raises(VaultError, match="destroyed"):
+        vault.lent_key()
+
+
+@pytest.mark.parametrize("more", [{"context": b"another"}, {"whole": False}], ids=["another place's", "cut"])
+def test_what_a_child_did_not_encrypt_for_this_place_is_refused(tmp_path: Path, more: dict[str, Any]) -> None:
+    with new_vault(tmp_path) as vault:
+        sealed(vault, "weights", **more)
+        with pytest.raises(VaultError, match="is refused"):
+            vault.read("weights")

@@ -14,7 +14,7 @@ from deid_audit.errors import DeidAuditError, SettingsError, VaultError
 from deid_audit.vault import Checkpoint, key
 from deid_audit.vault.resume import CheckpointCheck, CheckpointEnd, refuse_leftover
 from tests.fakes import make_erasure
-from tests.unit.vault_building import MARKER, files_in
+from tests.unit.vault_building import MARKER, files_in, next_checkpoint
 
 DATA = MARKER * 3000
 
@@ -24,7 +24,7 @@ def opened(folder: Path) -> Checkpoint:
 
 
 def keep(kept: Checkpoint, data: bytes = DATA) -> None:
-    with kept.write() as stream:
+    with next_checkpoint(kept) as stream:
         stream.write(data)
 
 
@@ -248,13 +248,17 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from deid_audit.vault import Checkpoint
+from deid_audit.vault.cipher import EncryptingStream
+from deid_audit.vault.resume import CONTEXT
 folder, before = Path(sys.argv[1]), int(sys.argv[2])
 kept = Checkpoint(folder / "out", folder / "its.key")
 for _ in range(before):
-    with kept.write() as stream:
+    with kept.take() as file:
+        stream = EncryptingStream(kept._key.view, CONTEXT, file.write)
         stream.write(b"whole" * 10_000)
-with kept.write() as stream:
-    stream.write(b"half" * 10_000)
+        stream.finish()
+with kept.take() as file:
+    EncryptingStream(kept._key.view, CONTEXT, file.write).write(b"half" * 10_000)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

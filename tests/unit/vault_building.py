@@ -1,11 +1,14 @@
 """What the vault's tests share: a vault with a ticking clock, and short words for looking at it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deid_audit.findings import ErasureRecord
-from deid_audit.vault import Vault
+from deid_audit.vault import Checkpoint, Vault
+from deid_audit.vault.cipher import EncryptingStream
+from deid_audit.vault.resume import CONTEXT
 
 MARKER = b"PLAINTEXT-MARKER-7f1c"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,6 +29,15 @@ def new_vault(folder: Path, run_id: str = "run-1") -> Vault:
 def keep(vault: Vault, kind: str, data: bytes) -> None:
     with vault.write(kind) as stream:
         stream.write(data)
+
+
+@contextmanager
+def next_checkpoint(kept: Checkpoint) -> Iterator[EncryptingStream]:
+    """Writes one as the process that trains does: encrypted there, and put into its place here."""
+    with kept.take() as file:
+        stream = EncryptingStream(kept._key.view, CONTEXT, file.write)
+        yield stream
+        stream.finish()
 
 
 def failing(record: ErasureRecord) -> list[str]:
