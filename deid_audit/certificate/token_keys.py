@@ -122,11 +122,21 @@ def _token(uri: TokenUri) -> Any:
         ) from None
     names = {"token": "label", "serial": "serial", "manufacturer": "manufacturer_id", "model": "model"}
     try:
-        tokens = [slot.get_token() for slot in module.get_slots(token_present=True)]
+        tokens = [token for slot in module.get_slots(token_present=True) if (token := _token_in(slot)) is not None]
     except pkcs11.PKCS11Error as error:
         raise _no_answer(error) from None
     fitting = [one for one in tokens if all(_plain(getattr(one, names[k])) == v for k, v in uri.token.items())]
     return _only(fitting, "token", "name it by its serial=, too")
+
+
+def _token_in(slot: Any) -> Any:
+    """None for a card that the module does not know, or that has just gone: another reader may hold the one meant."""
+    import pkcs11  # noqa: PLC0415
+
+    try:
+        return slot.get_token()
+    except (pkcs11.TokenNotPresent, pkcs11.TokenNotRecognised):
+        return None
 
 
 def _plain(value: str | bytes) -> str:

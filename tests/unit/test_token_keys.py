@@ -164,6 +164,24 @@ def test_two_keys_of_one_label_are_told_apart_by_their_id(tokens: Tokens) -> Non
     assert first.certificate != second.certificate
 
 
+def test_a_card_of_another_kind_in_another_reader_is_passed_over(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pkcs11  # noqa: PLC0415  (optional)
+
+    class Reader:
+        def get_token(self) -> object:
+            raise pkcs11.TokenNotRecognised
+
+    class Module:
+        def get_slots(self, *, token_present: bool) -> list[object]:
+            return [Reader(), *real.get_slots(token_present=token_present)]
+
+    real = pkcs11.lib(soft_tokens.MODULE)
+    monkeypatch.setattr(pkcs11, "lib", lambda _: Module())
+    assert _open(uri("steward", object="P-256")).info.name == "Steward of P-256"
+
+
 def test_a_token_pulled_before_the_signature_is_an_error_and_put_back_it_signs(tokens: Tokens, tmp_path: Path) -> None:
     signer = _open(uri("steward", object="P-256"))
     (tokens.folder / "tokens").rename(tokens.folder / "pulled")
