@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -23,7 +24,10 @@ from deid_audit.certificate.key_files import as_pem
 from deid_audit.certificate.keys import describe_certificate, ephemeral_signer, usage_of
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.errors import SettingsError, SignatureError, VideoError
+from deid_audit.pipeline import run as job
+from deid_audit.pipeline.concluding import Timer
 from deid_audit.pipeline.marking import Marker, marker_for
+from deid_audit.progress import SilentProgress
 from deid_audit.video import marking
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import check_same_timing, leftover_metadata_keys, write_video
@@ -185,6 +189,39 @@ def test_the_documented_way_to_read_a_mark_works(written: tuple[SourceVideo, Pat
     asked = [sys.executable, tmp_path / "read.py", written[1], tmp_path / "signer.crt"]
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Trusted\n") and "compositeSynthetic" in done.stdout
+
+
+def test_what_a_run_watches_is_the_marked_file(
+    written: tuple[SourceVideo, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_c2pa()
+    source, seen = written[0], list[SourceVideo]()
+
+    def render_video(_: Any, path: Path, *__: Any, **___: Any) -> None:
+        write_video(path, read_frames(source), like=source)
+
+    def observe(_: Any, released: SourceVideo, *__: Any, **___: Any) -> Any:
+        seen.append(released)
+        return SimpleNamespace(arrays=list)
+
+    stubs = {"render_video": render_video, "observe": observe, "finished_ledger": lambda ledger, observed: []}
+    for name, stub in stubs.items():
+        monkeypatch.setattr(job, name, stub)
+    for name in ("part_of", "wipe_arrays_with", "outsider_of"):
+        monkeypatch.setattr(job, name, lambda *_, **__: None)
+    subject: Any = SimpleNamespace(others=(), videos=[SimpleNamespace(source=source)], average=None)
+    pair: Any = SimpleNamespace(model=SimpleNamespace(preset=SimpleNamespace(size=64)))
+    vault: Any = SimpleNamespace(register_memory=lambda *_: None)
+    settings: Any = SimpleNamespace(case_id="c2")
+    nothing: Any = SimpleNamespace(state=lambda: None)
+    [watched] = job._render_and_watch(
+        tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), vault, SilentProgress(), Timer()
+    )
+    assert seen == [watched.released]
+    store = read_mark(watched.released.path, trusted=issuers())
+    assert store["validation_state"] == "Trusted"
+    assert [one["title"] for one in store["manifests"].values()] == ["c2-01.mp4"]
+    assert len(list(read_frames(watched.released))) == len(TIMES)  # refused, had the file changed since it was opened
 
 
 # -- before any work --------------------------------------------------------------------------------------------------
