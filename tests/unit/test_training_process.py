@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from deid_audit.vault.cipher import CiphertextFile
 from tests.conftest import Portrait, Portraits
 from tests.unit.swap_faces import crops_of, probe_of
 from tests.unit.taught import taught_in_a_thread
-from tests.unit.vault_building import failing, files_in, new_vault
+from tests.unit.vault_building import failing, files_in, gone, is_there, new_vault
 
 MODEL = "swap model of the subject"
 
@@ -60,34 +61,27 @@ def lesson_of(portraits: Portraits, **changes: Any) -> Lesson:
 
 
 class Heard(SilentProgress):
-    """Counts the steps that are shown."""
+    """What the person who waits is shown."""
 
     def __init__(self) -> None:
         self.titles: list[tuple[str, int | None]] = []
         self.done = 0
-        self.notes: list[str] = []
+        self.noted: list[str] = []
 
-    def step(self, title: str, total: int | None) -> Any:
+    @contextmanager
+    def step(self, title: str, total: int | None) -> Iterator["Heard"]:  # type: ignore[override]
         self.titles.append((title, total))
-        return super().step(title, total)
+        yield self
+
+    def advance(self, units: int = 1) -> None:
+        self.done += units
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
 
 
 def started(vault: Vault) -> TrainingProcess:
     return TrainingProcess(vault, None, device="cpu", threads=torch.get_num_threads())
-
-
-def is_there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid: int, within_s: float = 20) -> bool:
-    until = time.monotonic() + within_s
-    while is_there(pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not is_there(pid)
 
 
 def temporary_files() -> set[str]:
@@ -122,7 +116,8 @@ def test_the_model_is_bit_for_bit_what_training_here_makes_and_the_process_is_go
           "probe frames", "training descriptors") for who in ("subject", "donor")),
         MODEL,
     }  # fmt: skip
-    assert heard.titles == [("training micro64", 3)]
+    assert (heard.titles, heard.done) == ([("training micro64", 3)], 3)
+    assert len(heard.noted) == 3 and heard.noted[-1] == told.learned.readings[-1].text
     assert told.learned.steps == told.learned.planned_steps == 3
     assert told.learned.readings[-1].step == 3
     assert np.isfinite(told.learned.readings[-1].values["to_original_p05"])

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from deid_audit.pipeline.channel import Channel, HungUp
 from deid_audit.vault import Child, key
 from deid_audit.vault.child import CHILD_GONE
 from deid_audit.vault.key import KEY_BYTES, SecretKey
+from tests.unit.vault_building import gone, is_there
 
 TRAINEE = "deid_audit.pipeline.trainee"
 # What a child does that echoes: it starts as every child of ours does.
@@ -52,20 +52,6 @@ def echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     places = (str(tmp_path / "modules"), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
     return "an_echo"
-
-
-def is_there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid: int, within_s: float) -> bool:
-    until = time.monotonic() + within_s
-    while is_there(pid) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not is_there(pid)
 
 
 @pytest.mark.parametrize("storage", ["memfd_secret", "anonymous"])

@@ -1,5 +1,6 @@
 """What the vault's tests share: a vault with a ticking clock, and short words for looking at it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -46,3 +47,19 @@ def failing(record: ErasureRecord) -> list[str]:
 
 def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def is_there(pid: int) -> bool:
+    """Whether such a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pid: int, within_s: float) -> bool:
+    """Whether it is not there after that time at the latest."""
+    until = time.monotonic() + within_s
+    while is_there(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not is_there(pid)
