@@ -23,6 +23,7 @@ from deid_audit.vault.child import CHILD_GONE
 from deid_audit.video.reader import open_video, read_frames
 from tests.e2e.short_clips import FRAMES, SENTINEL
 from tests.e2e.typed import EASY_POLICY, command, deid_audit, run_arguments
+from tests.e2e.warm import WarmCommand
 from tests.schemas import document_in
 
 pytestmark = pytest.mark.e2e
@@ -290,24 +291,28 @@ def picture_differs(picture: np.ndarray, frame: np.ndarray) -> float:
     return float(np.abs(picture[rows, columns] - small[rows, columns]).mean())
 
 
-def test_what_cannot_work_is_refused_with_its_exit_status(named_clips: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_cannot_work_is_refused_with_its_exit_status(
+    warm: WarmCommand, named_clips: tuple[Path, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    same = deid_audit(*run_arguments((named_clips[0], named_clips[0]), out))
-    assert (same.returncode, out.exists()) == (2, False)
+    same = warm.run(*run_arguments((named_clips[0], named_clips[0]), out))
+    assert (same.status, out.exists()) == (2, False)
     assert "donor looks like the subject" in same.stderr and "Traceback" not in same.stderr
     out.mkdir()
     (out / "mine.txt").write_text("keep")
     for force in ((), ("--force",)):
-        assert deid_audit(*run_arguments(named_clips, out, *force)).returncode == 2
+        assert warm.run(*run_arguments(named_clips, out, *force)).status == 2
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     unreadable = tmp_path / "broken.mp4"
     unreadable.write_bytes(b"no film")
-    broken = deid_audit(*run_arguments((unreadable, named_clips[1]), tmp_path / "out2"))
-    assert broken.returncode == 1 and "subject video 1" in broken.stderr and "Traceback" not in broken.stderr
+    broken = warm.run(*run_arguments((unreadable, named_clips[1]), tmp_path / "out2"))
+    assert broken.status == 1 and "subject video 1" in broken.stderr and "Traceback" not in broken.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.mp4", "out"]
 
 
-def test_a_video_without_a_face_ends_with_status_3(named_clips: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_video_without_a_face_ends_with_status_3(
+    warm: WarmCommand, named_clips: tuple[Path, Path], tmp_path: Path
+) -> None:
     empty = tmp_path / "empty.mp4"
     with av.open(str(empty), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -316,8 +321,8 @@ def test_a_video_without_a_face_ends_with_status_3(named_clips: tuple[Path, Path
             picture = np.full((240, 320, 3), 10 * shade, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    done = deid_audit(*run_arguments((empty, named_clips[1]), tmp_path / "out"))
-    assert done.returncode == 3, done.stderr
+    done = warm.run(*run_arguments((empty, named_clips[1]), tmp_path / "out"))
+    assert done.status == 3, done.stderr
     assert "face" in done.stderr and "next:" in done.stderr and "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty.mp4"]
 
