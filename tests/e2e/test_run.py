@@ -295,7 +295,7 @@ def test_what_cannot_work_is_refused_with_its_exit_status(
     warm: WarmCommand, named_clips: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    same = warm.run(*run_arguments((named_clips[0], named_clips[0]), out))
+    same = warm.run(*run_arguments((named_clips[0], named_clips[0]), out), timeout_s=300)
     assert (same.status, out.exists()) == (2, False)
     assert "donor looks like the subject" in same.stderr and "Traceback" not in same.stderr
     out.mkdir()
