@@ -6,7 +6,7 @@ PDF; a passphrase comes in as bytes and is never kept.
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -15,15 +15,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from deid_audit.certificate.profiles import VALIDITY, Issuer, Profile, SigningKey, is_for_timestamps, make_certificate
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 KEY_FILE_NAME = "signer.p12"
 CERTIFICATE_FILE_NAME = "signer.crt"
-KEY_VALIDITY = timedelta(days=730)
+KEY_VALIDITY = VALIDITY[Profile.SIGNER]
 _SPOT_VALIDITY = timedelta(days=365)
 _SPOT_NAME = "deid-audit key made on the spot"
+_FILE_NAMES = {
+    Profile.SIGNER: (KEY_FILE_NAME, CERTIFICATE_FILE_NAME),
+    Profile.TIMESTAMPS: ("tsa.p12", "tsa.crt"),
+    Profile.ISSUER: ("ca.p12", "ca.crt"),
+}
 _MAKE_ONE = "make a key with: deid-audit keys new --out DIR"
 
 
@@ -66,15 +71,27 @@ def describe_certificate(certificate: x509.Certificate, *, verified_issuer: bool
     )
 
 
-def new_key(out: Path, *, common_name: str, organisation: str | None, passphrase: bytes, now: datetime) -> NewKey:
-    """Write a P-256 key (PKCS#12, mode 0600) and its self-issued certificate (PEM) into `out`; never overwrites.
+def new_key(
+    out: Path,
+    *,
+    common_name: str,
+    organisation: str | None,
+    passphrase: bytes,
+    now: datetime,
+    profile: Profile = Profile.SIGNER,
+    issuer: Issuer | None = None,
+) -> NewKey:
+    """Write a P-256 key (PKCS#12, mode 0600) and its certificate (PEM) into `out`; never overwrites.
+
+    The certificate is issued by `issuer`, which then stands in the PKCS#12, too, or by the key itself.
 
     Raises:
         SettingsError: a file of that name exists, the passphrase is empty, or a name cannot stand in a certificate.
+        SignatureError: the issuer's certificate is not valid at `now`.
     """
     if not passphrase:
         raise SettingsError("the passphrase is empty", next_step="choose a passphrase of several words")
-    key_file, certificate_file = out / KEY_FILE_NAME, out / CERTIFICATE_FILE_NAME
+    key_file, certificate_file = (out / name for name in _FILE_NAMES[profile])
     for path in (key_file, certificate_file):
         if path.exists() or path.is_symlink():
             raise SettingsError(
@@ -82,9 +99,15 @@ def new_key(out: Path, *, common_name: str, organisation: str | None, passphrase
                 next_step="give another folder with --out",
             )
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_issue(key, common_name, organisation, now, KEY_VALIDITY)
+    certificate = make_certificate(
+        key, profile, common_name=common_name, organisation=organisation, now=now, issuer=issuer
+    )
     bundle = pkcs12.serialize_key_and_certificates(
-        common_name.encode(), key, certificate, None, serialization.BestAvailableEncryption(passphrase)
+        common_name.encode(),
+        key,
+        certificate,
+        None if issuer is None else [issuer.certificate],
+        serialization.BestAvailableEncryption(passphrase),
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -102,7 +125,9 @@ def new_key(out: Path, *, common_name: str, organisation: str | None, passphrase
 def ephemeral_signer(now: datetime) -> Signer:
     """A P-256 key made on the spot and held in memory only: it proves integrity, not who issued."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_issue(key, _SPOT_NAME, None, now, _SPOT_VALIDITY)
+    certificate = make_certificate(
+        key, Profile.SIGNER, common_name=_SPOT_NAME, organisation=None, now=now, validity=_SPOT_VALIDITY
+    )
     info = describe_certificate(certificate, verified_issuer=False)
     return Signer(info=info, certificate=certificate, private_key=key)
 
@@ -114,6 +139,13 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
         SignatureError: missing file, wrong passphrase, not a key file, foreign or unsuitable key, certificate that
             does not belong to the key, is not valid at `now`, or is not meant for signatures.
     """
+    signer = load_key(path, passphrase, now)
+    _require_signing_usage(signer.certificate)
+    return signer
+
+
+def load_key(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
+    """Like `load_signer`, whatever the certificate is meant for."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -135,49 +167,11 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
         )
     certificate = own[0]
     _require_valid_now(certificate, now)
-    _require_signing_usage(certificate)
     return Signer(
         info=describe_certificate(certificate, verified_issuer=True),
         certificate=certificate,
         chain=tuple(one for one in certificates if one not in own),
         private_key=usable_key,
-    )
-
-
-def _self_issue(
-    key: ec.EllipticCurvePrivateKey, common_name: str, organisation: str | None, now: datetime, validity: timedelta
-) -> x509.Certificate:
-    start = now.astimezone(UTC).replace(microsecond=0)
-    try:
-        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-        if organisation:
-            names.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
-    except ValueError as error:
-        raise SettingsError(f"this name cannot stand in a certificate: {error}", next_step="shorten --name") from None
-    # Not a CA: the certificate is its own trust anchor and must not vouch for others.
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name(names))
-        .issuer_name(x509.Name(names))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + validity)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
 
 
@@ -278,4 +272,9 @@ def _require_signing_usage(certificate: x509.Certificate) -> None:
         raise SignatureError(
             "the signer's certificate is not meant for signatures: its key usage lacks nonRepudiation",
             next_step="ask for a certificate with key usage digitalSignature and nonRepudiation, or " + _MAKE_ONE,
+        )
+    if is_for_timestamps(certificate):
+        raise SignatureError(
+            "the signer's certificate is a timestamp authority's, and good for nothing else",
+            next_step="give it with --tsa, and a signer's key with --signer",
         )

@@ -91,6 +91,20 @@ def load_anchors(pem: bytes) -> list[x509.Certificate]:
         ) from None
 
 
+def load_certificate_file(path: Path) -> x509.Certificate:
+    """The one certificate of a file (PEM or DER); SettingsError when it cannot be read, or holds another number."""
+    try:
+        found = load_anchors(read_at_most(path, _LARGEST_FILE_BYTES) or b"")
+    except OSError as error:
+        why = error.strerror or "input/output error"
+        raise SettingsError(f"the certificate cannot be read: {why}", next_step="check its path") from None
+    except SignatureError:
+        found = []
+    if len(found) != 1:
+        raise SettingsError("the file holds no certificate, or several", next_step="give one signer's .crt file")
+    return found[0]
+
+
 def trust_of(files: Sequence[bytes]) -> Trust:
     """Trust in the holders of these certificates, in any role; raises SignatureError for a file that has none."""
     return Trust(anchors=tuple(one for data in files for one in load_anchors(data)))

@@ -17,6 +17,7 @@ from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
+from deid_audit.certificate.profiles import Issuer, Profile, make_certificate
 from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import build_statement
@@ -59,6 +60,30 @@ def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, st
     )
     info = describe_certificate(certificate, verified_issuer=True)
     return Signer(info=info, certificate=certificate, private_key=key)
+
+
+def authority(name: str = "Issuing authority") -> Issuer:
+    """A pilot's issuing authority, one a name for the whole session."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> Issuer:
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = ISSUED - timedelta(days=30)
+    certificate = make_certificate(key, Profile.ISSUER, common_name=name, organisation=None, now=start)
+    return Issuer(certificate=certificate, private_key=key)
+
+
+@cache
+def issued_signer(name: str, *, profile: Profile = Profile.SIGNER, by: str = "Issuing authority") -> Signer:
+    """A signer of this name whose certificate an authority issued ten days before."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = make_certificate(
+        key, profile, common_name=name, organisation=None, now=ISSUED - timedelta(days=10), issuer=authority(by)
+    )
+    info = describe_certificate(certificate, verified_issuer=True)
+    return Signer(info=info, certificate=certificate, chain=(authority(by).certificate,), private_key=key)
 
 
 @cache
