@@ -85,7 +85,8 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
             "signature_algorithm": algos.SignedDigestAlgorithm(
                 {"algorithm": "sha256_ecdsa" if elliptic else "sha256_rsa"}
             ),
-            "signature": _canonical_signature(parsed["signature"].native, elliptic),
+            "signature": canonical_signature(parsed["signature"].native, elliptic),
+            **_timestamp_attribute(parsed["unsigned_attrs"]),
         }
     )
     chain = [
@@ -104,6 +105,24 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
     return bytes(cms.ContentInfo({"content_type": "signed_data", "content": signed_data}).dump())
 
 
+def _timestamp_attribute(attributes: Any) -> dict[str, Any]:
+    """The one attribute that may follow a signature: one timestamp of it, in its own exact form."""
+    from asn1crypto import cms  # noqa: PLC0415
+
+    from deid_audit.certificate.tokens import canonical_token  # noqa: PLC0415  (which needs what stands here)
+
+    if not attributes:
+        return {}
+    if len(attributes) != 1 or attributes[0]["type"].native != "signature_time_stamp_token":
+        raise ValueError("the signature's container was altered: it carries something else than a timestamp")
+    values = attributes[0]["values"]
+    if len(values) != 1:
+        raise ValueError("the signature's container was altered: it carries several timestamps")
+    token = cms.ContentInfo.load(canonical_token(values[0].dump()))
+    attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
+    return {"unsigned_attrs": cms.CMSAttributes([attribute])}
+
+
 def canonical_certificate(der: bytes) -> bytes:
     """`der` rebuilt from the part its issuer signed: the outer algorithm is the inner one, no unused bits."""
     from asn1crypto import core, x509  # noqa: PLC0415
@@ -114,7 +133,7 @@ def canonical_certificate(der: bytes) -> bytes:
     return der_tlv(0x30, inner.dump() + inner["signature"].dump() + signature.dump())
 
 
-def _canonical_signature(signature: bytes, elliptic: bool) -> bytes:
+def canonical_signature(signature: bytes, elliptic: bool) -> bytes:
     """ECDSA: r and s encoded anew (RFC 3279 2.2.3); RSA signatures have one form only."""
     if not elliptic:
         return signature

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,6 +19,9 @@ from cryptography.x509.oid import NameOID
 from deid_audit.certificate.profiles import VALIDITY, Issuer, Profile, SigningKey, is_for_timestamps, make_certificate
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
+
+if TYPE_CHECKING:
+    from deid_audit.certificate.timestamps import TimestampAuthority
 
 KEY_FILE_NAME = "signer.p12"
 CERTIFICATE_FILE_NAME = "signer.crt"
@@ -34,12 +38,17 @@ _MAKE_ONE = "make a key with: deid-audit keys new --out DIR"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it."""
+    """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it.
+
+    `crls` are written into the document with a timestamp; `timestamps` is whom the signer asks for one.
+    """
 
     info: SignerInfo
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
     private_key: SigningKey = field(repr=False)
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    timestamps: "TimestampAuthority | None" = None
 
     @property
     def certificate_pem(self) -> bytes:

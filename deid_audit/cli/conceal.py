@@ -9,6 +9,7 @@ import typer
 from deid_audit.cli.options import (
     CaseId,
     ContextFile,
+    CrlFiles,
     Device,
     Force,
     Json,
@@ -18,6 +19,8 @@ from deid_audit.cli.options import (
     SubjectPhoto,
     SubjectTrack,
     Thorough,
+    TimestampPassphraseFile,
+    TimestampSource,
     print_json,
 )
 from deid_audit.cli.report import document as audit_document
@@ -52,6 +55,9 @@ def conceal(
     case_id: CaseId = None,
     signer: SignerFile = None,
     passphrase_file: PassphraseFile = None,
+    crl: CrlFiles = None,
+    tsa: TimestampSource = None,
+    tsa_passphrase_file: TimestampPassphraseFile = None,
     context: ContextFile = None,
     device: Device = "auto",
     thorough: Thorough = False,
@@ -71,6 +77,7 @@ def conceal(
         video=video, method=method, out=out, certificate=certificate,
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         context=context,
         device=device, thorough=thorough, log=log, force=force,
     )  # fmt: skip

@@ -40,12 +40,16 @@ def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") ->
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from deid_audit.certificate.keys import load_signer  # noqa: PLC0415
+    from deid_audit.cli.lasting import with_lists_and_time  # noqa: PLC0415
     from deid_audit.cli.passphrase import read_passphrase  # noqa: PLC0415
 
     if settings.signer is None:
         return None
     passphrase = read_passphrase(settings.passphrase_file, prompt="Passphrase of the signer's key")
-    return load_signer(settings.signer, passphrase, datetime.now(UTC))
+    signer = load_signer(settings.signer, passphrase, datetime.now(UTC))
+    return with_lists_and_time(
+        signer, crls=settings.crls, tsa=settings.tsa, tsa_passphrase_file=settings.tsa_passphrase_file
+    )
 
 
 def references_passphrase_of(settings: "RunSettings | AuditSettings") -> bytes | None:
@@ -69,7 +73,9 @@ def progress_on_stderr() -> "Progress":
 def verify_command(result: "JobResult") -> str:
     """What to type to check the certificate."""
     certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
-    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}"
+    stamped = any("timestamps" in stage.settings for stage in result.case.stages if stage.stage == "evidence")
+    clock = " --trust-tsa TSA.crt" if stamped else ""
+    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}{clock}"
 
 
 def document(result: "JobResult") -> dict[str, Any]:
