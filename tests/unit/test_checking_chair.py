@@ -24,8 +24,9 @@ from pyhanko.sign.signers.pdf_signer import PdfSigningSession, SigMDPSetup
 
 from deid_audit.certificate import signing
 from deid_audit.certificate.canonical import read_contents
-from deid_audit.certificate.checking import FACTS, CertificateCheck, check_certificate
+from deid_audit.certificate.checking import CertificateCheck, check_certificate
 from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.facts import FACTS
 from deid_audit.certificate.fields import CHAIR_FIELD
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import countersign_pdf

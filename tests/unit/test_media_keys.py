@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deid_audit.certificate.key_files import as_pem
-from deid_audit.certificate.keys import KEY_VALIDITY, load_signer, new_key, usage_of
+from deid_audit.certificate.keys import KEY_VALIDITY, load_signer, new_key
 from deid_audit.certificate.media_keys import load_media_signer, new_media_key
+from deid_audit.certificate.profiles import usage_of
 from deid_audit.errors import SettingsError, SignatureError
 from tests.unit.media_keys import PASSPHRASE, make_media_key, media_signer
 from tests.unit.test_signing import _pem

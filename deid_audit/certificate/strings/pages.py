@@ -265,6 +265,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "signer_refuses": "{name}: REFUSES the release",
     "signer_conditions": "Conditions: {conditions}",
     "signer_time": "{time} UTC, by the signer's own statement",
+    "signer_time_stamped": "{time} UTC; timestamp in the signature by {by}",
     "signer_certificate": "certificate sha256 {digest}",
     # -- numbers and reasons in words
     "limit_words": "{op} {limit} {unit}",
