@@ -4,6 +4,7 @@ The only place of the tool that uses a network, and only where an address was gi
 signature, or of the signed certificate. A key of one's own is the issuer's own clock, and its certificate says so.
 """
 
+import asyncio
 import secrets
 import urllib.error
 import urllib.request
@@ -142,6 +143,15 @@ def timestamper_of(authority: TimestampAuthority) -> Any:
             return token
 
     return Asking()
+
+
+def ask_once(authority: TimestampAuthority) -> None:
+    """One timestamp of nothing, before any work: what cannot be signed hours later is better known now.
+
+    Raises:
+        SignatureError: none comes, or none that can be taken.
+    """
+    asyncio.run(timestamper_of(authority).async_timestamp(secrets.token_bytes(32), "sha256"))
 
 
 def _no_timestamp(why: str) -> SignatureError:

@@ -226,7 +226,8 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "by_hand_words": "The videos: sha256sum against the list in {files}. The signature: any PDF reader that checks "
     "signatures, with signer.crt as the trusted certificate. A reader may call a document valid that was added to "
     "after signing; it must say that the signature covers the whole document.",
-    "no_revocation": "No revocation is looked up, and the time of signing is the signer's own statement.",
+    "no_revocation": "Revocation is looked up only in lists that you give (--crl). Where a signature holds no "
+    "timestamp, the time of signing is the signer's own statement.",
     "signatures": "Signatures",
     "signatures_words": "A signature covers everything before it. The steward certifies this document and its "
     "statement; the chair of the ethics board may add one decision, and after that nothing can be added. What counts "
