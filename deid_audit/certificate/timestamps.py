@@ -22,6 +22,7 @@ from deid_audit.certificate.authority import load_timestamp_authority
 from deid_audit.certificate.crls import is_self_issued
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.profiles import OWN_CLOCK
+from deid_audit.certificate.reading import silence_pyhanko
 from deid_audit.certificate.tokens import HASHES, canonical_token
 from deid_audit.errors import SettingsError, SignatureError
 
@@ -117,6 +118,8 @@ def timestamper_of(authority: TimestampAuthority) -> Any:
     from pyhanko.sign.validation.errors import SignatureValidationError  # noqa: PLC0415
     from pyhanko.sign.validation.generic_cms import validate_tst_signed_data  # noqa: PLC0415
     from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
+
+    silence_pyhanko()
 
     class Asking(TimeStamper):  # type: ignore[misc]
         async def async_request_tsa_response(self, req: Any) -> Any:
