@@ -4,7 +4,6 @@ Trust comes from what the verifier hands in and from nowhere else: no network, n
 nothing that the PDF says about itself; lists of revoked certificates, too. Files and verdict are `pipeline.verify`'s.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD, TIMESTAMP_
 from deid_audit.certificate.keys import describe_certificate
 from deid_audit.certificate.one_signature import OneSignature
 from deid_audit.certificate.one_timestamp import ProvenTime, proven_time
-from deid_audit.certificate.reading import open_pdf
+from deid_audit.certificate.reading import open_pdf, silence_pyhanko
 from deid_audit.certificate.revisions import chair_field_fault, fault_between
 from deid_audit.certificate.revocation import Carried, read_carried
 from deid_audit.certificate.timestamp_revision import fault_after
@@ -95,8 +94,7 @@ def check_certificate(pdf: bytes, trust: Trust, *, now: datetime | None = None) 
         trust: the verifier's; without anchors no issuer is known.
         now: the time of checking; the machine's clock when left out.
     """
-    for name in ("pyhanko", "pyhanko_certvalidator"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # it logs whole tracebacks for what we report in words
+    silence_pyhanko()
     return _Examination(pdf, trust, now or datetime.now(UTC)).run()
 
 

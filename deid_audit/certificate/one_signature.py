@@ -140,11 +140,11 @@ class OneSignature:
 
     def revocation(self, carried: Carried, document_time: ProvenTime | None) -> str:
         """What the verifier's lists say; `document_time` is proven for the whole file, this signature included."""
-        status = self.status()
-        if status.validation_path is None:
+        found = self.status().validation_path
+        if found is None and self.trust.crls:
             raise Unseen("not looked at: the issuer is not one you trust")
-        path = [x509.load_der_x509_certificate(one.dump()) for one in status.validation_path]
-        below = path[:0:-1] or path  # without the anchor, for which you stand yourself
+        path = [x509.load_der_x509_certificate(one.dump()) for one in found or ()]
+        below = path[:0:-1] or [self.certificate()]  # without the anchor, for which you stand yourself
         embedded = [x509.load_der_x509_certificate(one.dump()) for one in self.embedded.other_embedded_certs]
         candidates = [*path, *embedded, *self.trust.anchors]
         signing = Signing(stated=self.signed_at, proven=self.proven or document_time)

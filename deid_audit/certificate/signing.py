@@ -74,9 +74,10 @@ def countersign_pdf(pdf: bytes, signer: Signer, decision: Decision, *, signed_at
 def _when_and_who(signer: Signer, signed_at: datetime) -> tuple[str, str]:
     time = signed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     digest = signer.info.fingerprint_sha256
-    said = "signer_time" if signer.timestamps is None else "signer_time_stamped"
-    by = "" if signer.timestamps is None else signer.timestamps.words
-    return TEXT[said].format(time=time, by=by), TEXT["signer_certificate"].format(digest=digest)
+    said = TEXT["signer_time"].format(time=time)
+    if signer.timestamps is not None:
+        said = TEXT["signer_time_stamped"].format(time=time, by=signer.timestamps.words)
+    return said, TEXT["signer_certificate"].format(digest=digest)
 
 
 def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Sequence[str], signed_at: datetime) -> bytes:

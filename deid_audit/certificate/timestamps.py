@@ -4,6 +4,7 @@ The only place of the tool that uses a network, and only where an address was gi
 signature, or of the signed certificate. A key of one's own is the issuer's own clock, and its certificate says so.
 """
 
+import asyncio
 import secrets
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ from deid_audit.certificate.authority import load_timestamp_authority
 from deid_audit.certificate.crls import is_self_issued
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.profiles import OWN_CLOCK
+from deid_audit.certificate.reading import silence_pyhanko
 from deid_audit.certificate.tokens import HASHES, canonical_token
 from deid_audit.errors import SettingsError, SignatureError
 
@@ -117,6 +119,8 @@ def timestamper_of(authority: TimestampAuthority) -> Any:
     from pyhanko.sign.validation.generic_cms import validate_tst_signed_data  # noqa: PLC0415
     from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
 
+    silence_pyhanko()
+
     class Asking(TimeStamper):  # type: ignore[misc]
         async def async_request_tsa_response(self, req: Any) -> Any:
             response = tsp.TimeStampResp.load(authority.answer(req.dump()), strict=True)
@@ -142,6 +146,15 @@ def timestamper_of(authority: TimestampAuthority) -> Any:
             return token
 
     return Asking()
+
+
+def ask_once(authority: TimestampAuthority) -> None:
+    """One timestamp of nothing, before any work: what cannot be signed hours later is better known now.
+
+    Raises:
+        SignatureError: none comes, or none that can be taken.
+    """
+    asyncio.run(timestamper_of(authority).async_timestamp(secrets.token_bytes(32), "sha256"))
 
 
 def _no_timestamp(why: str) -> SignatureError:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deid_audit.certificate.profiles import Issuer
 
 SCHEMA = "deid-audit/keys-new/v1"
+CA_SCHEMA, LIST_SCHEMA = "deid-audit/keys-new-ca/v1", "deid-audit/keys-revoke/v1"
 app = typer.Typer(
     name="keys", help="Make keys to sign certificates, or to mark videos, with, and revoke them.", no_args_is_help=True
 )
@@ -143,6 +144,7 @@ def new_ca_command(
     ] = None,
     organisation: Organisation = None,
     passphrase_file: NewPassphraseFile = None,
+    as_json: Json = False,
 ) -> None:
     """An issuing authority of your own for a pilot (ca.p12, ca.crt), valid for five years.
 
@@ -160,6 +162,9 @@ def new_ca_command(
         now=datetime.now(UTC),
         profile=Profile.ISSUER,
     )
+    if as_json:
+        print_json({**_document(made), "schema": CA_SCHEMA})
+        return
     _print(made, "whoever trusts it trusts every key that it issues")
     typer.echo("An authority made by oneself proves nothing to strangers. Issue with: deid-audit keys new --ca CA.p12")
 
@@ -176,6 +181,7 @@ def revoke_command(
     ] = None,
     reason: Annotated[ReasonWord, typer.Option("--reason", help="Stands in the list.")] = ReasonWord.UNSPECIFIED,
     ca_passphrase_file: CaPassphraseFile = None,
+    as_json: Json = False,
 ) -> None:
     """Put a certificate on the authority's revocation list, for good, and sign the list anew for 30 days.
 
@@ -198,9 +204,13 @@ def revoke_command(
             f"the list could not be written: {error.strerror or 'input/output error'}",
             next_step="give a file that can be written with --crl",
         ) from None
+    until = f"{made.next_update_utc:%Y-%m-%dT%H:%M:%SZ}"
+    if as_json:
+        print_json({"schema": LIST_SCHEMA, "list": os.fspath(crl), "revoked": len(made), "counts_until": until})
+        return
     typer.echo(f"list         {os.fspath(crl)}  (give it to whoever checks, with --crl)")
     typer.echo(f"revoked      {len(made)}")
-    typer.echo(f"counts until {made.next_update_utc:%Y-%m-%dT%H:%M:%SZ}; sign it anew before, by the same command")
+    typer.echo(f"counts until {until}; sign it anew before, by the same command")
 
 
 def _authority(ca: Path, passphrase_file: Path | None) -> "Issuer":

@@ -24,7 +24,7 @@ def with_lists_and_time(
     """The signer with what --crl and --tsa name; see `certificate.lasting` for what is refused."""
     from deid_audit.certificate.crls import read_crls  # noqa: PLC0415  (heavy)
     from deid_audit.certificate.lasting import lasting_signer  # noqa: PLC0415
-    from deid_audit.certificate.timestamps import timestamp_authority  # noqa: PLC0415
+    from deid_audit.certificate.timestamps import ask_once, timestamp_authority  # noqa: PLC0415
 
     def passphrase() -> bytes | None:
         return read_passphrase(
@@ -36,4 +36,7 @@ def with_lists_and_time(
 
     now = datetime.now(UTC)
     timestamps = None if tsa is None else timestamp_authority(tsa, passphrase, now)
-    return lasting_signer(signer, crls=read_crls(crls), timestamps=timestamps, now=now, others=others)
+    lasting = lasting_signer(signer, crls=read_crls(crls), timestamps=timestamps, now=now, others=others)
+    if timestamps is not None:
+        ask_once(timestamps)
+    return lasting
