@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 from asn1crypto import cms
@@ -24,9 +25,9 @@ from deid_audit.certificate.canonical import read_contents
 from deid_audit.certificate.checking import CertificateCheck, check_certificate
 from deid_audit.certificate.crls import Crl, Reason, revoke
 from deid_audit.certificate.decisions import Decision
-from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.keys import Signer, describe_certificate
 from deid_audit.certificate.lasting import facts_of, lasting_signer
-from deid_audit.certificate.profiles import OWN_CLOCK, Profile
+from deid_audit.certificate.profiles import OWN_CLOCK, Issuer, Profile, make_certificate
 from deid_audit.certificate.reading import open_pdf
 from deid_audit.certificate.signing import countersign_pdf, sign_pdf
 from deid_audit.certificate.timestamps import OwnClock, timestamper_of
@@ -222,6 +223,16 @@ def test_whoever_vouches_for_signers_does_not_vouch_for_times() -> None:
     both = replace(lasting_trust(), timestamp_anchors=(authority().certificate,))
     assert _check(_by(own), both).holds
     assert OWN_CLOCK in _check(_by(own), both).fact("signature.timestamp").words
+
+
+def test_a_certificate_that_is_no_cas_vouches_for_no_clock() -> None:
+    key, mere = ec.generate_private_key(ec.SECP256R1()), issued_signer("Clock", profile=Profile.TIMESTAMPS, by=CLOCKS)
+    by = Issuer(certificate=mere.certificate, private_key=cast("ec.EllipticCurvePrivateKey", mere.private_key))
+    made = make_certificate(key, Profile.TIMESTAMPS, common_name="Below", organisation=None, now=ISSUED, issuer=by)
+    below = Signer(info=describe_certificate(made, verified_issuer=True), certificate=made, private_key=key)
+    check = _check(_by(below), replace(lasting_trust(), timestamp_anchors=(mere.certificate,)))
+    assert _failed(check) == ["signature.timestamp"]
+    assert "is no CA's (Below)" in check.fact("signature.timestamp").words
 
 
 def test_nobody_signs_with_a_clocks_key() -> None:

@@ -7,12 +7,16 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
-from asn1crypto import tsp
+from asn1crypto import cms, tsp
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
 
 from deid_audit.certificate.keys import Signer
@@ -94,6 +98,43 @@ def test_the_form_of_a_token_is_one_whatever_stands_around_it() -> None:
     assert len(changed) == len(exact) or abs(len(changed) - len(exact)) <= 2  # the signature's own numbers differ
     with pytest.raises(ValueError, match="not a signed token"):
         canonical_token(bytes.fromhex("300b06092a864886f70d010701"))
+
+
+@dataclass(frozen=True)
+class _Higher:
+    """An authority whose signatures have the higher of the two numbers that fit."""
+
+    clock: OwnClock
+    words: str = "Higher"
+    certificates: tuple[x509.Certificate, ...] = ()
+
+    def answer(self, request: bytes) -> bytes:
+        response = tsp.TimeStampResp.load(self.clock.answer(request))
+        info = response["time_stamp_token"]["content"]["signer_infos"][0]
+        info["signature"] = _turned(info["signature"].native)
+        return bytes(response.dump(force=True))
+
+
+def _turned(signature: bytes) -> bytes:
+    r, s = decode_dss_signature(signature)
+    return encode_dss_signature(r, ec.SECP256R1().group_order - s)
+
+
+def test_an_authority_that_signs_with_the_higher_s_is_taken_and_written_with_the_lower() -> None:
+    given = _ask(_Higher(_clock()))
+    token = cms.ContentInfo.load(given)
+    signature = token["content"]["signer_infos"][0]["signature"].native
+    assert max(signature, _turned(signature), key=lambda one: decode_dss_signature(one)[1]) == _turned(signature)
+    token["content"]["signer_infos"][0]["signature"] = _turned(signature)
+    other = token.dump(force=True)
+    assert other != given and canonical_token(other) == given  # the other one is not the exact form
+
+
+def test_a_signature_of_another_kind_than_the_authoritys_key_is_refused() -> None:
+    token = cms.ContentInfo.load(_ask(_clock()))
+    token["content"]["signer_infos"][0]["signature_algorithm"] = {"algorithm": "sha256_rsa"}
+    with pytest.raises(ValueError, match="another kind than its authority's key"):
+        canonical_token(token.dump(force=True))
 
 
 def _choice(der: bytes) -> object:

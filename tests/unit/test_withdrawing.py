@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import rfc8785
@@ -31,7 +31,7 @@ from deid_audit.errors import DeidAuditError, EvidenceError, Interrupted, NotToB
 from deid_audit.evidence import build_statement
 from deid_audit.findings import Outcome
 from deid_audit.log import Journal, Verified
-from deid_audit.pipeline import placing, rechecking, withdrawing
+from deid_audit.pipeline import placing, rechecking, standing, withdrawing
 from deid_audit.pipeline import verify as verifying
 from deid_audit.pipeline.approving import approve
 from deid_audit.pipeline.checks import Check, VerifyReport
@@ -40,7 +40,20 @@ from deid_audit.pipeline.verify import verify
 from deid_audit.pipeline.withdrawing import Written, withdraw
 from deid_audit.status import STATUS_FILE, Withdrawal, withdrawal
 from tests.schemas import document_in
-from tests.unit.certificates import CONDITIONS, DECIDED, ISSUED, certified, chair, named_signer, signer
+from tests.unit.certificates import (
+    CONDITIONS,
+    DECIDED,
+    ISSUED,
+    authority,
+    certified,
+    chair,
+    issued_signer,
+    lasting_decided,
+    lasting_trust,
+    named_signer,
+    revoked_at,
+    signer,
+)
 from tests.unit.releases import turn_bit
 from tests.unit.test_approving import _key
 from tests.unit.test_trust import GOOD
@@ -250,6 +263,40 @@ def test_a_key_that_was_not_valid_at_the_time_is_not_vouched_for(tmp_path: Path)
     late = named_signer("Late", start=WHEN + timedelta(days=1))
     trust = _board(tmp_path, _listing("steward", late), late)
     _refused(certificate, SignatureError, "may not withdraw", late, trust=trust)
+
+
+@pytest.mark.parametrize(("since", "may"), [(timedelta(0), False), (timedelta(seconds=1), True)])
+def test_a_key_that_was_revoked_by_then_withdraws_nothing(tmp_path: Path, since: timedelta, may: bool) -> None:
+    certificate = _lay_out(tmp_path)
+    new = issued_signer("New Key")
+    board = _board(tmp_path, _listing("steward", new))
+    trust = replace(board, anchors=(*board.anchors, authority().certificate))
+    known = replace(trust, crls=(revoked_at(WHEN + since, new),))
+    if not may:
+        _refused(certificate, SignatureError, "may not withdraw", new, trust=known)
+    assert _withdraw(certificate, new, trust=known if may else trust).withdrawn.role == "steward"
+    assert _of_status(_verify(certificate, trust)) == ["ok"] * 3
+    assert _of_status(_verify(certificate, known)) == ["ok", "ok", "ok" if may else "failed"]
+
+
+def test_who_certified_withdraws_until_the_key_is_revoked_and_the_chair_also_then() -> None:
+    steward, decided = issued_signer("Sam Steward"), issued_signer("Cleo Chair")
+    renewed = named_signer("Sam Steward", cast("ec.EllipticCurvePrivateKey", steward.private_key))
+    for since, roles in (
+        (ISSUED - timedelta(days=1), [None, None, "chair"]),  # the certificate itself does not hold then
+        (WHEN, [None, None, "chair"]),
+        (WHEN + timedelta(seconds=1), ["steward", "steward", "chair"]),
+    ):
+        trust = lasting_trust(revoked_at(since, steward))
+        examined = check_certificate(lasting_decided(), trust, now=WHEN)
+        found = []
+        for one in (steward, renewed, decided):
+            said = withdrawal(
+                case_id="case-1", statement_sha256="0" * 64, reason=REASON, at=WHEN, certificate=one.certificate
+            )
+            entitled = standing.entitled(said, examined, trust)
+            found.append(None if entitled is None else entitled.role)
+        assert found == roles
 
 
 def test_a_signer_whom_the_trust_file_lists_no_more_may_not(tmp_path: Path) -> None:
