@@ -263,7 +263,7 @@ def test_a_timestamp_of_other_bytes() -> None:
     info["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes(
         [cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})]
     )
-    digits = info.dump(force=True).hex().upper().encode().ljust(end - start - 2, b"0")
+    digits = info.dump().hex().upper().encode().ljust(end - start - 2, b"0")
     check = _check(pdf[: start + 1] + digits + pdf[end - 1 :])
     assert _failed(check) == ["signature.timestamp"]
     assert check.fact("signature.timestamp").words == "the timestamp is of other bytes"
