@@ -23,6 +23,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """`path` holds `data`, or what it held before: written and forced to disk beside its place, then renamed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync(path.parent)
+
+
 def partial_beside(out: Path) -> Path:
     """Where what becomes OUT is made."""
     return out.with_name(f"{out.name}.partial")

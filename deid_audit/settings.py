@@ -51,6 +51,9 @@ class _CaseAsked(_Asked):
     case_id: str
     signer: str | None = None
     passphrase_file: Path | None = None
+    crls: tuple[Path, ...] = ()
+    tsa: str | None = None
+    tsa_passphrase_file: Path | None = None
     context: Path | None = None
     thorough: bool = False
     strangers: Path | None = None
@@ -180,6 +183,11 @@ def make_conceal_settings(**values: object) -> ConcealSettings:
             "--context needs --certificate: without a certificate there is nothing to print the answers on",
             next_step="give --certificate DIR too, or leave --context out",
         )
+    if (settings.crls or settings.tsa is not None) and settings.certificate is None:
+        raise SettingsError(
+            "--crl and --tsa need --certificate: without a certificate nothing is signed",
+            next_step="give --certificate DIR too, or leave them out",
+        )
     return settings
 
 
@@ -270,6 +278,11 @@ def _checked(model: type[_Settings], values: dict[str, object]) -> _Settings:
         raise SettingsError(
             "--c2pa-passphrase-file needs --c2pa: without it no video is marked",
             next_step="give --c2pa KEY too, or leave it out",
+        )
+    if (values.get("crls") or values.get("tsa") is not None) and values.get("signer") is None:
+        raise SettingsError(
+            "--crl and --tsa need --signer: they are about a signer's key that outlives the run",
+            next_step="give --signer too, or leave them out",
         )
     if values.get("attacker") is not None:
         values = {**values, "attacker": _attacker(str(values["attacker"]))}

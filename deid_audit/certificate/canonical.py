@@ -93,6 +93,7 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
                 {"algorithm": "sha256_ecdsa" if elliptic else "sha256_rsa"}
             ),
             "signature": exact_signature(parsed["signature"].native, key),
+            **_timestamp_attribute(parsed["unsigned_attrs"]),
         }
     )
     chain = [
@@ -109,6 +110,24 @@ def rebuild_container(der: bytes, certificates: Sequence[bytes]) -> bytes:
         }
     )
     return bytes(cms.ContentInfo({"content_type": "signed_data", "content": signed_data}).dump())
+
+
+def _timestamp_attribute(attributes: Any) -> dict[str, Any]:
+    """The one attribute that may follow a signature: one timestamp of it, in its own exact form."""
+    from asn1crypto import cms  # noqa: PLC0415
+
+    from deid_audit.certificate.tokens import canonical_token  # noqa: PLC0415  (which needs what stands here)
+
+    if not attributes:
+        return {}
+    if len(attributes) != 1 or attributes[0]["type"].native != "signature_time_stamp_token":
+        raise ValueError("the signature's container was altered: it carries something else than a timestamp")
+    values = attributes[0]["values"]
+    if len(values) != 1:
+        raise ValueError("the signature's container was altered: it carries several timestamps")
+    token = cms.ContentInfo.load(canonical_token(values[0].dump()))
+    attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
+    return {"unsigned_attrs": cms.CMSAttributes([attribute])}
 
 
 def canonical_certificate(der: bytes) -> bytes:

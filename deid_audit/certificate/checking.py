@@ -1,10 +1,9 @@
 """Check a certificate's PDF: every fact about its signatures apart, and `holds` only when all of them do.
 
 Trust comes from what the verifier hands in and from nowhere else: no network, no store of the operating system,
-nothing that the PDF says about itself. Revocation is not looked up. Files and verdict are `pipeline.verify`'s.
+nothing that the PDF says about itself; lists of revoked certificates, too. Files and verdict are `pipeline.verify`'s.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,62 +12,36 @@ from typing import Any
 from cryptography import x509
 
 from deid_audit.certificate.attachments import read_statement
+from deid_audit.certificate.canonical import read_contents
+from deid_audit.certificate.crls import CLOCK_TOLERANCE
 from deid_audit.certificate.decisions import Decision, parse_reason
-from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
+from deid_audit.certificate.facts import FACTS, Fact, Moot, NotSo, Unseen, require
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD, TIMESTAMP_FIELD
 from deid_audit.certificate.keys import describe_certificate
-from deid_audit.certificate.one_signature import CLOCK_TOLERANCE, NotSo, OneSignature, Unseen, require
-from deid_audit.certificate.reading import open_pdf
+from deid_audit.certificate.one_signature import OneSignature
+from deid_audit.certificate.one_timestamp import ProvenTime, proven_time
+from deid_audit.certificate.reading import open_pdf, silence_pyhanko
 from deid_audit.certificate.revisions import chair_field_fault, fault_between
+from deid_audit.certificate.revocation import Carried, read_carried
+from deid_audit.certificate.timestamp_revision import fault_after
 from deid_audit.certificate.trust import RoleName, Trust, same_person
 from deid_audit.errors import Interrupted
 from deid_audit.findings import SignerInfo
 
-FACTS = {
-    "pdf.readable": "readable as PDF",
-    "signature.present": "signed by a steward, and by nobody else but a chair",
-    "signature.covers_whole_file": "the last signature covers the whole file",
-    "signature.intact": "the bytes that the steward signed are unchanged",
-    "signature.valid": "the steward's signature fits its key",
-    "signature.canonical": "the steward's signature has its one exact form",
-    "signature.certifies": "certified: nothing but a chair's signature may follow",
-    "signature.time": "signed while the steward's certificate was valid",
-    "signature.trusted": "the steward's issuer is one you trust",
-    "approval.present": "the chair has decided, where you demand it",
-    "approval.changes": "nothing but the chair's signature was added to what the steward signed",
-    "approval.intact": "the bytes that the chair signed are unchanged",
-    "approval.valid": "the chair's signature fits its key",
-    "approval.canonical": "the chair's signature has its one exact form",
-    "approval.locks": "the chair's signature lets nothing follow",
-    "approval.time": "signed while the chair's certificate was valid, and not before the steward",
-    "approval.trusted": "the chair's issuer is one you trust",
-    "approval.decision": "the chair's decision stands in its exact form",
-    "roles.satisfied": "who signed may sign in that role, and nobody in both",
-    "statement.attached": "exactly one statement attached",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One thing that must be so; `holds` is None where it could not be looked at (which is not a pass).
-
-    `moot`: it is about the chair's signature, there is none, and the verifier demands none.
-    """
-
-    id: str
-    holds: bool | None
-    words: str
-    moot: bool = False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedBy:
-    """Who signed in a role, and when by their own statement; the chair's decision where it could be read."""
+    """Who signed in a role, and when by their own statement; the chair's decision where it could be read.
+
+    `proven` is the time that a trusted authority asserts, where there is one.
+    """
 
     role: RoleName
     info: SignerInfo
     certificate: x509.Certificate
     signed_at: datetime | None
     decision: Decision | None = None
+    proven: ProvenTime | None = None
 
     @property
     def subject(self) -> str:
@@ -88,17 +61,21 @@ class CertificateCheck:
     def holds(self) -> bool:
         if len(self.facts) != len(FACTS):
             return False
-        return all(fact.holds is True or (fact.moot and fact.id.startswith("approval.")) for fact in self.facts)
+        return all(fact.stands for fact in self.facts)
 
     def facts_of(self, role: RoleName) -> tuple[Fact, ...]:
-        """What must hold for a role's signature to stand for the statement; the chair's rests on the steward's."""
+        """What makes a role's signature that person's word on the statement; the chair's rests on the steward's.
+
+        Whether a key was revoked is not among it: that is a reason to withdraw, and no hindrance.
+        """
         of_steward = ("pdf.", "signature.", "statement.")
         of_role = of_steward if role == "steward" else (*of_steward, "approval.")
-        return tuple(fact for fact in self.facts if fact.id.startswith(of_role))
+        found = (fact for fact in self.facts if fact.id.startswith(of_role))
+        return tuple(fact for fact in found if not fact.id.endswith(".revocation"))
 
     def stands_for(self, role: RoleName) -> bool:
         """Whether somebody signed in that role, and all that must hold of that signature does."""
-        return self.signer(role) is not None and all(fact.holds is True for fact in self.facts_of(role))
+        return self.signer(role) is not None and all(fact.stands for fact in self.facts_of(role))
 
     def fact(self, fact_id: str) -> Fact:
         """The fact of that id; KeyError when there is none."""
@@ -117,8 +94,7 @@ def check_certificate(pdf: bytes, trust: Trust, *, now: datetime | None = None) 
         trust: the verifier's; without anchors no issuer is known.
         now: the time of checking; the machine's clock when left out.
     """
-    for name in ("pyhanko", "pyhanko_certvalidator"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # it logs whole tracebacks for what we report in words
+    silence_pyhanko()
     return _Examination(pdf, trust, now or datetime.now(UTC)).run()
 
 
@@ -131,6 +107,8 @@ class _Examination:
         self.reader: Any = None
         self.steward: OneSignature | None = None
         self.chair: OneSignature | None = None
+        self.stamp: Any = None
+        self.document_time: ProvenTime | None = None
         self.decision: Decision | None = None
         self.statement: bytes | None = None
 
@@ -138,6 +116,10 @@ class _Examination:
         steps: dict[str, Callable[[], str]] = {
             "pdf.readable": self._open,
             "signature.present": self._signatures,
+            # The times first: certificates are judged at the time that is proven.
+            "signature.timestamp": self._stewards(OneSignature.timestamp),
+            "approval.timestamp": self._chairs(OneSignature.timestamp),
+            "document.timestamp": self._stamped,
             "signature.covers_whole_file": self._coverage,
             "signature.intact": self._stewards(OneSignature.intact),
             "signature.valid": self._stewards(OneSignature.valid),
@@ -145,6 +127,7 @@ class _Examination:
             "signature.certifies": self._certifies,
             "signature.time": self._stewards(OneSignature.time),
             "signature.trusted": self._stewards(OneSignature.trusted),
+            "signature.revocation": self._stewards(self._revocation),
             "approval.present": self._demanded,
             "approval.changes": self._changes,
             "approval.intact": self._chairs(OneSignature.intact),
@@ -153,6 +136,7 @@ class _Examination:
             "approval.locks": self._locks,
             "approval.time": self._after_steward,
             "approval.trusted": self._chairs(OneSignature.trusted),
+            "approval.revocation": self._chairs(self._revocation),
             "approval.decision": self._decided,
             "roles.satisfied": self._roles,
             "statement.attached": self._attached,
@@ -178,6 +162,8 @@ class _Examination:
             self.facts[fact_id] = Fact(id=fact_id, holds=False, words=str(problem))
         except Unseen as reason:
             self.facts[fact_id] = Fact(id=fact_id, holds=None, words=str(reason))
+        except Moot as reason:
+            self.facts[fact_id] = Fact(id=fact_id, holds=None, words=str(reason), moot=True)
         except _NoChair:
             # Only where all signatures were read is it known that there is none of a chair.
             alone = self.facts["signature.present"].holds is True
@@ -217,24 +203,56 @@ class _Examination:
         signatures = list(self.reader.embedded_signatures)
         require(bool(signatures), "unsigned: the file carries no signature")
         # The first one is what the issuer made; the facts below are about it also when others follow.
-        first = signatures[0]
-        alone = len(signatures) == 1
-        end = len(self.pdf) if alone else sum([int(number) for number in first.byte_range][2:])
-        self.steward = OneSignature(self.pdf[:end], first, self.trust.anchors, self.now)
-        require(len(signatures) <= 2, f"{len(signatures)} signatures where two are the most")
+        self.steward = OneSignature(self._up_to(signatures, 0), signatures[0], self.trust, self.now)
+        require(len(signatures) <= 3, f"{len(signatures)} signatures where three are the most")
         names = [str(one.field_name) for one in signatures]
-        expected = [STEWARD_FIELD, CHAIR_FIELD][: len(names)]
+        expected = [STEWARD_FIELD, CHAIR_FIELD, TIMESTAMP_FIELD][: len(names)]
         require(names == expected, "signed in another field than the steward's, or the chair's after it")
-        kinds = {str(one.sig_object_type) for one in signatures}
-        require(kinds == {"/Sig"}, "a signature is a time stamp, not a signer's")
-        if not alone:
-            self.chair = OneSignature(self.pdf, signatures[1], self.trust.anchors, self.now)
-        return "the steward's alone" if alone else "the steward's and the chair's"
+        kinds = [str(one.sig_object_type) for one in signatures]
+        right = kinds == ["/Sig", "/Sig", "/DocTimeStamp"][: len(kinds)]
+        require(right, "a signature is a time stamp, not a signer's, or the last one is no time stamp")
+        if len(signatures) > 1:
+            self.chair = OneSignature(self._up_to(signatures, 1), signatures[1], self.trust, self.now)
+        if len(signatures) > 2:
+            self.stamp = signatures[2]
+        return ("the steward's alone", "the steward's and the chair's", "both, and a timestamp")[len(signatures) - 1]
+
+    def _up_to(self, signatures: list[Any], at: int) -> bytes:
+        """The file up to the end of what this signature should cover: of the last one, all of it."""
+        last = at == len(signatures) - 1
+        return self.pdf if last else self.pdf[: sum([int(number) for number in signatures[at].byte_range][2:])]
+
+    def _stamped(self) -> str:
+        """The document timestamp: nothing but it came after the chair, and of all bytes, by whom and when."""
+        if self.stamp is None:
+            if self.facts["signature.present"].holds is not True:
+                raise Unseen("not looked at: the signatures could not be told apart")
+            raise Moot("there is none")
+        fault = fault_after(self.reader, self._of_chair.embedded, self.stamp)
+        require(not fault, fault)
+        require(self._of_chair.status().docmdp_ok is True, "changed in a way that the chair's signature does not allow")
+        ranges = [int(number) for number in self.stamp.byte_range]
+        try:
+            token = read_contents(self.pdf, ranges)
+        except ValueError as error:
+            raise NotSo(str(error)) from None
+        content = self.pdf[: ranges[1]] + self.pdf[ranges[2] :]
+        signers = [self._of_steward.certificate(), self._of_chair.certificate()]
+        trust = self.trust
+        found = proven_time(token, content, trust.timestamp_anchors, trust.crls, signers, self.now)
+        before = [one.proven.at for one in (self.steward, self.chair) if one is not None and one.proven is not None]
+        require(all(found.at >= at - CLOCK_TOLERANCE for at in before), "the timestamp is older than what it covers")
+        self.document_time = found
+        return found.words
+
+    def _revocation(self, one: OneSignature) -> str:
+        carried = read_carried(self.reader.root) if self.reader is not None else Carried()
+        return one.revocation(carried, self.document_time)
 
     def _coverage(self) -> str:
         from pyhanko.sign.validation.status import SignatureCoverageLevel  # noqa: PLC0415
 
-        last = (self.chair or self._of_steward).embedded
+        last = self.stamp or (self.chair or self._of_steward).embedded
         later = int(self.reader.total_revisions) - 1 - int(last.signed_revision)
         require(later == 0, f"changed after signing: {later} later revision(s) were added to the file")
         _, _, start, length = [int(number) for number in last.byte_range]
@@ -273,6 +291,8 @@ class _Examination:
         require(whole, "the steward's signature does not cover all that stood before the chair's")
         fault = fault_between(self.reader, steward, chair)
         require(not fault, fault)
+        whole = chair.evaluate_signature_coverage() >= SignatureCoverageLevel.ENTIRE_REVISION
+        require(whole, "the chair's signature does not cover all that stood before the timestamp")
         require(self._of_steward.status().docmdp_ok is True, "changed in a way that the certification does not allow")
         return "one revision, and all of it is the chair's signature"
 
@@ -286,7 +306,7 @@ class _Examination:
 
     def _after_steward(self) -> str:
         words = self._of_chair.time()
-        before, after = self._of_steward.signed_at, self._of_chair.signed_at
+        before, after = (one.proven.at if one.proven else one.signed_at for one in (self._of_steward, self._of_chair))
         known = before is not None and after is not None and after >= before - CLOCK_TOLERANCE
         require(known, "the chair's time of signing lies before the steward's")
         return words
@@ -335,6 +355,7 @@ class _Examination:
                 certificate=certificate,
                 signed_at=one.signed_at,
                 decision=self.decision if role == "chair" else None,
+                proven=one.proven,
             )
         except Interrupted:
             raise

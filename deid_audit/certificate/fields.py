@@ -10,6 +10,8 @@ from typing import Any
 from deid_audit.errors import StageError
 
 STEWARD_FIELD, CHAIR_FIELD = "Steward", "EthicsChair"
+# Not there before: an invisible field that a document timestamp adds after the chair.
+TIMESTAMP_FIELD = "Timestamp"
 _POINTS_PER_PX = 0.75
 _PRINTED_AND_LOCKED = 4 | 128
 _SIGNATURES_EXIST_APPEND_ONLY = 3

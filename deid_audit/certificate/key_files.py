@@ -1,7 +1,7 @@
 """A key file, read: PKCS#12 or PEM, and every way in which it cannot be used refused with its own reason.
 
-The same for a signer's key and for a media key, which differ in what their certificates must allow (`keys.py`,
-`media_keys.py`) and in the words of the errors. No message carries a path; a passphrase is never kept.
+The same for every key; what its certificate must allow differs (`keys.py`, `media_keys.py`, `authority.py`), and so do
+the words of the errors. No message carries a path; a passphrase is never kept.
 """
 
 import os
@@ -73,19 +73,23 @@ def read_key_file(path: Path, passphrase: bytes | None, now: datetime, use: KeyU
 
 def write_key_files(
     out: Path,
+    stem: str,
     *,
     name: str,
     key: LocalKey,
     certificate: x509.Certificate,
     above: tuple[x509.Certificate, ...],
+    published: tuple[x509.Certificate, ...],
     passphrase: bytes,
 ) -> tuple[Path, Path]:
-    """Write a key with its certificates (PKCS#12, mode 0600) and the certificates alone (PEM); never overwrites.
+    """Write a key with its certificate and those above it (stem.p12, mode 0600), and what to hand on; never overwrites.
+
+    `published` are the certificates that stand in stem.crt (PEM).
 
     Raises:
         SettingsError: a file of that name exists, or the folder cannot be written.
     """
-    key_file, certificate_file = out / KEY_FILE_NAME, out / CERTIFICATE_FILE_NAME
+    key_file, certificate_file = out / f"{stem}.p12", out / f"{stem}.crt"
     for path in (key_file, certificate_file):
         if path.exists() or path.is_symlink():
             raise SettingsError(
@@ -98,7 +102,7 @@ def write_key_files(
     try:
         out.mkdir(parents=True, exist_ok=True)
         _write_new(key_file, bundle, 0o600)
-        _write_new(certificate_file, as_pem(certificate, *above), 0o644)
+        _write_new(certificate_file, as_pem(*published), 0o644)
     except OSError as error:
         raise SettingsError(
             f"the key could not be written: {error.strerror or 'input/output error'}",

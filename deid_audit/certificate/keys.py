@@ -5,22 +5,36 @@ signs or checks a PDF; a passphrase comes in as bytes and is never kept.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from deid_audit.certificate.key_files import KeyUse, as_pem, read_key_file, write_key_files
+from deid_audit.certificate.profiles import (
+    VALIDITY,
+    Issuer,
+    Profile,
+    allows_commitment,
+    is_for_mail,
+    is_for_timestamps,
+    make_certificate,
+)
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.findings import SignerInfo
 from deid_audit.signing_keys import CertifiedKey
 
-KEY_VALIDITY = timedelta(days=730)
+if TYPE_CHECKING:
+    from deid_audit.certificate.timestamps import TimestampAuthority
+
+KEY_VALIDITY = VALIDITY[Profile.SIGNER]
 _SPOT_VALIDITY = timedelta(days=365)
 _SPOT_NAME = "deid-audit key made on the spot"
+_STEMS = {Profile.SIGNER: "signer", Profile.TIMESTAMPS: "tsa", Profile.ISSUER: "ca"}
 USE = KeyUse(
     whose="signer's",
     passphrase_by="--passphrase-file, DEID_AUDIT_PASSPHRASE",
@@ -30,10 +44,15 @@ USE = KeyUse(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer(CertifiedKey):
-    """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it."""
+    """A private key with its X.509 certificate and the chain above it; `info` is what a statement says about it.
+
+    `crls` are written into the document with a timestamp; `timestamps` is whom the signer asks for one.
+    """
 
     info: SignerInfo
     chain: tuple[x509.Certificate, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    timestamps: "TimestampAuthority | None" = None
 
     @property
     def certificate_pem(self) -> bytes:
@@ -65,17 +84,39 @@ def describe_certificate(certificate: x509.Certificate, *, verified_issuer: bool
     )
 
 
-def new_key(out: Path, *, common_name: str, organisation: str | None, passphrase: bytes, now: datetime) -> NewKey:
-    """Write a P-256 key (PKCS#12, mode 0600) and its self-issued certificate (PEM) into `out`; never overwrites.
+def new_key(
+    out: Path,
+    *,
+    common_name: str,
+    organisation: str | None,
+    passphrase: bytes,
+    now: datetime,
+    profile: Profile = Profile.SIGNER,
+    issuer: Issuer | None = None,
+) -> NewKey:
+    """Write a P-256 key (PKCS#12, mode 0600) and its certificate (PEM) into `out`; never overwrites.
+
+    The certificate is issued by `issuer`, which then stands in the PKCS#12, too, or by the key itself.
 
     Raises:
         SettingsError: a file of that name exists, the passphrase is empty, or a name cannot stand in a certificate.
+        SignatureError: the issuer's certificate is not valid at `now`.
     """
     refuse_no_passphrase(passphrase)
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_issue(key, common_name, organisation, now, KEY_VALIDITY)
+    certificate = make_certificate(
+        key, profile, common_name=common_name, organisation=organisation, now=now, issuer=issuer
+    )
     key_file, certificate_file = write_key_files(
-        out, name=common_name, key=key, certificate=certificate, above=(), passphrase=passphrase
+        out,
+        _STEMS[profile],
+        name=common_name,
+        key=key,
+        certificate=certificate,
+        above=() if issuer is None else (issuer.certificate,),
+        # Alone: whoever trusts this file shall not trust all that its issuer ever issues.
+        published=(certificate,),
+        passphrase=passphrase,
     )
     info = describe_certificate(certificate, verified_issuer=True)
     return NewKey(key_file=key_file, certificate_file=certificate_file, info=info)
@@ -90,7 +131,9 @@ def refuse_no_passphrase(passphrase: bytes) -> None:
 def ephemeral_signer(now: datetime) -> Signer:
     """A P-256 key made on the spot and held in memory only: it proves integrity, not who issued."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_issue(key, _SPOT_NAME, None, now, _SPOT_VALIDITY)
+    certificate = make_certificate(
+        key, Profile.SIGNER, common_name=_SPOT_NAME, organisation=None, now=now, validity=_SPOT_VALIDITY
+    )
     info = describe_certificate(certificate, verified_issuer=False)
     return Signer(info=info, certificate=certificate, private_key=key)
 
@@ -112,65 +155,13 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
     )
 
 
-def holder(common_name: str, organisation: str | None) -> x509.Name:
-    """The name of a certificate's holder; SettingsError where one cannot stand there."""
-    try:
-        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-        if organisation:
-            names.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
-    except ValueError as error:
-        raise SettingsError(f"this name cannot stand in a certificate: {error}", next_step="shorten --name") from None
-    return x509.Name(names)
-
-
-def usage_of(*allowed: str) -> x509.KeyUsage:
-    """A key usage that allows these, by the names of RFC 5280 in Python's spelling, and nothing else."""
-    every = (
-        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
-    )
-    return x509.KeyUsage(**{name: name in allowed for name in every})
-
-
-def allows_commitment(certificate: x509.Certificate) -> bool:
-    """Whether its key usage names nonRepudiation, which tells a key that signs documents from all others."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.content_commitment
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-
-
-def is_for_mail(certificate: x509.Certificate) -> bool:
-    """Whether it says emailProtection, which is what C2PA asks of a certificate that marks media."""
-    try:
-        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return ExtendedKeyUsageOID.EMAIL_PROTECTION in usages
-
-
-def _self_issue(
-    key: ec.EllipticCurvePrivateKey, common_name: str, organisation: str | None, now: datetime, validity: timedelta
-) -> x509.Certificate:
-    start = now.astimezone(UTC).replace(microsecond=0)
-    name = holder(common_name, organisation)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + validity)
-        # Not a CA: the certificate is its own trust anchor and must not vouch for others.
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage_of("digital_signature", "content_commitment"), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-
-
 def require_signing_usage(certificate: x509.Certificate) -> None:
+    """Raises SignatureError for a certificate that is not for signing documents, with what it is for."""
+    if is_for_timestamps(certificate):
+        raise SignatureError(
+            "the signer's certificate is a timestamp authority's, and good for nothing else",
+            next_step="give it with --tsa, and a signer's key with --signer",
+        )
     if allows_commitment(certificate):
         return
     if is_for_mail(certificate):

@@ -5,24 +5,20 @@ with nonRepudiation, and neither key is taken for the other. What such a certifi
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from deid_audit.certificate.key_files import KeyFile, KeyUse, read_key_file, write_key_files
-from deid_audit.certificate.keys import (
-    KEY_VALIDITY,
-    NewKey,
+from deid_audit.certificate.keys import NewKey, describe_certificate, refuse_no_passphrase
+from deid_audit.certificate.profiles import (
+    VALIDITY,
+    Issuer,
+    Profile,
     allows_commitment,
-    describe_certificate,
-    holder,
     is_for_mail,
-    refuse_no_passphrase,
-    usage_of,
+    make_certificate,
 )
 from deid_audit.errors import SignatureError
 from deid_audit.findings import SignerInfo
@@ -41,55 +37,53 @@ class MediaSigner(KeyFile):
     info: SignerInfo
 
 
-def new_media_key(out: Path, *, common_name: str, organisation: str | None, passphrase: bytes, now: datetime) -> NewKey:
+def new_media_key(
+    out: Path,
+    *,
+    common_name: str,
+    organisation: str | None,
+    passphrase: bytes,
+    now: datetime,
+    issuer: Issuer | None = None,
+) -> NewKey:
     """Write a P-256 key with its certificate and that of its issuer (PKCS#12, 0600), both certificates also as PEM.
 
-    The issuer vouches for this one key: its own key is forgotten at once. Never overwrites.
+    Without `issuer`, one is made that vouches for this one key: its own key is forgotten at once. Never overwrites.
 
     Raises:
         SettingsError: a file of that name exists, the passphrase is empty, or a name cannot stand in a certificate.
+        SignatureError: the issuer's certificate is not valid at `now`.
     """
     refuse_no_passphrase(passphrase)
-    start = now.astimezone(UTC).replace(microsecond=0)
-    issuer, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issued_by, held_by = holder(f"{common_name}, issuer", organisation), holder(common_name, organisation)
-
-    def certificate(
-        name: x509.Name, of: ec.EllipticCurvePrivateKey, *extensions: tuple[x509.ExtensionType, bool]
-    ) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(issued_by)
-            .public_key(of.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + KEY_VALIDITY)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(of.public_key()), critical=False)
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(issuer, hashes.SHA256())
-
-    above = certificate(
-        issued_by,
-        issuer,
-        (x509.BasicConstraints(ca=True, path_length=0), True),
-        (usage_of("key_cert_sign", "crl_sign"), True),
-    )
-    own = certificate(
-        held_by,
-        key,
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (usage_of("digital_signature"), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), False),
-    )
+    key = ec.generate_private_key(ec.SECP256R1())
+    by = issuer or _own_issuer(common_name, organisation, now)
+    own = make_certificate(key, Profile.MEDIA, common_name=common_name, organisation=organisation, now=now, issuer=by)
     key_file, certificate_file = write_key_files(
-        out, name=common_name, key=key, certificate=own, above=(above,), passphrase=passphrase
+        out,
+        "signer",
+        name=common_name,
+        key=key,
+        certificate=own,
+        above=(by.certificate,),
+        published=(own, by.certificate),  # readers of a mark look for the issuer
+        passphrase=passphrase,
     )
     info = describe_certificate(own, verified_issuer=True)
     return NewKey(key_file=key_file, certificate_file=certificate_file, info=info)
+
+
+def _own_issuer(common_name: str, organisation: str | None, now: datetime) -> Issuer:
+    """An issuer for this one certificate, as long valid as it is; its key is thrown away."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = make_certificate(
+        key,
+        Profile.ISSUER,
+        common_name=f"{common_name}, issuer",
+        organisation=organisation,
+        now=now,
+        validity=VALIDITY[Profile.MEDIA],
+    )
+    return Issuer(certificate=certificate, private_key=key)
 
 
 def load_media_signer(path: Path, passphrase: bytes | None, now: datetime) -> MediaSigner:

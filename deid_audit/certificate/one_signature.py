@@ -4,40 +4,34 @@ Every method returns what it found, in words, or raises `NotSo` with what is wro
 parser's own exceptions pass through, and the caller takes them for damage.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from deid_audit.certificate.canonical import read_contents, rebuild_container
+from deid_audit.certificate.crls import CLOCK_TOLERANCE
+from deid_audit.certificate.facts import Moot, NotSo, Unseen, require
 from deid_audit.certificate.keys import describe_certificate
+from deid_audit.certificate.one_timestamp import ProvenTime, proven_time
+from deid_audit.certificate.profiles import is_for_timestamps
+from deid_audit.certificate.revocation import Carried, Signing, revocation_words
+from deid_audit.certificate.trust import Trust
 from deid_audit.certificate.vouching import issuers_may_issue
-
-CLOCK_TOLERANCE = timedelta(days=1)
-
-
-class NotSo(Exception):
-    """A fact that does not hold, in words."""
-
-
-class Unseen(Exception):
-    """A fact that could not be looked at, in words."""
-
-
-def require(condition: bool, otherwise: str) -> None:
-    """Raises NotSo with these words unless the condition holds."""
-    if not condition:
-        raise NotSo(otherwise)
 
 
 class OneSignature:
-    """A signature of a PDF, held against the certificates that its reader trusts."""
+    """A signature of a PDF, held against the certificates that its reader trusts.
 
-    def __init__(self, pdf: bytes, embedded: Any, anchors: Sequence[x509.Certificate], now: datetime) -> None:
+    `proven` is when it was made, once `timestamp` has found a trusted authority that says so.
+    """
+
+    def __init__(self, pdf: bytes, embedded: Any, trust: Trust, now: datetime) -> None:
         """`pdf` is the file up to the end of what this signature should cover; `embedded` is pyHanko's view of it."""
-        self.pdf, self.embedded, self.anchors, self.now = pdf, embedded, anchors, now
+        self.pdf, self.embedded, self.trust, self.now = pdf, embedded, trust, now
+        self.proven: ProvenTime | None = None
+        self._tokens = _take_tokens(embedded)
         self._status: Any = None
 
     def status(self) -> Any:
@@ -48,12 +42,16 @@ class OneSignature:
             from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
 
             context = ValidationContext(
-                trust_roots=[asn1_x509.Certificate.load(_der(one)) for one in self.anchors],
-                moment=self.signed_at or self.now,
+                trust_roots=[asn1_x509.Certificate.load(_der(one)) for one in self.trust.anchors],
+                moment=self._moment or self.now,
                 allow_fetching=False,
             )
             self._status = validate_pdf_signature(self.embedded, context)
         return self._status
+
+    @property
+    def _moment(self) -> datetime | None:
+        return self.signed_at if self.proven is None else self.proven.at
 
     @property
     def signed_at(self) -> datetime | None:
@@ -97,20 +95,38 @@ class OneSignature:
         require(known, "an embedded certificate took no part in the validated path")
         return chain
 
+    def timestamp(self) -> str:
+        """Looked at before the certificates are: they are judged at the time that a trusted authority proves."""
+        if not self._tokens:
+            raise Moot("there is none: the time of signing is the signer's own statement")
+        require(len(self._tokens) == 1, "the signature carries several timestamps")
+        content = bytes(self.embedded.signer_info["signature"].native)
+        signer = self.certificate()
+        trust = self.trust
+        proven = proven_time(self._tokens[0], content, trust.timestamp_anchors, trust.crls, [signer], self.now)
+        stated = self.signed_at
+        agree = stated is not None and abs(stated - proven.at) <= CLOCK_TOLERANCE
+        require(agree, "the stated time of signing is more than a day away from the timestamp's")
+        self.proven = proven
+        return proven.words
+
     def time(self) -> str:
         require(self.signed_at is not None, "no time of signing is stated")
         assert self.signed_at is not None
         certificate = self.certificate()
         require(self.signed_at <= self.now + CLOCK_TOLERANCE, "the time of signing lies in the future")
+        at = self._moment
+        assert at is not None  # it is stated
         start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        require(start <= self.signed_at <= end, "the signer's certificate was not valid at the time of signing")
+        require(start <= at <= end, "the signer's certificate was not valid at the time of signing")
         ended = f"; that certificate has ended since, on {end:%Y-%m-%d}" if self.now > end else ""
-        return f"{self.signed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, by the signer's own statement{ended}"
+        stated = f"{self.signed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, by the signer's own statement"
+        return f"{stated if self.proven is None else self.proven.words}{ended}"
 
     def trusted(self) -> str:
         info = describe_certificate(self.certificate(), verified_issuer=False)
         who = f"{info.name}, fingerprint {info.fingerprint_sha256}"
-        require(bool(self.anchors), f"issuer unknown: no trusted certificate was given (signed by {who})")
+        require(bool(self.trust.anchors), f"issuer unknown: no trusted certificate was given (signed by {who})")
         status = self.status()
         if status.valid is not True:  # pyHanko follows no chain then
             raise Unseen("not looked at: the signature does not fit the key of the certificate in it")
@@ -118,7 +134,30 @@ class OneSignature:
         require(known, f"signed by someone you did not say you trust ({who})")
         mere = "a certificate that you trust issued this one, but is no CA's: it vouches for itself alone"
         require(issuers_may_issue(status.validation_path), f"{mere} ({who})")
+        # Whoever issues certificates for many may trust a clock with times, and with nothing else.
+        require(not is_for_timestamps(self.certificate()), f"signed with a timestamp authority's key ({who})")
         return who
+
+    def revocation(self, carried: Carried, document_time: ProvenTime | None) -> str:
+        """What the verifier's lists say; `document_time` is proven for the whole file, this signature included."""
+        found = self.status().validation_path
+        if found is None and self.trust.crls:
+            raise Unseen("not looked at: the issuer is not one you trust")
+        path = [x509.load_der_x509_certificate(one.dump()) for one in found or ()]
+        below = path[:0:-1] or [self.certificate()]  # without the anchor, for which you stand yourself
+        embedded = [x509.load_der_x509_certificate(one.dump()) for one in self.embedded.other_embedded_certs]
+        candidates = [*path, *embedded, *self.trust.anchors]
+        signing = Signing(stated=self.signed_at, proven=self.proven or document_time)
+        return revocation_words(below, candidates, self.trust.crls, carried, signing, self.now)
+
+
+def _take_tokens(embedded: Any) -> list[bytes]:
+    """The timestamps of a signature (DER), taken off pyHanko's view: a bad one must not make other facts fail."""
+    info = embedded.signer_info
+    attributes = list(info["unsigned_attrs"] or ())
+    del info["unsigned_attrs"]
+    stamps = [one for one in attributes if one["type"].native == "signature_time_stamp_token"]
+    return [bytes(value.dump()) for one in stamps for value in one["values"]]
 
 
 def _der(certificate: x509.Certificate) -> bytes:

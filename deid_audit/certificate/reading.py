@@ -4,8 +4,15 @@ The library goes through that index again for each object, and a certificate has
 signatures took a quarter of a minute. What a part may hold is judged as strictly as there.
 """
 
+import logging
 from io import BytesIO
 from typing import Any
+
+
+def silence_pyhanko() -> None:
+    """It logs whole tracebacks for what is reported in words here."""
+    for name in ("pyhanko", "pyhanko_certvalidator"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def open_pdf(pdf: bytes) -> Any:

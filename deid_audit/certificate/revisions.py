@@ -1,7 +1,7 @@
 """What a chair's signature may add to a certificate: itself, in its field, and what draws it; nothing else.
 
 A PDF grows by revisions, and a library's judgement of what a later one may change is lenient on purpose (a title, say).
-Here each object of the chair's revision has to be accounted for.
+Here each object of a later revision has to be accounted for.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,24 @@ def fault_between(reader: Any, steward: Any, chair: Any) -> str:
         chair: the one in the chair's.
     """
     first, second = int(steward.signed_revision), int(chair.signed_revision)
+    return fault_of_revision(reader, first, second) or _unaccounted(reader, chair, first, second)
+
+
+def fault_of_revision(reader: Any, first: int, second: int) -> str:
+    """What is wrong with `second` as the revision right after `first`, whatever it adds; empty where nothing is."""
     if second != first + 1:
-        return f"{second - first - 1} other revision(s) stand between the two signatures"
+        return f"{second - first - 1} other revision(s) stand between two signatures"
     if reader.xrefs.hybrid_xrefs_present or reader.xrefs.refs_freed_in_revision(second):
-        return "the chair's revision takes objects away or lists them twice"
+        return "a later revision takes objects away or lists them twice"
     before, after = (reader.trailer.flatten(revision) for revision in (first, second))
     if any(_written(before, key) != _written(after, key) for key in _KEPT_IN_TRAILER):
-        return "the chair's revision names another document or other information about it"
-    return _unaccounted(reader, chair, first, second)
+        return "a later revision names another document or other information about it"
+    return ""
+
+
+def entries_of(dictionary: Any, but: tuple[str, ...]) -> dict[str, bytes]:
+    """Everything in a dictionary beside these keys, as it would be written."""
+    return {str(key): bytes_of(dictionary.raw_get(key)) for key in dictionary if key not in but}
 
 
 def _unaccounted(reader: Any, chair: Any, first: int, second: int) -> str:
@@ -43,10 +53,10 @@ def _unaccounted(reader: Any, chair: Any, first: int, second: int) -> str:
     if field_ref not in existed:
         return "the chair's field was not there when the steward signed"
     for ref in existed - {field_ref}:
-        if _bytes_of(old.get_object(ref)) != _bytes_of(new.get_object(ref)):
+        if bytes_of(old.get_object(ref)) != bytes_of(new.get_object(ref)):
             return "something that the steward signed was changed before the chair signed"
     old_field, new_field = old.get_object(field_ref), new.get_object(field_ref)
-    if "/V" in old_field or _without_filling(old_field) != _without_filling(new_field):
+    if "/V" in old_field or entries_of(old_field, _FILLED) != entries_of(new_field, _FILLED):
         return "the chair's field is not the one that the steward signed"
     added = listed - existed
     known = set(_reachable([new_field.raw_get(key) for key in _FILLED if key in new_field], new, added))
@@ -91,15 +101,11 @@ def _reachable(roots: list[Any], resolver: Any, within: set[Any]) -> Iterator[An
             todo += [one.raw_get(position) for position in range(len(one))]
 
 
-def _without_filling(field: Any) -> dict[str, bytes]:
-    return {str(key): _bytes_of(field.raw_get(key)) for key in field if key not in _FILLED}
-
-
 def _written(dictionary: Any, key: str) -> bytes:
-    return _bytes_of(dictionary.raw_get(key)) if key in dictionary else b""
+    return bytes_of(dictionary.raw_get(key)) if key in dictionary else b""
 
 
-def _bytes_of(thing: Any) -> bytes:
+def bytes_of(thing: Any) -> bytes:
     """An object as it would be written, references not followed."""
     out = BytesIO()
     thing.write_to_stream(out)

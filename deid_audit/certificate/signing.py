@@ -2,7 +2,8 @@
 
 The steward's certification (DocMDP) allows the chair's field to be filled and nothing else; the chair's signature
 locks the rest. Keys come from `certificate.keys`; whether signatures hold is the matter of `certificate.checking`,
-which shares no code with this module. No time stamp authority is asked: a time of signing is its signer's statement.
+which shares no code with this module. A time of signing is its signer's statement, beside which, where the signer has
+a timestamp authority, stands a timestamp; revocation lists that the signer has are written into the document with it.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,12 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from deid_audit.certificate.decisions import Decision
-from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD
+from deid_audit.certificate.fields import CHAIR_FIELD, STEWARD_FIELD, TIMESTAMP_FIELD
 from deid_audit.certificate.key_files import CERTIFICATE_FILE_NAME, KEY_FILE_NAME
 from deid_audit.certificate.keys import NewKey, Signer, ephemeral_signer, load_signer, new_key
 from deid_audit.certificate.stamp import stamp_style
 from deid_audit.certificate.strings import TEXT
+from deid_audit.certificate.timestamps import TimestampAuthority, timestamper_of
 from deid_audit.errors import SignatureError
 
 __all__ = [
@@ -36,8 +38,8 @@ __all__ = [
 REASON = "Certifies the attached statement"
 METHOD_TEXT = (
     "The certificate is a PDF produced as PDF/A-3a with the statement attached; the steward's signature certifies it "
-    "(PAdES, SHA-256; DocMDP: only the ethics board's chair may add a signature, and nothing after that), and a time "
-    "of signing is the signer's own statement."
+    "(PAdES, SHA-256; DocMDP: only the ethics board's chair may add a signature, and nothing after that but a "
+    "timestamp); a time of signing is the signer's own statement where the signature holds no timestamp."
 )
 
 
@@ -65,13 +67,17 @@ def countersign_pdf(pdf: bytes, signer: Signer, decision: Decision, *, signed_at
     if decision.conditions is not None:
         said.append(TEXT["signer_conditions"].format(conditions=decision.conditions))
     lines = (TEXT["signs_chair"], *said, *_when_and_who(signer, signed_at))
-    return _sign(pdf, signer, CHAIR_FIELD, decision.reason, lines, signed_at)
+    signed = _sign(pdf, signer, CHAIR_FIELD, decision.reason, lines, signed_at)
+    return signed if signer.timestamps is None else _timestamped(signed, signer, signer.timestamps)
 
 
 def _when_and_who(signer: Signer, signed_at: datetime) -> tuple[str, str]:
     time = signed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     digest = signer.info.fingerprint_sha256
-    return TEXT["signer_time"].format(time=time), TEXT["signer_certificate"].format(digest=digest)
+    said = TEXT["signer_time"].format(time=time)
+    if signer.timestamps is not None:
+        said = TEXT["signer_time_stamped"].format(time=time, by=signer.timestamps.words)
+    return said, TEXT["signer_certificate"].format(digest=digest)
 
 
 def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Sequence[str], signed_at: datetime) -> bytes:
@@ -95,11 +101,52 @@ def _sign(pdf: bytes, signer: Signer, field_name: str, reason: str, lines: Seque
         writer = _writer(pdf)
         _require_turn(writer.prev, field_name)
         left, bottom, right, top = _rectangle(writer.prev, field_name)
+        if certifies and signer.timestamps is not None and signer.crls:
+            _add_security_store(writer, signer, signer.timestamps)
         style = stamp_style(lines, width=right - left, height=top - bottom, signed_at=signed_at)
         signed = _pdf_signer(meta, signer, signed_at, style).sign_pdf(writer, existing_fields_only=True)
     except (PdfError, SigningError, ValueError) as error:
         raise SignatureError(f"the certificate could not be signed: {error}", next_step="report this") from error
     return bytes(signed.getvalue())
+
+
+def _timestamped(pdf: bytes, signer: Signer, authority: TimestampAuthority) -> bytes:
+    """`pdf` with what its later check needs (DSS) and a timestamp of all of it, in one more revision (PAdES B-LTA)."""
+    from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415  (heavy)
+    from pyhanko.sign.general import SigningError  # noqa: PLC0415
+    from pyhanko.sign.signers import PdfTimeStamper  # noqa: PLC0415
+
+    try:
+        writer = _writer(pdf)
+        _add_security_store(writer, signer, authority)
+        stamper = PdfTimeStamper(
+            timestamper_of(authority), field_name=TIMESTAMP_FIELD, readable_field_name=TIMESTAMP_FIELD
+        )
+        return bytes(stamper.timestamp_pdf(writer, "sha256").getvalue())
+    except (PdfError, SigningError, ValueError) as error:
+        raise SignatureError(f"the certificate could not be timestamped: {error}", next_step="report this") from error
+
+
+def _add_security_store(writer: Any, signer: Signer, authority: TimestampAuthority) -> None:
+    """A DSS (ISO 32000-2, 12.8.4.3) with the lists and certificates that are at hand, beside those of an earlier one.
+
+    Every object of it is new: what an earlier signature covers is not written again.
+    """
+    from pyhanko.pdf_utils import generic  # noqa: PLC0415  (heavy)
+
+    der = serialization.Encoding.DER
+    certificates = [one.public_bytes(der) for one in (signer.certificate, *signer.chain, *authority.certificates)]
+    store = generic.DictionaryObject({generic.pdf_name("/Type"): generic.pdf_name("/DSS")})
+    earlier = writer.root["/DSS"] if "/DSS" in writer.root else {}  # noqa: SIM401  (`get` gives the reference)
+    for key, added in (("/Certs", certificates), ("/CRLs", [one.public_bytes(der) for one in signer.crls])):
+        kept = [earlier[key].raw_get(at) for at in range(len(earlier[key]))] if key in earlier else []
+        had = {bytes(one.get_object().data) for one in kept}
+        new = [data for data in dict.fromkeys(added) if data not in had]
+        references = kept + [writer.add_object(generic.StreamObject(stream_data=data)) for data in new]
+        if references:
+            store[generic.pdf_name(key)] = generic.ArrayObject(references)
+    writer.root[generic.pdf_name("/DSS")] = writer.add_object(store)
+    writer.update_root()
 
 
 def _writer(pdf: bytes) -> Any:
@@ -159,4 +206,5 @@ def _pdf_signer(meta: Any, signer: Signer, signed_at: datetime, style: Any) -> A
         [x509.Certificate.load(certificate.public_bytes(der)) for certificate in signer.chain]
     )
     asked = AskedKey(signing_cert=certificate, cert_registry=store, embed_roots=False)
-    return DatedSigner(meta, asked, stamp_style=style)
+    timestamper = None if signer.timestamps is None else timestamper_of(signer.timestamps)
+    return DatedSigner(meta, asked, timestamper=timestamper, stamp_style=style)

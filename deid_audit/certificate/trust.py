@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import ConfigDict, Field, ValidationError
 
+from deid_audit.certificate.crls import Crl, read_crls
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.files import read_at_most
@@ -43,13 +44,16 @@ class Role:
 class Trust:
     """The certificates that vouch for signers, and the roles; `sha256` is the trust file's, None without one.
 
-    Without a file, whoever an anchor vouches for may sign in either role, and no chair is demanded.
+    Without a file, whoever an anchor vouches for may sign in either role, and no chair is demanded. Timestamps are
+    trusted from `timestamp_anchors` only; `crls` say who was revoked.
     """
 
     anchors: tuple[x509.Certificate, ...]
     steward: Role | None = None
     chair: Role | None = None
     sha256: str | None = None
+    timestamp_anchors: tuple[x509.Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
 
     @property
     def demands_chair(self) -> bool:
@@ -59,9 +63,19 @@ class Trust:
         """The same for a certificate that its chair has not decided on yet."""
         return self if self.chair is None else replace(self, chair=replace(self.chair, required=0))
 
-    def knowing(self, own: x509.Certificate) -> "Trust":
-        """The same for who signs now: with --trust they need not vouch for themselves; a trust file has to."""
-        return self if self.sha256 is not None else replace(self, anchors=(*self.anchors, own))
+    def knowing(self, own: x509.Certificate, clock: Sequence[x509.Certificate] = ()) -> "Trust":
+        """The same for who signs now, by which clock: with --trust neither is named once more; a trust file has to."""
+        if self.sha256 is not None:
+            return self
+        return replace(self, anchors=(*self.anchors, own)).with_timestamp_anchors(clock)
+
+    def with_timestamp_anchors(self, more: Sequence[x509.Certificate]) -> "Trust":
+        """The same with more certificates that vouch for timestamp authorities."""
+        return replace(self, timestamp_anchors=(*self.timestamp_anchors, *more))
+
+    def with_crls(self, more: Sequence[Crl]) -> "Trust":
+        """The same with more revocation lists."""
+        return replace(self, crls=(*self.crls, *more))
 
     def fault_of(self, role: RoleName, certificate: x509.Certificate) -> str:
         """Why the holder of this certificate may not sign in that role; empty where they may."""
@@ -91,12 +105,26 @@ def load_anchors(pem: bytes) -> list[x509.Certificate]:
         ) from None
 
 
+def load_certificate_file(path: Path) -> x509.Certificate:
+    """The one certificate of a file (PEM or DER); SettingsError when it cannot be read, or holds another number."""
+    try:
+        found = load_anchors(read_at_most(path, _LARGEST_FILE_BYTES) or b"")
+    except OSError as error:
+        why = error.strerror or "input/output error"
+        raise SettingsError(f"the certificate cannot be read: {why}", next_step="check its path") from None
+    except SignatureError:
+        found = []
+    if len(found) != 1:
+        raise SettingsError("the file holds no certificate, or several", next_step="give one signer's .crt file")
+    return found[0]
+
+
 def trust_of(files: Sequence[bytes]) -> Trust:
     """Trust in the holders of these certificates, in any role; raises SignatureError for a file that has none."""
     return Trust(anchors=tuple(one for data in files for one in load_anchors(data)))
 
 
-class _AnchorEntry(Strict):
+class _FileEntry(Strict):
     model_config = ConfigDict(strict=True)
 
     file: str = Field(min_length=1)
@@ -123,7 +151,9 @@ class _TrustFile(Strict):
     model_config = ConfigDict(strict=True)
 
     version: Literal[1] = Field(alias="schema")
-    anchor: list[_AnchorEntry] = Field(min_length=1)
+    anchor: list[_FileEntry] = Field(min_length=1)
+    timestamp_anchor: list[_FileEntry] = Field(default=[])
+    crl: list[_FileEntry] = Field(default=[])
     roles: _RolesEntry
 
 
@@ -142,19 +172,25 @@ def load_trust_file(path: Path) -> Trust:
         raise SettingsError(f"the trust file: {where or 'its top'}: {first['msg']}", next_step=_NEXT) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"the trust file is not TOML: {error}", next_step=_NEXT) from None
-    anchors: list[x509.Certificate] = []
-    for entry in entries.anchor:
-        try:
-            anchors += load_anchors(_read(path.parent / entry.file, f"the anchor {entry.file}"))
-        except SignatureError:
-            raise SettingsError(f"the anchor {entry.file} holds no certificate", next_step=_NEXT) from None
     chair = entries.roles.chair
     return Trust(
-        anchors=tuple(anchors),
+        anchors=_anchors(path.parent, entries.anchor),
+        timestamp_anchors=_anchors(path.parent, entries.timestamp_anchor),
+        crls=read_crls([path.parent / entry.file for entry in entries.crl]),
         steward=_role("steward", entries.roles.steward),
         chair=None if chair is None else _role("chair", chair),
         sha256=sha256_bytes(data),
     )
+
+
+def _anchors(folder: Path, entries: Sequence[_FileEntry]) -> tuple[x509.Certificate, ...]:
+    anchors: list[x509.Certificate] = []
+    for entry in entries:
+        try:
+            anchors += load_anchors(_read(folder / entry.file, f"the anchor {entry.file}"))
+        except SignatureError:
+            raise SettingsError(f"the anchor {entry.file} holds no certificate", next_step=_NEXT) from None
+    return tuple(anchors)
 
 
 def _role(name: RoleName, entry: _RoleEntry) -> Role:

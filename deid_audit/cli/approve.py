@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, LogFolder, PassphraseFile, ReleaseFolder, Trusted, TrustFile, print_json
+from deid_audit.cli.lasting import with_lists_and_time
+from deid_audit.cli.options import (
+    CrlFiles,
+    Json,
+    LogFolder,
+    PassphraseFile,
+    ReleaseFolder,
+    TimestampPassphraseFile,
+    TimestampSource,
+    Trusted,
+    TrustedTimestamps,
+    TrustFile,
+    print_json,
+)
 from deid_audit.cli.signer import named_signer
 
 if TYPE_CHECKING:
@@ -35,9 +48,13 @@ def approve(
         typer.Option("--conditions", metavar="TEXT", help="On which conditions: one line, at most 300 characters."),
     ] = None,
     passphrase_file: PassphraseFile = None,
+    tsa: TimestampSource = None,
+    tsa_passphrase_file: TimestampPassphraseFile = None,
     release: ReleaseFolder = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    trust_tsa: TrustedTimestamps = None,
+    crl: CrlFiles = None,
     log: LogFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -52,8 +69,14 @@ def approve(
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415
 
     wanted = decision_of(approves=decision is DecisionWord.APPROVE, conditions=conditions)
-    trusted = read_trust(trust or [], trust_file)
-    chair = named_signer(signer, passphrase_file, whose="chair")
+    trusted = read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or [])
+    chair = with_lists_and_time(
+        named_signer(signer, passphrase_file, whose="chair"),
+        crls=crl or [],
+        tsa=tsa,
+        tsa_passphrase_file=tsa_passphrase_file,
+        others=trusted.anchors,
+    )
     done = run_approve(certificate, chair, wanted, release=release, trust=trusted)
     if unnoted := note(log, lambda: _event(done)):
         typer.echo(unnoted, err=True)

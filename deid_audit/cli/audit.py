@@ -11,6 +11,7 @@ from deid_audit.cli.options import (
     Attacker,
     CaseId,
     ContextFile,
+    CrlFiles,
     Device,
     Force,
     Json,
@@ -25,6 +26,8 @@ from deid_audit.cli.options import (
     SubjectPhoto,
     SubjectTrack,
     Thorough,
+    TimestampPassphraseFile,
+    TimestampSource,
 )
 from deid_audit.cli.report import perform, references_passphrase_of
 
@@ -63,6 +66,9 @@ def audit(
     case_id: CaseId = None,
     signer: SignerKey = None,
     passphrase_file: PassphraseFile = None,
+    crl: CrlFiles = None,
+    tsa: TimestampSource = None,
+    tsa_passphrase_file: TimestampPassphraseFile = None,
     context: ContextFile = None,
     device: Device = "auto",
     align: Annotated[
@@ -90,6 +96,7 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
+        crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
         keypoints=tuple(keypoints or ()), log=log, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,

@@ -9,6 +9,7 @@ import typer
 from deid_audit.cli.options import (
     CaseId,
     ContextFile,
+    CrlFiles,
     Device,
     Force,
     Json,
@@ -20,6 +21,8 @@ from deid_audit.cli.options import (
     SubjectPhoto,
     SubjectTrack,
     Thorough,
+    TimestampPassphraseFile,
+    TimestampSource,
     print_json,
 )
 from deid_audit.cli.report import document as audit_document
@@ -56,6 +59,9 @@ def conceal(
     passphrase_file: PassphraseFile = None,
     c2pa: MediaKeyFile = None,
     c2pa_passphrase_file: MediaPassphraseFile = None,
+    crl: CrlFiles = None,
+    tsa: TimestampSource = None,
+    tsa_passphrase_file: TimestampPassphraseFile = None,
     context: ContextFile = None,
     device: Device = "auto",
     thorough: Thorough = False,
@@ -76,6 +82,7 @@ def conceal(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context, c2pa=c2pa, c2pa_passphrase_file=c2pa_passphrase_file,
+        crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         device=device, thorough=thorough, log=log, force=force,
     )  # fmt: skip
     result = conceal_pipeline(

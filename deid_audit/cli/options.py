@@ -44,6 +44,42 @@ MediaPassphraseFile = Annotated[
         help="The media key's passphrase; else DEID_AUDIT_C2PA_PASSPHRASE or a prompt.",
     ),
 ]
+CrlFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--crl",
+        metavar="FILE",
+        readable=False,
+        help="A revocation list (PEM or DER) of who issued a certificate that is used here; may be repeated.",
+    ),
+]
+TimestampSource = Annotated[
+    str | None,
+    typer.Option(
+        "--tsa",
+        metavar="URL|TSA.p12",
+        help="Who timestamps the signature (RFC 3161): an authority's address, the only use of a network, or a key of "
+        "keys new --role tsa, which is no more than the issuer's own clock.",
+    ),
+]
+TimestampPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tsa-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="The passphrase of TSA.p12; else DEID_AUDIT_TSA_PASSPHRASE or a prompt.",
+    ),
+]
+TrustedTimestamps = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trust-tsa",
+        metavar="CRT",
+        readable=False,
+        help="A timestamp authority's certificate that you trust, or its issuer's; may be repeated.",
+    ),
+]
 ContextFile = Annotated[
     Path | None,
     typer.Option(

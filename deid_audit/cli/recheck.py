@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_audit.cli.options import (
+    CrlFiles,
     Device,
     Json,
     ReferencesPassphraseFile,
     ReleaseFolder,
     Trusted,
+    TrustedTimestamps,
     TrustFile,
     print_json,
 )
@@ -34,6 +36,8 @@ def recheck(
     release: ReleaseFolder = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    trust_tsa: TrustedTimestamps = None,
+    crl: CrlFiles = None,
     policy: Annotated[
         str | None,
         typer.Option("--policy", metavar="NAME|FILE", help="Judge by this policy, not by the certificate's own."),
@@ -55,7 +59,7 @@ def recheck(
         certificate,
         references=references,
         passphrase=references_passphrase(references_passphrase_file, new=False),
-        trust=read_trust(trust or [], trust_file),
+        trust=read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or []),
         release=release,
         policy=policy,
         device=device,

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from deid_audit.answers import next_step
+from deid_audit.cli.lasting import with_lists_and_time
 from deid_audit.cli.options import print_json
 from deid_audit.cli.signer import named_signer
 from deid_audit.records import Outcome
@@ -41,7 +42,12 @@ def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") ->
     """The signer who was named; asks for passphrase or PIN where it is not given."""
     if settings.signer is None:
         return None
-    return named_signer(settings.signer, settings.passphrase_file, whose="signer")
+    return with_lists_and_time(
+        named_signer(settings.signer, settings.passphrase_file, whose="signer"),
+        crls=settings.crls,
+        tsa=settings.tsa,
+        tsa_passphrase_file=settings.tsa_passphrase_file,
+    )
 
 
 def media_signer_of(settings: "RunSettings | ConcealSettings") -> "MediaSigner | None":
@@ -83,7 +89,9 @@ def progress_on_stderr() -> "Progress":
 def verify_command(result: "JobResult") -> str:
     """What to type to check the certificate."""
     certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
-    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}"
+    stamped = any("timestamps" in stage.settings for stage in result.case.stages if stage.stage == "evidence")
+    clock = " --trust-tsa TSA.crt" if stamped else ""
+    return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}{clock}"
 
 
 def document(result: "JobResult") -> dict[str, Any]:

@@ -7,11 +7,13 @@ import typer
 
 from deid_audit.cli.options import (
     AttestationFile,
+    CrlFiles,
     Json,
     LogFolder,
     ReleaseFolder,
     StatusFile,
     Trusted,
+    TrustedTimestamps,
     TrustFile,
     print_json,
 )
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from deid_audit.pipeline.checks import VerifyReport
     from deid_audit.pipeline.standing import Withdrawn
 
-SCHEMA = "deid-audit/verify/v2"
+SCHEMA = "deid-audit/verify/v3"
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applicable": "-      "}
 
 
@@ -32,6 +34,8 @@ def verify(
     release: ReleaseFolder = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    trust_tsa: TrustedTimestamps = None,
+    crl: CrlFiles = None,
     attestation: AttestationFile = None,
     status: StatusFile = None,
     log: LogFolder = None,
@@ -47,7 +51,7 @@ def verify(
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
-    trusted = read_trust(trust or [], trust_file)
+    trusted = read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or [])
     report = run_verify(certificate, release=release, trust=trusted, attestation=attestation, status=status)
     if as_json:
         print_json(_document(report))
@@ -95,6 +99,7 @@ def _document(report: "VerifyReport") -> dict[str, Any]:
 
 def signer_document(signer: "SignedBy") -> dict[str, Any]:
     """One signature: by whom, in which role, when and, of a chair, with which decision."""
+    time = signer.signed_at if signer.proven is None else signer.proven.at
     return {
         "role": signer.role,
         "name": signer.info.name,
@@ -102,8 +107,8 @@ def signer_document(signer: "SignedBy") -> dict[str, Any]:
         "fingerprint_sha256": signer.info.fingerprint_sha256,
         "not_after": signer.info.not_after,
         "trusted": signer.info.verified_issuer,
-        "time": None if signer.signed_at is None else signer.signed_at.isoformat(),
-        "time_source": "signer",
+        "time": None if time is None else time.isoformat(),
+        "time_source": "signer's clock" if signer.proven is None else f"timestamp by {signer.proven.by}",
         "decision": None if signer.decision is None else signer.decision.word,
         "conditions": None if signer.decision is None else signer.decision.conditions,
     }

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_audit.cli.options import Json, LogFolder, PassphraseFile, Trusted, TrustFile, print_json
+from deid_audit.cli.options import (
+    CrlFiles,
+    Json,
+    LogFolder,
+    PassphraseFile,
+    Trusted,
+    TrustedTimestamps,
+    TrustFile,
+    print_json,
+)
 from deid_audit.cli.signer import named_signer
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ def withdraw(
     passphrase_file: PassphraseFile = None,
     trust: Trusted = None,
     trust_file: TrustFile = None,
+    trust_tsa: TrustedTimestamps = None,
+    crl: CrlFiles = None,
     log: LogFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +62,7 @@ def withdraw(
     from deid_audit.status import STATUS_FILE, refuse_reason  # noqa: PLC0415
 
     refuse_reason(reason)
-    trusted = read_trust(trust or [], trust_file)
+    trusted = read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or [])
     own = named_signer(signer, passphrase_file, whose="signer")
     done = run_withdraw(certificate, own, reason, trust=trusted)
     if unnoted := note(log, lambda: _event(done)):

@@ -85,7 +85,8 @@ def approve(
         _require_other_person(report, signer, trust)
         _require_approvable(report, decision)
         signed = countersign_pdf(pdf, signer, decision, signed_at=now)
-        _require_holds(check_certificate(signed, trust.knowing(signer.certificate), now=now))
+        own_clock = () if signer.timestamps is None else signer.timestamps.certificates[:1]
+        _require_holds(check_certificate(signed, trust.knowing(signer.certificate, own_clock), now=now))
         put_in_place(
             {target: signed, **_attested(target.parent, signer, decision)},
             "the signed certificate",
@@ -137,7 +138,7 @@ def _require_approvable(report: VerifyReport, decision: Decision) -> None:
 
 
 def _require_holds(check: CertificateCheck) -> None:
-    wrong = [fact.words for fact in check.facts if fact.holds is not True]
+    wrong = [fact.words for fact in check.facts if not fact.stands]
     if wrong or not check.holds:
         raise SignatureError(
             f"not signed, since the signed certificate would not hold: {wrong[0] if wrong else 'a fact is missing'}",

@@ -8,8 +8,9 @@ from datetime import date
 from typing import Literal
 
 from deid_audit.answers import valid_until
-from deid_audit.certificate.checking import FACTS, SignedBy
+from deid_audit.certificate.checking import SignedBy
 from deid_audit.certificate.decisions import Decision
+from deid_audit.certificate.facts import FACTS, may_be_moot
 from deid_audit.context import has_run_out
 from deid_audit.evidence import FileProblem
 from deid_audit.findings import CaseRecord, Outcome
@@ -79,7 +80,7 @@ class VerifyReport:
 
     @property
     def _excused(self) -> tuple[Check, ...]:
-        """Checks of files that may be absent beside the certificate, and of a chair's signature that nobody demands.
+        """Checks of files that may be absent beside the certificate, and of what is not there and nobody demands.
 
         An attestation, or a status file, that was read is checked in full.
         """
@@ -91,7 +92,7 @@ class VerifyReport:
             check
             for check in self.checks
             if (check.id in may_be_skipped and check.status == "skipped")
-            or (check.status == "not_applicable" and (check.id.startswith("approval.") or check.id in may_be_absent))
+            or (check.status == "not_applicable" and (may_be_moot(check.id) or check.id in may_be_absent))
         )
 
     @property

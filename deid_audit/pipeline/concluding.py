@@ -11,6 +11,8 @@ from pathlib import Path
 
 from deid_audit import __version__
 from deid_audit.attestation import METHOD_TEXT as ATTESTATION_METHOD
+from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.lasting import facts_of
 from deid_audit.certificate.signing import METHOD_TEXT as SIGNING_METHOD
 from deid_audit.digests import sha256_file
 from deid_audit.evidence import METHOD_TEXT as EVIDENCE_METHOD
@@ -155,7 +157,7 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, erasure),
+        stages=_stages(timer, making, examined.watched, erasure, job.signer),
         erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
@@ -233,7 +235,7 @@ def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
 
 
 def _stages(
-    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], erasure: ErasureRecord
+    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], erasure: ErasureRecord, signer: Signer
 ) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
     seconds = timer.seconds
@@ -270,7 +272,7 @@ def _stages(
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
         ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
-        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD} {ATTESTATION_METHOD}", 0.0, {}),
+        ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD} {ATTESTATION_METHOD}", 0.0, facts_of(signer)),
     )
     return tuple(StageRecord(stage=n, method=m, seconds=s, settings=dict(values)) for n, m, s, values in rows)
 

@@ -21,6 +21,14 @@ _ASK_STATUS = (
     "did not, take the file away and check again."
 )
 _REPORT = "Do not release; ask the issuer to make the certificate again, and to report this if it comes back."
+_CLOCK = (
+    "If you trust that authority, give its certificate with --trust-tsa or as timestamp_anchor in your trust file; "
+    "else do not rely on the time."
+)
+_REVOKED = (
+    "Get the issuer's newest list by another way than this file came, and give it with --crl; if the key was revoked, "
+    "ask the issuer since when and why, and do not release before they answered."
+)
 
 MEANINGS = {
     "pdf.readable": Meaning("The file is no PDF, or it is damaged.", _ASK_AGAIN),
@@ -48,6 +56,14 @@ MEANINGS = {
         "Get the issuer's certificate by another way than this file came, compare its fingerprint, and give it with "
         "--trust or in your trust file.",
     ),
+    "signature.timestamp": Meaning(
+        "The time beside the steward's signature is asserted by nobody you trust, or is not of this signature.",
+        _CLOCK,
+    ),
+    "signature.revocation": Meaning(
+        "The steward's key was revoked and nothing proves that it signed before, or your list does not say.",
+        _REVOKED,
+    ),
     "approval.present": Meaning(
         "You demand a decision of the ethics board's chair, and this copy has none.",
         "Ask the chair for the signed certificate; a signature that was taken off looks like one never made.",
@@ -74,9 +90,21 @@ MEANINGS = {
         "Get the chair's certificate from the ethics board, compare its fingerprint, and give it with --trust too or "
         "in your trust file.",
     ),
+    "approval.timestamp": Meaning(
+        "The time beside the chair's signature is asserted by nobody you trust, or is not of this signature.",
+        _CLOCK,
+    ),
+    "approval.revocation": Meaning(
+        "The chair's key was revoked and nothing proves that it signed before, or your list does not say.",
+        _REVOKED,
+    ),
     "approval.decision": Meaning(
         "The chair's signature does not say in the fixed form whether the release is approved or refused.",
         "Ask the chair to sign the steward's certificate with: deid-audit approve.",
+    ),
+    "document.timestamp": Meaning(
+        "What was added after the chair's signature is no timestamp by an authority that you trust, or not only that.",
+        f"{_CLOCK} If something else was added: {_ASK_CHAIR}",
     ),
     "roles.satisfied": Meaning(
         "Somebody signed in a role that your trust file does not give them, or one person signed in both.",

@@ -6,10 +6,14 @@ have it: that there is none shows nothing. One that is there is never passed ove
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from cryptography import x509
 
 from deid_audit.attestation import STATUS, Envelope, check_signature, key_id, read_envelope
 from deid_audit.certificate.checking import CertificateCheck
+from deid_audit.certificate.crls import fault_of, issuer_of, list_by, revocation_of
 from deid_audit.certificate.keys import describe_certificate
 from deid_audit.certificate.trust import RoleName, Trust
 from deid_audit.certificate.vouching import vouched_for
@@ -98,12 +102,16 @@ def entitled(said: Withdrawal, examined: CertificateCheck, trust: Trust) -> With
 
     The very key that certified, or that decided, may, where that signature holds and the trust file, if there is one,
     has its holder in that role. So may, since keys get lost, whoever a trust file lists as steward or chair and an
-    anchor of it vouches for, with any key. A name alone entitles nobody.
+    anchor of it vouches for, with any key. A name alone entitles nobody, nor does a key that was revoked before the
+    stated time. That time is the signer's own word: of two errors, to believe a withdrawal is the lesser.
     """
     own = said.certificate
+    if _was_revoked(own, said.moment, trust):
+        return None
     for one in examined.signers:
         mine = one.certificate.public_key() == own.public_key()  # also after its certificate was renewed
-        if mine and examined.stands_for(one.role) and not trust.fault_of(one.role, one.certificate):
+        revoked = mine and _was_revoked(one.certificate, said.moment, trust)
+        if mine and not revoked and examined.stands_for(one.role) and not trust.fault_of(one.role, one.certificate):
             return Withdrawn(role=one.role, signer=one.info, withdrawal=said)
     if trust.sha256 is None or not vouched_for(own, trust.anchors, said.moment):
         return None
@@ -111,3 +119,13 @@ def entitled(said: Withdrawal, examined: CertificateCheck, trust: Trust) -> With
         if not trust.fault_of(role, own):
             return Withdrawn(role=role, signer=describe_certificate(own, verified_issuer=True), withdrawal=said)
     return None
+
+
+def _was_revoked(certificate: x509.Certificate, moment: datetime, trust: Trust) -> bool:
+    """Whether a list by an anchor says so; one that has run out still says whom it named."""
+    issuer = issuer_of(certificate, trust.anchors)
+    crl = None if issuer is None else list_by(issuer, trust.crls)
+    if issuer is None or crl is None or fault_of(crl, issuer):
+        return False
+    found = revocation_of(certificate, crl)
+    return found is not None and found.since <= moment

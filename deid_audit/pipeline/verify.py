@@ -14,6 +14,7 @@ from cryptography import x509
 from deid_audit.answers import AnswerFinding
 from deid_audit.attestation import ATTESTATION_FILE, Envelope, check_signature, key_id, read_envelope
 from deid_audit.certificate.checking import CertificateCheck, SignedBy, check_certificate
+from deid_audit.certificate.crls import read_crls
 from deid_audit.certificate.trust import Trust, load_trust_file, trust_of
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, SettingsError, SignatureError
@@ -89,18 +90,36 @@ def read_certificate(path: Path) -> bytes:
     return data
 
 
-def read_trust(certificates: Sequence[Path], trust_file: Path | None) -> Trust:
+def read_trust(
+    certificates: Sequence[Path],
+    trust_file: Path | None,
+    *,
+    timestamps: Sequence[Path] = (),
+    crls: Sequence[Path] = (),
+) -> Trust:
     """Whom to trust: a trust file's people and roles, or whoever these certificates vouch for.
 
+    Args:
+        certificates: anchors of signers, without a trust file.
+        trust_file: the verifier's trust.toml.
+        timestamps: anchors of timestamp authorities, without a trust file.
+        crls: revocation lists, beside those that a trust file names.
+
     Raises:
-        SettingsError: both are given, or the trust file cannot be taken.
+        SettingsError: both are given, or the trust file or a list cannot be taken.
         SignatureError: a certificate cannot be read, or is none.
     """
+    lists = read_crls(crls)
     if trust_file is None:
-        return trust_of([_read_trusted(path) for path in certificates])
-    if certificates:
-        raise SettingsError("--trust and --trust-file exclude each other", next_step="put the anchor in the trust file")
-    return load_trust_file(trust_file)
+        clocks = trust_of([_read_trusted(path) for path in timestamps]).anchors
+        trust = trust_of([_read_trusted(path) for path in certificates])
+        return trust.with_timestamp_anchors(clocks).with_crls(lists)
+    if certificates or timestamps:
+        raise SettingsError(
+            f"{'--trust' if certificates else '--trust-tsa'} and --trust-file exclude each other",
+            next_step="put the anchor in the trust file",
+        )
+    return load_trust_file(trust_file).with_crls(lists)
 
 
 def _read_trusted(path: Path) -> bytes:

@@ -97,7 +97,7 @@ def withdraw(
 
 def _require_authentic(examined: CertificateCheck) -> bytes:
     """The statement of a certificate that its steward signed and nobody changed; EvidenceError for another."""
-    wrong = [fact for fact in examined.facts_of("steward") if fact.holds is not True]
+    wrong = [fact for fact in examined.facts_of("steward") if not fact.stands]
     if wrong or examined.statement is None:
         raise EvidenceError(
             f"nothing was withdrawn: the certificate does not hold: {wrong[0].words if wrong else 'no statement'}",

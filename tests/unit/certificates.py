@@ -1,7 +1,7 @@
 """Signed certificates for tests, each made once a session: a small signed PDF, and whole cases with their files."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -14,11 +14,15 @@ from PIL import Image
 from weasyprint import HTML, Attachment
 
 from deid_audit.attestation import attest
+from deid_audit.certificate.crls import Crl, Reason, revoke
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.document import render_certificate
 from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.keys import Signer, describe_certificate, ephemeral_signer
+from deid_audit.certificate.profiles import Issuer, Profile, make_certificate
 from deid_audit.certificate.signing import countersign_pdf, sign_pdf
+from deid_audit.certificate.timestamps import OwnClock
+from deid_audit.certificate.trust import Trust
 from deid_audit.evidence import build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Figure, Outcome, Rule
 from deid_audit.log.checkpoint import signed_note
@@ -61,6 +65,30 @@ def named_signer(name: str, key: ec.EllipticCurvePrivateKey | None = None, *, st
     )
     info = describe_certificate(certificate, verified_issuer=True)
     return Signer(info=info, certificate=certificate, private_key=key)
+
+
+def authority(name: str = "Issuing authority") -> Issuer:
+    """A pilot's issuing authority, one a name for the whole session."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> Issuer:
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = ISSUED - timedelta(days=30)
+    certificate = make_certificate(key, Profile.ISSUER, common_name=name, organisation=None, now=start)
+    return Issuer(certificate=certificate, private_key=key)
+
+
+@cache
+def issued_signer(name: str, *, profile: Profile = Profile.SIGNER, by: str = "Issuing authority") -> Signer:
+    """A signer of this name whose certificate an authority issued ten days before."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = make_certificate(
+        key, profile, common_name=name, organisation=None, now=ISSUED - timedelta(days=10), issuer=authority(by)
+    )
+    info = describe_certificate(certificate, verified_issuer=True)
+    return Signer(info=info, certificate=certificate, chain=(authority(by).certificate,), private_key=key)
 
 
 @cache
@@ -111,6 +139,43 @@ def small_decided() -> bytes:
     """The small certificate, approved by the chair on conditions."""
     decision = Decision(approves=True, conditions=CONDITIONS)
     return countersign_pdf(small_signed(), chair(), decision, signed_at=DECIDED)
+
+
+CLOCKS = "Authority of clocks"
+
+
+def revoked_at(at: datetime, *whom: Signer, by: str = "Issuing authority") -> Crl:
+    """The authority's list of that day, on which these are revoked since that second."""
+    made = revoke(None, authority(by), None, Reason.UNSPECIFIED, at)
+    for one in whom:
+        made = revoke(one.certificate, authority(by), made, Reason.KEY_COMPROMISE, at)
+    return made
+
+
+def stamped(one: Signer, at: datetime, *crls: Crl, clock: Signer | None = None) -> Signer:
+    """The signer with lists and with a timestamp authority whose clock shows `at`."""
+    key = clock or issued_signer("Clock", profile=Profile.TIMESTAMPS, by=CLOCKS)
+    return replace(one, crls=crls, timestamps=OwnClock(key=key, clock=lambda: at))
+
+
+@cache
+def lasting_signed() -> bytes:
+    """The small certificate by an issued steward, with a timestamp and the authority's list (PAdES B-LT)."""
+    own = stamped(issued_signer("Sam Steward"), ISSUED + timedelta(seconds=2), revoked_at(ISSUED - timedelta(days=1)))
+    return sign_pdf(small_unsigned(), own, signed_at=ISSUED)
+
+
+@cache
+def lasting_decided() -> bytes:
+    """The same, decided by an issued chair, with a document timestamp at the end (PAdES B-LTA)."""
+    own = stamped(issued_signer("Cleo Chair"), DECIDED + timedelta(seconds=2), revoked_at(DECIDED - timedelta(days=1)))
+    return countersign_pdf(lasting_signed(), own, Decision(approves=True), signed_at=DECIDED)
+
+
+def lasting_trust(*crls: Crl) -> Trust:
+    """Trust in the two authorities, with these lists."""
+    clocks = (authority(CLOCKS).certificate,)
+    return Trust(anchors=(authority().certificate,), timestamp_anchors=clocks, crls=crls)
 
 
 def png(shade: int) -> bytes:

@@ -56,6 +56,7 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", TE
 DOCUMENTED = [one for one in EXAMPLES if "schema" in one]
 LOG_DOCUMENTS = ("log-verify", "log-show", "log-prove", "log-check-proof")
 PASSPHRASE = "three quiet words"
+PASSPHRASES = {"DEID_AUDIT_PASSPHRASE": PASSPHRASE, "DEID_AUDIT_CA_PASSPHRASE": PASSPHRASE}
 Place = tuple[str | int, ...]
 
 
@@ -172,7 +173,11 @@ def doctor_report() -> DoctorReport:
 
 
 def printed(*arguments: str) -> Any:
-    result = CliRunner().invoke(build_app(), [*arguments, "--json"], env={"DEID_AUDIT_PASSPHRASE": PASSPHRASE})
+    result = CliRunner().invoke(
+        build_app(),
+        [*arguments, "--json"],
+        env=PASSPHRASES,
+    )
     assert result.exit_code == 0
     return json.loads(result.stdout)
 
@@ -180,6 +185,17 @@ def printed(*arguments: str) -> Any:
 def new_key() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         return printed("keys", "new", "--out", f"{folder}/keys")
+
+
+def new_ca() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return printed("keys", "new-ca", "--out", f"{folder}/ca")
+
+
+def revoked() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        printed("keys", "new-ca", "--out", f"{folder}/ca")
+        return printed("keys", "revoke", "--ca", f"{folder}/ca/ca.p12", "--crl", f"{folder}/ca.crl")
 
 
 def vault_status() -> Any:
@@ -242,6 +258,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
     "keys-new": new_key,
+    "keys-new-ca": new_ca,
+    "keys-revoke": revoked,
     "vault-status": vault_status,
     **{name: partial(lambda one: logged()[one], name) for name in LOG_DOCUMENTS},
     "statement": statement,
@@ -390,7 +408,7 @@ def test_a_schema_leaves_nothing_open_or_unsaid(name: str) -> None:
     schema = SCHEMAS[name]
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    version = {"verify": "v2"}.get(name, "v1")
+    version = {"verify": "v3"}.get(name, "v1")
     assert schema["$id"] == f"urn:deid-audit:schema:{name}:{version}" and schema["title"] and schema["description"]
     assert laxities(schema) == []
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from deid_audit.certificate.checking import FACTS, CertificateCheck, Fact
+from deid_audit.certificate.checking import CertificateCheck
 from deid_audit.certificate.document import APT_COMMAND
+from deid_audit.certificate.facts import FACTS, Fact
 from deid_audit.errors import StageError
 from deid_audit.findings import ErasureCheck
 from deid_audit.frames import Frame

@@ -21,8 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deid_audit import __version__
 from deid_audit.certificate.key_files import as_pem
-from deid_audit.certificate.keys import describe_certificate, ephemeral_signer, usage_of
+from deid_audit.certificate.keys import describe_certificate, ephemeral_signer
 from deid_audit.certificate.media_keys import MediaSigner
+from deid_audit.certificate.profiles import usage_of
 from deid_audit.errors import SettingsError, SignatureError, VideoError
 from deid_audit.pipeline import run as job
 from deid_audit.pipeline.concluding import Timer

@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deid_audit.certificate.key_files import as_pem
-from deid_audit.certificate.keys import KEY_VALIDITY, load_signer, new_key, usage_of
+from deid_audit.certificate.keys import KEY_VALIDITY, load_signer, new_key
 from deid_audit.certificate.media_keys import load_media_signer, new_media_key
+from deid_audit.certificate.profiles import usage_of
 from deid_audit.errors import SettingsError, SignatureError
+from tests.unit.certificates import ISSUED, authority
 from tests.unit.media_keys import PASSPHRASE, make_media_key, media_signer
 from tests.unit.test_signing import _pem
 
@@ -36,6 +38,24 @@ def test_the_certificate_is_for_media_and_names_its_issuer_which_vouches_for_not
     limits = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
     assert (limits.ca, limits.path_length) == (True, 0)
     assert not own.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_an_authority_may_issue_it(tmp_path: Path) -> None:
+    by = authority()
+    made = new_media_key(tmp_path, common_name="Media", organisation=None, passphrase=PASSPHRASE, now=ISSUED, issuer=by)
+    loaded = load_media_signer(made.key_file, PASSPHRASE, ISSUED)
+    loaded.certificate.verify_directly_issued_by(by.certificate)
+    assert loaded.chain == (by.certificate,)
+    assert made.certificate_file.read_bytes() == as_pem(loaded.certificate, by.certificate)
+    with pytest.raises(SignatureError, match="not valid now"):
+        new_media_key(
+            tmp_path / "k",
+            common_name="Media",
+            organisation=None,
+            passphrase=PASSPHRASE,
+            now=ISSUED - timedelta(days=31),
+            issuer=by,
+        )
 
 
 def test_it_is_written_like_every_key(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 import rfc8785
@@ -15,19 +16,32 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deid_audit.attestation import ATTESTATION, STATUS, attest
+from deid_audit.certificate.checking import check_certificate
 from deid_audit.certificate.keys import Signer, describe_certificate
 from deid_audit.certificate.trust import Trust, load_trust_file
 from deid_audit.certificate.vouching import vouched_for
 from deid_audit.errors import SignatureError
+from deid_audit.pipeline import standing
 from deid_audit.pipeline.checks import Check
-from deid_audit.status import STATUS_FILE
-from tests.unit.certificates import ISSUED, chair, named_signer, signer
+from deid_audit.status import STATUS_FILE, withdrawal
+from tests.unit.certificates import (
+    ISSUED,
+    authority,
+    chair,
+    issued_signer,
+    lasting_decided,
+    lasting_trust,
+    named_signer,
+    revoked_at,
+    signer,
+)
 from tests.unit.releases import turn_bit
 from tests.unit.test_trust import GOOD
 from tests.unit.test_trust import write as write_trust
 from tests.unit.test_verify import _lay_out, _not_ok
 from tests.unit.withdrawals import (
     CHECKS_OF_STATUS,
+    REASON,
     WHEN,
     by_a_stranger,
     checked,
@@ -106,6 +120,40 @@ def test_a_key_that_was_not_valid_at_the_time_is_not_vouched_for(tmp_path: Path)
     late = named_signer("Late", start=WHEN + timedelta(days=1))
     trust = _board(tmp_path, _listing("steward", late), late)
     refused(certificate, SignatureError, "may not withdraw", late, trust=trust)
+
+
+@pytest.mark.parametrize(("since", "may"), [(timedelta(0), False), (timedelta(seconds=1), True)])
+def test_a_key_that_was_revoked_by_then_withdraws_nothing(tmp_path: Path, since: timedelta, may: bool) -> None:
+    certificate = _lay_out(tmp_path)
+    new = issued_signer("New Key")
+    board = _board(tmp_path, _listing("steward", new))
+    trust = replace(board, anchors=(*board.anchors, authority().certificate))
+    known = replace(trust, crls=(revoked_at(WHEN + since, new),))
+    if not may:
+        refused(certificate, SignatureError, "may not withdraw", new, trust=known)
+    assert withdrawn(certificate, new, trust=known if may else trust).withdrawn.role == "steward"
+    assert of_status(checked(certificate, trust)) == ["ok"] * 3
+    assert of_status(checked(certificate, known)) == ["ok", "ok", "ok" if may else "failed"]
+
+
+def test_who_certified_withdraws_until_the_key_is_revoked_and_the_chair_also_then() -> None:
+    steward, decider = issued_signer("Sam Steward"), issued_signer("Cleo Chair")
+    renewed = named_signer("Sam Steward", cast("ec.EllipticCurvePrivateKey", steward.private_key))
+    for since, roles in (
+        (ISSUED - timedelta(days=1), [None, None, "chair"]),  # the certificate itself does not hold then
+        (WHEN, [None, None, "chair"]),
+        (WHEN + timedelta(seconds=1), ["steward", "steward", "chair"]),
+    ):
+        trust = lasting_trust(revoked_at(since, steward))
+        examined = check_certificate(lasting_decided(), trust, now=WHEN)
+        found = []
+        for one in (steward, renewed, decider):
+            said = withdrawal(
+                case_id="case-1", statement_sha256="0" * 64, reason=REASON, at=WHEN, certificate=one.certificate
+            )
+            entitled = standing.entitled(said, examined, trust)
+            found.append(None if entitled is None else entitled.role)
+        assert found == roles
 
 
 def test_a_signer_whom_the_trust_file_lists_no_more_may_not(tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
     done = CliRunner().invoke(build_app(), ["verify", str(certificate), "--json"])
     assert done.exit_code == 1
     document = json.loads(done.stdout)
-    assert document["schema"] == "deid-audit/verify/v2"
+    assert document["schema"] == "deid-audit/verify/v3"
     assert document["ok"] is False
     assert document["verdict"] == "PASSED"
     assert [check["id"] for check in document["checks"]] == list(CHECKS)

@@ -250,7 +250,8 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "has it and this checkpoint checks it, without the log:",
     "log_check_command": "deid-audit log check-proof proof.json --checkpoint checkpoint --key VERIFIER-KEY",
     "log_none": "No log was kept: the statement holds no checkpoint, so this case cannot be held against a log.",
-    "no_revocation": "No revocation is looked up, and the time of signing is the signer's own statement.",
+    "no_revocation": "Revocation is looked up only in lists that you give (--crl). Where a signature holds no "
+    "timestamp, the time of signing is the signer's own statement.",
     "signatures": "Signatures",
     "signatures_words": "A signature covers everything before it. The steward certifies this document and its "
     "statement; the chair of the ethics board may add one decision, and after that nothing can be added. What counts "
@@ -265,6 +266,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "signer_refuses": "{name}: REFUSES the release",
     "signer_conditions": "Conditions: {conditions}",
     "signer_time": "{time} UTC, by the signer's own statement",
+    "signer_time_stamped": "{time} UTC; timestamp in the signature by {by}",
     "signer_certificate": "certificate sha256 {digest}",
     # -- numbers and reasons in words
     "limit_words": "{op} {limit} {unit}",
