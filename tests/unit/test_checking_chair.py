@@ -31,6 +31,7 @@ from deid_audit.certificate.fields import CHAIR_FIELD
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import countersign_pdf
 from deid_audit.certificate.trust import Role, Trust, trust_of
+from deid_audit.signing_keys import exact_signature
 from tests.unit.certificates import (
     CONDITIONS,
     DECIDED,
@@ -202,7 +203,8 @@ def _by_another_key(pdf: bytes) -> bytes:
     """The last signature's value made with a key that is not the certificate's; its form stays right."""
     start, end = _gaps(pdf)[-1]
     parsed = cms.ContentInfo.load(read_contents(pdf, [0, start, end, len(pdf) - end]))
-    other = ec.generate_private_key(ec.SECP256R1()).sign(b"something", ec.ECDSA(hashes.SHA256()))
+    key = ec.generate_private_key(ec.SECP256R1())
+    other = exact_signature(key.sign(b"something", ec.ECDSA(hashes.SHA256())), key.public_key())
     parsed["content"]["signer_infos"][0]["signature"] = other
     digits = parsed.dump(force=True).hex().upper().encode().ljust(end - start - 2, b"0")
     return pdf[: start + 1] + digits + pdf[end - 1 :]

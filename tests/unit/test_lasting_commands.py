@@ -125,5 +125,5 @@ def test_lists_and_timestamps_are_about_a_signers_key() -> None:
             make_audit_settings(**asked, out=Path("o"), keypoints=(), **given)
         with pytest.raises(SettingsError, match="--crl and --tsa need --certificate"):
             make_conceal_settings(
-                video=Path("a"), out=Path("o.mp4"), policy="concealment", case_id="c", signer=Path("s"), **given
+                video=Path("a"), out=Path("o.mp4"), policy="concealment", case_id="c", signer="s", **given
             )

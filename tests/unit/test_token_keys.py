@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
+from deid_audit.certificate.checking import check_certificate
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signers import open_signer, where_key_lies
@@ -22,7 +23,7 @@ from deid_audit.pipeline.issuing import issue
 from deid_audit.pipeline.verify import verify
 from deid_audit.signing_keys import fits, public_key_of
 from tests.unit import soft_tokens
-from tests.unit.certificates import ISSUED, certified_case, figures, small_unsigned
+from tests.unit.certificates import ISSUED, certified_case, figures, lasting_trust, small_unsigned, stamped
 from tests.unit.releases import write_bag
 from tests.unit.soft_tokens import PIN, Authority, needs_softhsm, new_key, opened, put_certificate, uri
 from tests.unit.test_approving import _lay_out as lay_out_to_approve
@@ -104,6 +105,13 @@ def test_a_case_signed_on_a_token_verifies(tokens: Tokens, tmp_path: Path, name:
     report = verify(tmp_path / "certificate.pdf", release=None, trust=root)
     assert (report.exit_code, {one.status for one in report.checks}) == (0, {"ok", "not_applicable"})
     assert {one.id: one.status for one in report.checks}["attestation.signed"] == "ok"
+
+
+def test_a_signature_by_a_token_is_timestamped_as_every_other(tokens: Tokens) -> None:
+    steward = stamped(_open(uri("steward", object="P-384")), ISSUED)
+    trust = replace(lasting_trust(), anchors=(tokens.root.certificate,))
+    check = check_certificate(sign_pdf(small_unsigned(), steward, signed_at=ISSUED), trust, now=ISSUED)
+    assert check.holds and check.fact("signature.timestamp").holds
 
 
 @pytest.mark.parametrize(
