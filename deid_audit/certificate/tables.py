@@ -114,6 +114,8 @@ def attack_table(values: Values, scope: str) -> Table:
         found = detail.get("strangers_found")  # the inversion's own control: how well it works at all
         works = "" if found is None else TABLES["strangers_found"].format(chance=number(metric, found))
         several = [f"{one} {number(metric, detail[f'{one}: chance'])}" for one in _LEARNT if f"{one}: chance" in detail]
+        if several and "imitated" in detail and metric != "attack.parrot.auc":  # the parrot's has a row of its own
+            several.append(TABLES["imitated"].format(chance=number(metric, detail["imitated"])))
         works += f" ({', '.join(several)})" if several else ""
         table.rows.append((title + works, values.cell(table, metric, "swapped", scope), interval(row), *controls))
     return table

@@ -121,7 +121,8 @@ def strongest(measurements: Sequence[Measurement]) -> list[Measurement]:
                 worst.value or 0.0,
                 sample_size=worst.sample_size,
                 method=f"{worst.metric}: {worst.method}",
-                detail={row.metric: row.value or 0.0 for row in known},
+                detail={row.metric: row.value or 0.0 for row in known}
+                | {name: worst.detail[name] for name in _CONTROLS if name in worst.detail},
                 interval=(worst.interval, worst.no_interval_because),
             )
         )
@@ -133,6 +134,7 @@ def _reach(row: Measurement) -> float:
     return row.interval.high if row.interval is not None else row.value or 0.0
 
 
+_CONTROLS = ("null_edit", "donor_before_swap", "imitated")
 _COMPETING = tuple(
     f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "parrot", "inversion")
 )

@@ -36,7 +36,8 @@ class SampledFaces:
     `attacker` has what the recogniser that the user named makes of original, swapped and reencoded face, (n, d).
     `released` float32 (n, 1084) is what an outsider's inversion is given: descriptor and landmarks in the canonical
     layout of the released face, under landmarks found on it; NaN where none were. `imitated` has the same of the
-    original with the donor's mean face on it, as an outsider can swap it; empty where nobody knows how.
+    original with the donor's mean face on it, as an outsider can swap it, and `inside_imitated` its chips, None where
+    it cannot be swapped; both are empty where nobody knows how.
     """
 
     times_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -47,10 +48,12 @@ class SampledFaces:
     attacker: Mapping[Of, Float] = field(default_factory=dict)
     released: Float = field(default_factory=NO_FEATURES.copy)
     imitated: Float = field(default_factory=NO_FEATURES.copy)
+    inside_imitated: tuple[Image | None, ...] = ()
 
     def arrays(self) -> list[NDArray[Any]]:
         """Everything, for whoever must overwrite it at the end."""
         chips = [chip for rows in self.inside.values() for chip in rows]
+        chips += [chip for chip in self.inside_imitated if chip is not None]
         seen = [self.rebuilt, self.unaided, self.released, self.imitated]
         return [*self.described.values(), *self.attacker.values(), *chips, *seen]
 

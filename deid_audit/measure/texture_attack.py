@@ -3,8 +3,9 @@
 Takes chips that were cut elsewhere. LBPH compares; Fisherfaces learn, and need several pictures of everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,24 +33,31 @@ METHOD_TEXT = (
     "A1: local binary patterns (LBPH) and Fisherfaces of the face alone, everything outside filled in, own pictures of "
     "other moments; the stronger of the two counts. Fisherfaces are learnt from as many originals of everybody and "
     "probed with another of the subject's videos, or, where there is one, with the other half of its time; they need "
-    "ten strangers with two pictures each."
+    "ten strangers with two pictures each. Where an outsider can paste the donor's mean face on the subject, the same "
+    "search for that stands beside it: found, too, it is light, camera or outline that tells, and the attack counts "
+    "all the same."
 )
 _HOW = f"LBPH of the face alone, mean chi-square to at most {MOST_ENTRIES} pictures a person"
 _MOST_LEARNT = 8
 _MOST_ALL = 400  # pictures of everybody together: the time grows with their cube
 _VIDEO_APART_S = 1e6
 _LEAST_PROBES = 5
-_PROBED: tuple[Of, ...] = ("swapped", "reencoded")
+_Kind = Literal["swapped", "reencoded", "imitated"]
+_PROBED: tuple[_Kind, ...] = ("swapped", "reencoded", "imitated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Tried:
-    """One recogniser's search of the released face and its chance to find the re-encoded one, or why there is none."""
+    """One recogniser's search of the released face, or why there is none, and its chance to find other faces.
+
+    Those are the re-encoded one, and the donor's mean face pasted on the subject; None where nobody pasted it.
+    """
 
     name: str
     how: str = ""
     found: Search = NOBODY
     null_edit: float = 0.0
+    imitated: float | None = None
     because: str = ""
 
 
@@ -69,6 +77,8 @@ def measure_texture(
     detail = {"people": float(best.found.people), "null_edit": best.null_edit}
     for one in held:
         detail |= {f"{one.name}: chance": nearer(one.found), f"{one.name}: null edit": one.null_edit}
+    if best.imitated is not None:
+        detail["imitated"] = best.imitated
     rest = "; ".join(f"{one.name}: {one.because or 'weaker'}" for one in tried if one is not best)
     return measured(
         NAME, "swapped", scope, nearer(best.found), sample_size=len(best.found.own),
@@ -77,14 +87,15 @@ def measure_texture(
     )  # fmt: skip
 
 
-def _judged(name: str, how: str, searches: dict[Of, Search]) -> _Tried:
+def _judged(name: str, how: str, searches: dict[_Kind, Search]) -> _Tried:
     if len(searches["swapped"].own) < _LEAST_PROBES:
         because = f"fewer than {_LEAST_PROBES} sampled frames with an original of another moment"
         return _Tried(name=name, because=because)
     null_edit = nearer(searches["reencoded"])
     if because := no_test({"null_edit": null_edit}):
         return _Tried(name=name, because=because)
-    return _Tried(name=name, how=how, found=searches["swapped"], null_edit=null_edit)
+    imitated = nearer(searches["imitated"]) if len(searches["imitated"].own) >= _LEAST_PROBES else None
+    return _Tried(name=name, how=how, found=searches["swapped"], null_edit=null_edit, imitated=imitated)
 
 
 def _patterns(samples: Sequence[SampledFaces], shown: Strangers) -> _Tried:
@@ -92,9 +103,13 @@ def _patterns(samples: Sequence[SampledFaces], shown: Strangers) -> _Tried:
     if not own:
         return _judged("LBPH", _HOW, dict.fromkeys(_PROBED, NOBODY))
     times = np.concatenate([one.times_s + at * _VIDEO_APART_S for at, one in enumerate(samples)])
-    searches = {
-        of: texture_search(_chips(samples, of), times, own, times, shown.inside, apart_s=APART_S) for of in _PROBED
-    }
+    searches = {}
+    for kind in _PROBED:
+        seen = _probes(samples, kind)
+        places = [at for at, chip in enumerate(seen) if chip is not None]
+        probes = _known(seen)
+        found = texture_search(probes, times[places], own, times, shown.inside, apart_s=APART_S) if probes else NOBODY
+        searches[kind] = found
     return _judged("LBPH", _HOW, searches)
 
 
@@ -110,16 +125,30 @@ def _fisherfaces(members: Sequence[int], sampled: Sequence[SampledFaces], shown:
     able = [chips for chips in shown.inside if len(chips) >= each]
     able = [able[at] for at in evenly(len(able), _MOST_ALL // each - 1)]
     others = [_spread(chips, np.arange(len(chips)), each) for chips in able]
-    seen = {of: _chips(sampled, of) for of in _PROBED}
-    parts: dict[Of, list[Search]] = {of: [] for of in _PROBED}
+    seen = {kind: _probes(sampled, kind) for kind in _PROBED}
+    parts: dict[_Kind, list[Search]] = {kind: [] for kind in _PROBED}
     for fold in folds:
         learnt = _spread(own, np.flatnonzero(fold.learnt), each)
-        probes = [seen[of][at] for of in _PROBED for at in np.flatnonzero(fold.probed)]
-        both = fisher_search(probes, learnt, others)
-        for of, found in zip(_PROBED, parted(both, [int(fold.probed.sum())] * 2), strict=True):
-            parts[of].append(found)
+        probes = {kind: _known(chips[at] for at in np.flatnonzero(fold.probed)) for kind, chips in seen.items()}
+        together = fisher_search([chip for chips in probes.values() for chip in chips], learnt, others)
+        for kind, found in zip(_PROBED, parted(together, [len(chips) for chips in probes.values()]), strict=True):
+            parts[kind].append(found)
     how = f"Fisherfaces of the face alone, nearest of {each} pictures each of {len(others)} strangers and the subject"
-    return _judged(name, how, {of: joined(parts[of]) for of in _PROBED})
+    return _judged(name, how, {kind: joined(parts[kind]) for kind in _PROBED})
+
+
+def _probes(samples: Sequence[SampledFaces], kind: _Kind) -> list[Image | None]:
+    """One a sampled frame, None where there is none of this kind."""
+    if kind == "imitated":
+        counts = [len(one.times_s) for one in samples]
+        return [
+            chip for one, count in zip(samples, counts, strict=True) for chip in (one.inside_imitated or [None] * count)
+        ]
+    return list(_chips(samples, kind))
+
+
+def _known(chips: Iterable[Image | None]) -> list[Image]:
+    return [chip for chip in chips if chip is not None]
 
 
 def _chips(samples: Sequence[SampledFaces], of: Of) -> list[Image]:

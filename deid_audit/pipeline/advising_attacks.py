@@ -18,6 +18,8 @@ _ATTACK_CONTROLS = {
     "imitated": "the same search with the donor's mean face pasted on the subject",
 }
 
+_FOUND = 0.8  # as the policy `strict` has it: an excellent discrimination
+
 
 def no_interval(case: Case) -> Words:
     """The rule asks for an interval and there is none."""
@@ -44,9 +46,15 @@ def attack(case: Case) -> Words:
     """An attack finds the subject, or could not be tried."""
     if case.fault is Fault.MISSING:
         return [], [_STRANGERS]
-    noticed = [f"{words}: {case.detail[key]:.2f}" for key, words in _ATTACK_CONTROLS.items() if key in case.detail]
-    return noticed, [
+    steps = [
         "Take another donor, who looks less like the subject: some of the likeness is there before the swap.",
         train_longer(case),
         "More strangers of the subject's age, sex and skin (--strangers) make the chance surer, not smaller.",
     ]
+    if case.detail.get("imitated", 0.0) >= _FOUND:
+        steps = [
+            "It finds the donor's mean face pasted on the subject as well: light, camera or outline tells here, and no "
+            "donor or training mends that. A subject's video of another day, too, shows whether the face does."
+        ]
+    noticed = [f"{words}: {case.detail[key]:.2f}" for key, words in _ATTACK_CONTROLS.items() if key in case.detail]
+    return noticed, steps

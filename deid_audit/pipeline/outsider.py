@@ -58,9 +58,12 @@ class Imitation:
         shapes = [np.asarray(layout_points(points), np.float64) for points in landmarks]
         self._neutral = np.mean(shapes, axis=0) if shapes else np.empty(0)
 
-    def see(self, image_rgb: Image, landmarks_xy: Float) -> Float:
-        """What the attacks are given of the picture once it is swapped: (1084,), NaN where it cannot be."""
-        swapped = self._outsider.swap(image_rgb, landmarks_xy, self._neutral)
+    def swap(self, image_rgb: Image, landmarks_xy: Float) -> Image | None:
+        """The picture as the outsider swaps it, None where that cannot be."""
+        return self._outsider.swap(image_rgb, landmarks_xy, self._neutral)
+
+    def see(self, swapped: Image | None, landmarks_xy: Float) -> Float:
+        """What the attacks are given of a picture that `swap` made: (1084,), NaN where there is none."""
         if swapped is None:
             return _NOWHERE.copy()
         turn = quarter_turn(landmarks_xy)
@@ -93,6 +96,6 @@ def swapped_features(
 ) -> Float:
     """The person's swapped pictures as the attacks are given them: (k, 1084), without those that cannot be swapped."""
     imitation = Imitation(outsider, [points for _, points in pictures], mesh=mesh, recognizer=recognizer)
-    rows = [imitation.see(image, points) for image, points in pictures]
+    rows = [imitation.see(imitation.swap(image, points), points) for image, points in pictures]
     kept = [row for row in rows if np.isfinite(row).all()]
     return np.stack(kept) if kept else NO_FEATURES.copy()

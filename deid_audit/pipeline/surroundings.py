@@ -53,6 +53,7 @@ class SampledFrames:
         self._mesh: FaceMesh | None = None
         self._imitation: Imitation | None = None
         self._imitated: list[Float] = []
+        self._inside_imitated: list[Image | None] = []
         self._rebuilt: list[Image] = []
         self._unaided: list[Image] = []
         self._released: list[Image] = []
@@ -80,7 +81,9 @@ class SampledFrames:
         found = found_xy if np.isfinite(found_xy).all() else None
         self._as_outsider.append(seen_by_outsider(after.image_rgb, found, self._recognizer))
         if self._imitation is not None:
-            self._imitated.append(self._imitation.see(before.image_rgb, points))
+            imitated = self._imitation.swap(before.image_rgb, points)
+            self._imitated.append(self._imitation.see(imitated, points))
+            self._inside_imitated.append(None if imitated is None else inner_chip(imitated, points))
         if self._rebuild is not None:
             rebuild, size = self._rebuild
             face = align(after.index, after.image_rgb, points, size)
@@ -124,6 +127,7 @@ class SampledFrames:
             attacker={of: np.stack(rows) for of, rows in self._attacked.items()},
             released=np.stack(self._as_outsider) if self._as_outsider else NO_FEATURES.copy(),
             imitated=np.stack(self._imitated) if self._imitated else NO_FEATURES.copy(),
+            inside_imitated=tuple(self._inside_imitated),
         )
 
     def around(self) -> Surroundings:

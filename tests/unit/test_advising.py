@@ -77,6 +77,17 @@ def test_covered_stretches_are_told_apart_by_their_reason() -> None:
         assert one.noticed[0].startswith("25 frames: ")
 
 
+def test_an_attack_that_finds_a_pasted_mean_face_too_is_not_mended_by_training() -> None:
+    rule = make_rule("attack.strongest.auc", "at_most", 0.8)
+    for imitated, words in ((0.79, "Train longer"), (0.8, "light, camera or outline tells")):
+        row = measured(rule.metric, rule.of, "video 1", 0.99, sample_size=N, detail={"imitated": imitated})
+        [one] = explain(case_of([rule], [row]), [seen()])
+        assert (
+            words in steps(one) and len([step for step in ("Train longer", "outline tells") if step in steps(one)]) == 1
+        )
+        assert any(f"mean face pasted on the subject: {imitated:.2f}" in noticed for noticed in one.noticed)
+
+
 def test_every_cause_is_one_that_some_module_writes() -> None:
     written = "".join(
         inspect.getsource(module) for module in (ladder, certainty, rendering, comparing, finishing, advising)

@@ -149,7 +149,7 @@ def test_texture_that_stays_is_found_by_the_second_recogniser_alone() -> None:
     other = replaced["attack.texture.auc"].value
     assert other is not None and other <= 11 / 12, replaced["attack.texture.auc"]
     worst = rows_by_name(strongest(list(kept.values())))["attack.strongest.auc"]
-    assert worst.value == 1.0 == max(worst.detail.values())
+    assert worst.value == 1.0 == max(worst.detail.values()) == worst.detail["null_edit"]
     weaker = [row for row in kept.values() if row.metric != "attack.templates.auc"]
     low = Interval(low=0.3, high=0.5, clusters=12, unit="people")
     update = {"value": 0.4, "interval": low}

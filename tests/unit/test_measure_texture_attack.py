@@ -1,5 +1,7 @@
 """LBPH and Fisherfaces on made chips: which of them counts, and what keeps one out."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -35,6 +37,12 @@ def video(released: int, *, original: int = 1, seed: int = 0) -> SampledFaces:
         times_s=np.arange(FRAMES) * 2.0,
         inside={"original": faces(original, 1), "reencoded": faces(original, 2), "swapped": faces(released, 3)},
     )
+
+
+def imitated_as(who: int, made: SampledFaces) -> SampledFaces:
+    """The same frames with a mean face pasted on that is told by `who`'s shades; one could not be swapped."""
+    chips = [shaded(who, 500 + at) for at in range(FRAMES)]
+    return replace(made, inside_imitated=(None, *chips[1:]))
 
 
 def measure(strangers: Strangers, *videos: SampledFaces) -> Measurement:
@@ -76,3 +84,12 @@ def test_fisherfaces_are_learnt_from_the_other_videos() -> None:
     other = measure(crowd(12, 8), video(1), video(50, original=50, seed=1))
     assert alone.value == 1 and other.value is None
     assert "Fisherfaces does not find the unprotected face" in other.method
+
+
+def test_a_mean_face_pasted_on_the_subject_is_searched_for_as_well() -> None:
+    """Found where light and camera are the subject's own, and not where they are somebody else's."""
+    released = video(1)
+    alike, unlike = (measure(crowd(12, 8), imitated_as(who, released)) for who in (1, 103))
+    assert alike.value == unlike.value == 1  # it counts all the same
+    assert alike.detail["imitated"] == 1 and unlike.detail["imitated"] <= 11 / 12
+    assert "imitated" not in measure(crowd(12, 8), released).detail

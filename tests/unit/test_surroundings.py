@@ -57,6 +57,11 @@ def test_every_sampled_frame_is_imitated_and_nothing_of_it_is_forgotten(engines:
     assert found.imitated.shape == found.released.shape == (COUNT, INVERSION_FEATURES)
     assert np.isfinite(found.imitated).all()
     assert any(array is found.imitated for array in found.arrays())
+    chips = found.inside_imitated
+    assert len(chips) == COUNT and all(any(array is chip for array in found.arrays()) for chip in chips)
+    assert all(
+        np.abs(chip - own.astype(float)).mean() > 5 for chip, own in zip(chips, found.inside["original"], strict=True)
+    )
     away = np.linalg.norm(found.imitated[:, :128] - found.described["original"], axis=1)
     unswapped = np.linalg.norm(found.released[:, :128] - found.described["original"], axis=1)
     assert (away > 0.3).all() and (unswapped < 0.1).all()
@@ -69,4 +74,6 @@ def test_what_cannot_be_imitated_keeps_its_place_and_nobody_imitates_without_an_
     broken = replace(prior_of(donor), neutral_xy=np.full((478, 2), np.nan))
     found = sampled(subject, engines, Outsider(donor=broken, size=64))
     assert found.imitated.shape == (COUNT, INVERSION_FEATURES) and np.isnan(found.imitated).all()
-    assert sampled(subject, engines, None).imitated.shape == (0, INVERSION_FEATURES)
+    assert found.inside_imitated == (None,) * COUNT
+    nobody = sampled(subject, engines, None)
+    assert nobody.imitated.shape == (0, INVERSION_FEATURES) and nobody.inside_imitated == ()

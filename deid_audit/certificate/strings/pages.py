@@ -89,8 +89,9 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "attacks": "Attacks: is the subject nearer than a stranger?",
     "attacks_caption": "An intruder has a gallery of the subject and strangers and searches it with what was "
     "released. 0.5 tells nothing, 1 gives the subject away. The null edit, an unprotected face, must come out near 1, "
-    "or the attack is no test. A3 learns from imitations, under whose mask nothing of the subject's face is left: "
-    "where they are found, too, it is outline, hair, light or pose that tells. The donor's own face shows how like the "
+    "or the attack is no test. Imitations have the donor's mean face pasted on the subject, whose face they do "
+    "not show: A3 learns from them, A1 is tried on them; where they are found, too, it is outline, hair, light, pose "
+    "or camera that tells. The donor's own face shows how like the "
     "subject the donor was before.",
     "insider_caption": "The last row is the insider's case: the model of this run, before it was destroyed, applied "
     "to the released face.",

@@ -12,6 +12,7 @@ TABLES: Mapping[str, str] = MappingProxyType({
     "interval": "95 % interval (clusters)",
     "null_edit": "Null edit",
     "donor_before": "Donor before the swap",
+    "imitated": "with the donor's mean face pasted on instead {chance}",
     "strangers_found": " (finds left-out strangers with a chance of {chance})",
     "keypoint_errors": "Median error in px, left / right",
     "nose": "Nose",
