@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from deid_audit.vault.checks import Check
+from deid_audit.vault.child import CHILD_GONE
 from tests.e2e.short_clips import SENTINEL
 from tests.e2e.typed import easily_released
 from tests.reissuing import unsigned_again
@@ -30,7 +31,7 @@ RANDOM = (
     r"predicate\.erasure\.artefacts\.\d+\.(ciphertext_sha256|header_hex)",
     r"predicate\.log_checkpoint",
 )
-# Times, the digests of texts that hold one, and how much was searched: these may differ.
+# Times, the digests of texts that hold one, how much was searched, a process's number: these may differ.
 TIMES = (
     r"predicate\.issued_at",
     r"predicate\.signer\.not_after",
@@ -41,6 +42,7 @@ TIMES = (
     r"predicate\.stages\.\[audit of the audit\]\.settings\.known_faces_s",
     rf"predicate\.outputs\.{_TEXTS_WITH_A_TIME}\.sha256",
     rf"predicate\.erasure\.checks\.\[{re.escape(Check.NO_KEY_COPY)}\]\.observed",  # how much memory was searched
+    rf"predicate\.erasure\.checks\.\[{re.escape(CHILD_GONE)}\]\.observed",  # the number of the process
     rf"subject\.{_TEXTS_WITH_A_TIME}\.digest\.sha256",
 )
 
