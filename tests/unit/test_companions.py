@@ -49,10 +49,14 @@ def test_nobody_gets_a_donor_who_looks_like_them(monkeypatch: pytest.MonkeyPatch
         return "a pair"
 
     monkeypatch.setattr(companions, "train_pair", trained)
-    more = dict.fromkeys(("settings", "device", "engines", "vault", "trainee", "progress"), SimpleNamespace())
+    said: list[str] = []
+    more = dict.fromkeys(("device", "engines", "vault", "trainee"), SimpleNamespace())
+    more |= {"settings": SimpleNamespace(swap_everyone=True), "progress": SimpleNamespace(say=said.append)}
     [one] = train_companions(two_people(), [donor(2.1), donor(5)], **more)  # type: ignore[arg-type]
     assert (one.name, asked) == ("person 2", [(2.0, 5.0, ("person 2", "other donor 2"))])
+    assert said == []
     assert train_companions(two_people(), [donor(2.1)], **more) == []  # type: ignore[arg-type]
+    assert len(said) == 1 and said[0].startswith("0 of 1 other people are swapped; the rest stay covered")
 
 
 @pytest.mark.parametrize(
