@@ -177,6 +177,8 @@ def test_the_statement_tells_of_the_posed_mean_face_where_there_is_one(preset: s
     pair: Any = SimpleNamespace(model=SimpleNamespace(preset=PRESETS[preset]), facts={})
     timer: Any = SimpleNamespace(seconds=dict.fromkeys(("reading", "finding faces", "training", "rendering"), 0.0))
     subject, donor, settings = SimpleNamespace(others=()), SimpleNamespace(pack=None), SimpleNamespace(seed=0)
-    rows = run._stages(timer, cast(Any, subject), cast(Any, donor), pair, [], cast(Any, settings), "a test")
+    rows = run._stages(
+        timer, cast(Any, subject), cast(Any, donor), pair, [], cast(Any, settings), "a test", marked=False
+    )
     [method] = [row[1] for row in rows if row[0] == "swap"]
     assert (prior_module.METHOD_TEXT in method) is told
