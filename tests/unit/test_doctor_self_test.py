@@ -86,6 +86,7 @@ def test_broken_libraries_for_real(tmp_path: Path) -> None:
     assert mend["text"] == APT_COMMAND
     assert {one["command"] for one in report["commands"] if not one["missing"]} == {
         "verify",
+        "withdraw",
         "keys",
         "policy",
         "log",
