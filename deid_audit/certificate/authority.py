@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from deid_audit.certificate.key_files import KeyUse, read_key_file
-from deid_audit.certificate.keys import Signer, describe_certificate
+from deid_audit.certificate.keys import Signer, signer_of
 from deid_audit.certificate.profiles import Issuer, is_for_timestamps
 from deid_audit.errors import SignatureError
 
@@ -50,9 +50,4 @@ def load_timestamp_authority(path: Path, passphrase: bytes | None, now: datetime
             "the file of --tsa is no timestamp authority's: its certificate lacks that extended key usage",
             next_step=_TIMESTAMPING.make_one,
         )
-    return Signer(
-        info=describe_certificate(held.certificate, verified_issuer=True),
-        certificate=held.certificate,
-        chain=held.chain,
-        private_key=held.private_key,
-    )
+    return signer_of(held)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deid_audit.certificate.key_files import KeyUse, as_pem, read_key_file, write_key_files
+from deid_audit.certificate.key_files import KeyFile, KeyUse, as_pem, read_key_file, write_key_files
 from deid_audit.certificate.profiles import (
     VALIDITY,
     Issuer,
@@ -147,6 +147,11 @@ def load_signer(path: Path, passphrase: bytes | None, now: datetime) -> Signer:
     """
     held = read_key_file(path, passphrase, now, USE)
     require_signing_usage(held.certificate)
+    return signer_of(held)
+
+
+def signer_of(held: KeyFile) -> Signer:
+    """Whoever holds this key file, as a signer; what the certificate is meant for is the caller's to ask."""
     return Signer(
         info=describe_certificate(held.certificate, verified_issuer=True),
         certificate=held.certificate,

@@ -140,10 +140,7 @@ def _fisherfaces(members: Sequence[int], sampled: Sequence[SampledFaces], shown:
 def _probes(samples: Sequence[SampledFaces], kind: _Kind) -> list[Image | None]:
     """One a sampled frame, None where there is none of this kind."""
     if kind == "imitated":
-        counts = [len(one.times_s) for one in samples]
-        return [
-            chip for one, count in zip(samples, counts, strict=True) for chip in (one.inside_imitated or [None] * count)
-        ]
+        return [chip for one in samples for chip in one.inside_imitated or [None] * len(one.times_s)]
     return list(_chips(samples, kind))
 
 
