@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -89,11 +90,14 @@ def test_a_clock_that_goes_back_is_noted_and_not_refused(tmp_path: Path) -> None
     assert holds(tmp_path)
 
 
-def test_nothing_of_the_machine_is_in_it(tmp_path: Path) -> None:
+def test_nothing_of_the_machine_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "the-stewards-own-machine"  # a real one may be two letters, which any signature holds by chance
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", name, "6.1", "#1", "x86_64")))
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
     filled(tmp_path)
-    for name in NAMES - {"log.key"}:
-        text = (tmp_path / name).read_text()
-        assert str(tmp_path) not in text and os.uname().nodename not in text.replace("deid-audit", "")
+    for file in NAMES - {"log.key"}:
+        text = (tmp_path / file).read_text()
+        assert str(tmp_path) not in text and name not in text
 
 
 # -- torn, and stopped between two steps -----------------------------------------------------------------------------
