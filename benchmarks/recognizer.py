@@ -1,60 +1,120 @@
 """dlib's own recogniser against its network in torch: seconds a face and the largest difference, in one run.
 
-    python benchmarks/recognizer.py
+    python benchmarks/recognizer.py --chips 1000
 
-Chips are cut from the two public-domain portraits that dependencies ship, at many crops and brightnesses.
+Chips are cut from the sample clips where they are there (DEID_AUDIT_SAMPLES), else from the two public-domain portraits
+that dependencies ship, at many crops and brightnesses. Where there is a CUDA device the network is run there, too.
+The limit beside it: the same number of multiplications as plain 3x3 convolutions of 128 planes, nothing between them.
 """
 
+import argparse
+import itertools
 import time
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import cv2
 import dlib
-import matplotlib
 import numpy as np
-import skimage.data
 import torch
+import torch.nn.functional as F  # noqa: N812
+from common.pairs import SAMPLES
 
+from deid_audit.frames import Image
+from deid_audit.pipeline.cast import open_video, read_frames
+from deid_audit.pipeline.doctor.steps.faces import portraits
+from deid_audit.swap.convert import prepare_runtime
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.models import RECOGNIZER, model_path
-from deid_audit.vision.recognizer import Recognizer
+from deid_audit.vision.native_output import silence_native_stderr
+from deid_audit.vision.recognizer import MATCH_DISTANCE, Recognizer
 
-CHIPS = 32
+EVERY = 7  # frames of a clip
+GMAC = 0.297  # multiplications a face, in thousand millions: counted over the network's 29 convolutions
 
 
-def chips(recognizer: Recognizer) -> list[np.ndarray]:
-    """CHIPS different face chips uint8 (150, 150, 3)."""
-    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    portraits = (cv2.imread(str(hopper))[:, :, ::-1].copy(), skimage.data.astronaut())
-    detector = MediaPipeDetector()
-    found: list[np.ndarray] = []
-    for number in range(CHIPS):
-        picture = portraits[number % 2]
-        scale, gain = 0.6 + 0.03 * number, 0.7 + 0.02 * number
-        picture = np.clip(cv2.resize(picture, None, fx=scale, fy=scale) * gain, 0, 255).astype(np.uint8)
-        chip = recognizer.chip(picture, detector.detect(picture).boxes_xyxy[0], None)
-        assert chip is not None
-        found.append(chip)
-    return found
+def pictures() -> Iterator[Image]:
+    """Frames of the samples in turn, then the portraits, over and over."""
+    clips = sorted(SAMPLES.glob("talking_head/*.mp4")) + sorted(SAMPLES.glob("full_body/*.mp4"))
+    sources = [
+        itertools.islice(read_frames(open_video(clip, label=clip.name, digest_key=None)), 0, None, EVERY)
+        for clip in clips
+    ]
+    for together in itertools.zip_longest(*sources):
+        yield from (frame.image_rgb for frame in together if frame is not None)
+    for number in itertools.count():
+        picture, scale = portraits()[number % 2][0], 0.6 + 0.03 * (number % 32)
+        yield np.clip(cv2.resize(picture, None, fx=scale, fy=scale) * (0.7 + 0.02 * (number % 32)), 0, 255).astype(
+            np.uint8
+        )
+
+
+def chips(recognizer: Recognizer, count: int) -> list[Image]:
+    """So many face chips uint8 (150, 150, 3)."""
+    detector, found = MediaPipeDetector(), list[Image]()
+    for picture in pictures():
+        for box in detector.detect(picture).boxes_xyxy[:1]:
+            chip = recognizer.chip(picture, box, None)
+            found += [] if chip is None else [chip]
+        if len(found) >= count:
+            return found
+    raise AssertionError("pictures never end")
+
+
+def seconds_a_chip(recognizer: Recognizer, faces: Sequence[Image], batch: int, device: str) -> tuple[float, np.ndarray]:
+    recognizer.describe(faces[:batch], batch=batch)  # warm
+    started = time.perf_counter()
+    rows = recognizer.describe(faces, batch=batch)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / len(faces), rows
+
+
+def limit(device: str, batch: int) -> float:
+    """Seconds a face of as many multiplications in plain convolutions."""
+    planes, size = 128, 19
+    weights = torch.rand(planes, planes, 3, 3, device=device)
+    x = torch.rand(batch, planes, size, size, device=device).to(memory_format=torch.channels_last)
+    layers = round(GMAC * 1e9 / (planes * planes * 9 * size * size))
+    with torch.inference_mode():
+        for warm in (True, False):
+            started = time.perf_counter()
+            for _ in range(3 if warm else 3 * layers):
+                F.conv2d(x, weights, padding=1)
+            if device == "cuda":
+                torch.cuda.synchronize()
+    return (time.perf_counter() - started) / 3 / batch
 
 
 def main() -> None:
-    ours = Recognizer()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chips", type=int, default=200)
+    parser.add_argument("--by-dlib", type=int, default=1000, help="at most so many are described by dlib, too")
+    given = parser.parse_args()
+    silence_native_stderr()
+    devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    threads = prepare_runtime(devices[-1])
+    faces = chips(Recognizer(), given.chips)
+    compared = faces[: given.by_dlib]
     theirs = dlib.face_recognition_model_v1(str(model_path(RECOGNIZER)))
-    faces = chips(ours)
-    ours.describe(faces[:4])  # warm
     started = time.perf_counter()
-    expected = np.array([theirs.compute_face_descriptor(face) for face in faces])
-    dlib_seconds = (time.perf_counter() - started) / len(faces)
-    print(f"torch threads {torch.get_num_threads()}, {len(faces)} faces")
-    print(f"dlib            {dlib_seconds:.4f} s a face")
-    for batch in (1, 8, 16):
-        started = time.perf_counter()
-        rows = [ours.describe(faces[start : start + batch]) for start in range(0, len(faces), batch)]
-        seconds = (time.perf_counter() - started) / len(faces)
-        difference = np.abs(np.concatenate(rows) - expected).max()
-        ratio = dlib_seconds / seconds
-        print(f"torch, batch {batch:2} {seconds:.4f} s a face, {ratio:.0f} times sooner, off by {difference:.1e}")
+    expected = np.array([theirs.compute_face_descriptor(face) for face in compared])
+    dlib_seconds = (time.perf_counter() - started) / len(compared)
+    apart = np.linalg.norm(expected[:, None] - expected, axis=2)
+    print(f"{threads} threads, {len(faces)} faces, {len(compared)} of them described by dlib\n")
+    print("| recogniser | batch | ms a face | times dlib's rate | of limit | largest difference | decided otherwise |")
+    print("| --- " * 7 + "|")
+    print(f"| dlib | 1 | {dlib_seconds * 1e3:.2f} | 1 | | | |", flush=True)
+    for device in devices:
+        ours = Recognizer(device)
+        for batch in (1, 8, 16, 32, 64, 256):
+            seconds, rows = seconds_a_chip(ours, faces, batch, device)
+            rows = rows[: len(compared)]
+            off = np.abs(rows - expected).max()
+            decided = np.linalg.norm(rows[:, None] - rows, axis=2) > MATCH_DISTANCE
+            other = int((decided != (apart > MATCH_DISTANCE)).sum())
+            share = limit(device, batch) / seconds
+            told = f"{seconds * 1e3:.2f} | {dlib_seconds / seconds:.0f} | {share:.0%} | {off:.1e} | {other}"
+            print(f"| torch, {device} | {batch} | {told} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from common.pairs import Pair, clips_of, make_pair
+from common.pairs import Pair, clips_of, make_pair, roles_of
 from common.recipes import (
     BLENDS,
     PAPER,
@@ -197,7 +197,7 @@ def main() -> None:
             if clips is None:
                 print(f"\n{name}: its clips are not there (DEID_AUDIT_SAMPLES)")
                 continue
-            pair = make_pair(name, clips, OURS, engines, frames=given.frames, probed=given.probed)
+            pair = make_pair(name, roles_of(clips, engines, given.frames), OURS, engines, probed=given.probed)
             if given.marks[-1] > 0:
                 compare(pair, given.marks, given.seed)
             if given.ablation_steps:

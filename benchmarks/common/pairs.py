@@ -94,16 +94,19 @@ def _windows(role: Role, wanted: list[int]) -> list[ProbeFrame]:
     return windows
 
 
+def roles_of(clips: tuple[Path, Path], engines: Engines, frames: int) -> tuple[Role, Role]:
+    """Subject and donor, in the first `frames` frames of their clips."""
+    return role_of(clips[0], "subject", engines, frames), role_of(clips[1], "donor", engines, frames)
+
+
 def make_pair(
-    name: str, clips: tuple[Path, Path], preset: Preset, engines: Engines, *, frames: int, probed: int
+    name: str, roles: tuple[Role, Role], preset: Preset, engines: Engines, *, probed: int, device: str = "cpu"
 ) -> Pair:
-    subject, donor = (
-        role_of(path, who, engines, frames) for path, who in zip(clips, ("subject", "donor"), strict=True)
-    )
+    subject, donor = roles
     how = {"size": round(preset.size * CROP_MARGIN), "margin": CROP_MARGIN, "engines": engines, "progress": SILENT}
     own = gather_subject(subject, who="subject", **how)
     given = gather_donor(donor, who="donor", near=own.features, **how)
-    priors, faces = prepare_faces(own, given, preset, "cpu", face_px=face_height(subject))
+    priors, faces = prepare_faces(own, given, preset, device, face_px=face_height(subject))
     usable = usable_frames(subject.videos[0])
     spread = [usable[round(at)] for at in np.linspace(0, len(usable) - 1, min(probed, len(usable)))]
     probe = make_probe(_windows(subject, spread), engines.recognizer, np.nanmean(given.descriptors, axis=0))

@@ -125,9 +125,14 @@ def wipe_model(model: SwapModel) -> None:
 
 
 def prepare_runtime(device: str, threads: int | None = None) -> int:
-    """Makes torch repeat bit for bit on a CPU, with so many threads where that is said; gives the number it uses."""
+    """Makes torch repeat bit for bit on a CPU, with so many threads where that is said; gives the number it uses.
+
+    On CUDA convolutions keep single precision (training asks for bfloat16 itself): with TF32, which torch takes there
+    otherwise, a descriptor would be further from dlib's than the audit allows.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device == "cpu")
+    torch.backends.cudnn.allow_tf32 = False
     torch.set_flush_denormal(True)
     return torch.get_num_threads()

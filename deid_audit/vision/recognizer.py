@@ -66,16 +66,16 @@ class Recognizer:
         left, top, right, bottom = (int(v) for v in (*landmarks_xy.min(0)[:2], *landmarks_xy.max(0)[:2]))
         return self._cut(image_rgb, dlib.full_object_detection(dlib.rectangle(left, top, right, bottom), points))
 
-    def describe(self, chips: Sequence[Image | None]) -> Float:
-        """Descriptors float32 (n, 128); the row of a missing chip is NaN."""
+    def describe(self, chips: Sequence[Image | None], *, batch: int = _BATCH) -> Float:
+        """Descriptors float32 (n, 128), so many at once; the row of a missing chip is NaN."""
         rows = np.full((len(chips), 128), np.nan, np.float32)
         present = [i for i, chip in enumerate(chips) if chip is not None]
-        for start in range(0, len(present), _BATCH):
-            batch = present[start : start + _BATCH]
-            pixels = np.stack([chips[i] for i in batch]).transpose(0, 3, 1, 2)  # type: ignore[misc]
+        for start in range(0, len(present), batch):
+            together = present[start : start + batch]
+            pixels = torch.from_numpy(np.stack([chips[i] for i in together]))  # type: ignore[misc]
             with torch.inference_mode():
-                values = self._net(torch.from_numpy(pixels.astype(np.float32)).to(self._device))
-            rows[batch] = values.cpu().numpy()
+                values = self._net(pixels.to(self._device).permute(0, 3, 1, 2).float())
+            rows[together] = values.cpu().numpy()
         return rows
 
     def _search_window(self, image_rgb: Image, box_xyxy: Float) -> tuple[Image, Float, float]:
