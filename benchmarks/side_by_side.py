@@ -1,7 +1,8 @@
-"""Training alone and beside another training on the same cores: steps a second, by how long OpenMP's threads spin.
+"""Work alone and beside the same work on the same cores, by how the libraries' threads wait for each other.
 
-What a user meets who starts two jobs, or works while one runs. Each training is a process of its own, on noise: only
-its speed is looked at. Prints a Markdown table.
+What a user meets who starts two jobs, or works while one runs. Each is a process of its own, in a session of its own as
+two terminals are. Two kinds of work of a run: training steps, on noise, and the mean face posed, once a frame. Prints a
+Markdown table.
 """
 
 import argparse
@@ -9,12 +10,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
-WAYS = {"300000 turns, its own way": 300_000, "1000 turns, as deid-audit sets it": 1000, "never": 0}
+WAYS = {
+    "the libraries' own": {"GOMP_SPINCOUNT": "300000", "OPENBLAS_NUM_THREADS": str(os.cpu_count())},
+    "as deid-audit sets it": {"GOMP_SPINCOUNT": "1000", "OPENBLAS_NUM_THREADS": "1"},
+    "no spinning": {"GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"},
+}
 
 
-def train(seconds: float) -> None:
-    """Prints this process's steps a second."""
+def training() -> Callable[[], object]:
+    """A step of the preset that a CPU gets."""
     import torch  # noqa: PLC0415  (after the environment is what it is to be)
 
     from deid_audit.swap.augment import CROP_MARGIN, FaceSet  # noqa: PLC0415
@@ -32,41 +38,69 @@ def train(seconds: float) -> None:
         for side in SIDES
     }
     trainer = Trainer(preset, faces, {}, 0, "cpu")
-    for number in range(5):
-        trainer.step(number, 100)
-    steps, started = 0, time.perf_counter()
+    return lambda: trainer.step(5, 100)
+
+
+def posing() -> Callable[[], object]:
+    """The mean face of a portrait in its own shape."""
+    import numpy as np  # noqa: PLC0415
+
+    from deid_audit.faces.align import align  # noqa: PLC0415
+    from deid_audit.pipeline.doctor.steps.faces import portraits  # noqa: PLC0415
+    from deid_audit.swap.prior import make_prior, shape_of  # noqa: PLC0415
+    from deid_audit.vision.mesh import FaceMesh  # noqa: PLC0415
+
+    image_rgb, box_xyxy = portraits()[0]
+    points = FaceMesh(video=False).landmarks(image_rgb, box_xyxy)
+    assert points is not None
+    face = align(0, image_rgb, points[:, :2], 80, margin=1.25)
+    prior = make_prior([face], np.ones(1), margin=1.25)
+    return lambda: prior.posed(shape_of(face), 64)
+
+
+WORK = {"training steps": training, "poses": posing}
+
+
+def work(name: str, seconds: float) -> None:
+    """Does it again and again, and prints how often in a second."""
+    once = WORK[name]()
+    once()
+    times, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        trainer.step(5, 100)
-        steps += 1
-    print(steps / (time.perf_counter() - started))
+        once()
+        times += 1
+    print(times / (time.perf_counter() - started))
 
 
-def rates(together: int, seconds: float, turns: int) -> list[float]:
-    """Steps a second of so many trainings at once, each in a session of its own, as two terminals are."""
-    environment = {**os.environ, "GOMP_SPINCOUNT": str(turns)}
-    command = [sys.executable, "-P", __file__, "--train", str(seconds)]
+def rates(name: str, together: int, seconds: float, way: dict[str, str]) -> list[float]:
+    """Of so many processes at once."""
+    command = [sys.executable, "-P", __file__, "--seconds", str(seconds), "--work", name]
     started = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        subprocess.Popen(
+            command, env=os.environ | way, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            start_new_session=True,
+        )
         for _ in range(together)
-    ]
+    ]  # fmt: skip
     return [float(one.communicate()[0]) for one in started]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--train", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.train:
-        train(given.train)
+    if given.work:
+        work(given.work, given.seconds)
         return
-    print(f"{os.cpu_count()} threads, {given.seconds:g} s each, steps a second\n")
-    print("| OpenMP spins | alone | each of two at once |\n| --- | --- | --- |")
-    for _ in range(given.rounds):
-        for name, turns in WAYS.items():
-            alone, both = rates(1, given.seconds, turns), rates(2, given.seconds, turns)
-            print(f"| {name} | {alone[0]:.2f} | {', '.join(f'{one:.2f}' for one in both)} |", flush=True)
+    print(f"{os.cpu_count()} threads, {given.seconds:g} s each\n")
+    print("| a second | threads wait | alone | each of two at once |\n| --- | --- | --- | --- |")
+    for name in WORK:
+        for _ in range(given.rounds):
+            for told, way in WAYS.items():
+                alone, both = rates(name, 1, given.seconds, way), rates(name, 2, given.seconds, way)
+                print(f"| {name} | {told} | {alone[0]:.2f} | {', '.join(f'{one:.2f}' for one in both)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# before numpy and torch: it says how their threads wait
+import deid_audit  # noqa: F401
+
+# isort: split
 import cv2
 import numpy as np
 import pytest
