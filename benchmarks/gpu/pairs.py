@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from common.cuda import prepared_gpu
 from common.pairs import SILENT, clips_of, make_pair, roles_of
 
 from deid_audit.pipeline.engines import load_engines
 from deid_audit.pipeline.probe import Probe
-from deid_audit.swap.convert import cuda_facts, prepare_runtime
 from deid_audit.swap.networks import PRESETS, SwapModel
 from deid_audit.swap.train import ProbeReading, steps_for, train
-from deid_audit.vision.native_output import silence_native_stderr
 
 VALUES = ("to_original_p05", "to_donor_mean", "sharpness", "mouth_mae", "eye_mae", "mouth_r", "eye_r", "yaw_r")
 
@@ -51,12 +50,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300, help="of each clip")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    silence_native_stderr()
-    facts = cuda_facts()
-    if facts["name"] is None:
-        print("not run on a GPU: torch finds no CUDA device here")
-        sys.exit(0)
-    prepare_runtime("cuda")
+    facts = prepared_gpu()
     engines = load_engines("cuda")
     print(f"{facts['name']}, torch {torch.__version__}, seed {given.seed}, first {given.frames} frames of each clip")
     with tempfile.TemporaryDirectory() as folder:

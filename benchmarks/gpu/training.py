@@ -6,22 +6,20 @@ it, since a run waits for that too.
 """
 
 import argparse
-import sys
 import time
 
 import numpy as np
 import torch
+from common.cuda import prepared_gpu
 
 from deid_audit.faces.align import align
 from deid_audit.frames import AlignedFace
 from deid_audit.pipeline.doctor.steps.faces import portraits
 from deid_audit.swap.augment import CROP_MARGIN, face_set
-from deid_audit.swap.convert import cuda_facts, prepare_runtime
 from deid_audit.swap.networks import PRESETS, Preset
 from deid_audit.swap.prior import make_prior
 from deid_audit.swap.train import Faces, Priors, Trainer
 from deid_audit.vision.mesh import FaceMesh
-from deid_audit.vision.native_output import silence_native_stderr
 
 STEPS, WARM_UP, COPIES = 100, 20, 200
 
@@ -61,12 +59,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--compiled", nargs="*", choices=PRESETS, default=list(PRESETS), help="also these, compiled")
     given = parser.parse_args()
-    silence_native_stderr()
-    facts = cuda_facts()
-    if facts["name"] is None:
-        print("not run on a GPU: torch finds no CUDA device here")
-        sys.exit(0)
-    prepare_runtime("cuda")
+    facts = prepared_gpu()
     print(f"{facts['name']}, CUDA {facts['built_for']}, torch {torch.__version__}\n")
     print(f"| preset | as | first {WARM_UP} steps, s | steps a second | peak memory, MB |")
     print("| --- " * 5 + "|")
