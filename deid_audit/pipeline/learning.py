@@ -83,6 +83,7 @@ def _learn(lesson: Lesson, channel: Channel, keys: Sequence[SecretKey], device: 
             probe_every=trained.probe_every,
             seconds=trained.seconds,
             readings=trained.readings,
+            cuda_graphs=trained.cuda_graphs,
         )
     )
     seal: Seal = channel.receive()

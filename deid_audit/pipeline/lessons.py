@@ -103,6 +103,7 @@ class Learned:
     probe_every: int
     seconds: float
     readings: tuple[ProbeReading, ...]
+    cuda_graphs: bool
 
 
 @dataclass(frozen=True, slots=True)

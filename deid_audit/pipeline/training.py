@@ -130,6 +130,7 @@ def train_pair(
             "planned_steps": learned.planned_steps,
             "probe_every": learned.probe_every,
             "stopped_early": learned.steps < learned.planned_steps,
+            "cuda_graphs": learned.cuda_graphs,
             "foreseen": "; ".join(doubts),
             "probe_lacks": lacks,
             "subject_faces": len(own.crops),

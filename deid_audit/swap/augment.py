@@ -18,7 +18,6 @@ from deid_audit.swap.prior import HAIR, FacePrior, shape_of, turn_of
 
 CROP_MARGIN = 1.25  # crops are stored a quarter wider, so that shifts and turns have pixels to take
 _TURNS, _LEAST_IN_TURN = 7, 0.05  # groups of turns; one with fewer than that share of the faces counts as it
-_SEEN = (0, 1, 2, 5, 6, 7, 8)  # the planes of the image and its prior
 _WARP_SIGMA = 2 / 256
 _TURN_DEGREES, _ZOOM, _SHIFT = 3.0, 0.015, 0.015
 
@@ -83,9 +82,9 @@ class Batch:
     priors: Tensor
 
 
-def draw_batch(faces: FaceSet, count: int, size: int, *, strength: float, generator: Generator) -> Batch:
-    """A random batch: turn, zoom and shift move all planes; the 5x5 random warp, whose strength is in [0, 1], moves the
-    input only.
+def draw_batch(faces: FaceSet, count: int, size: int, *, strength: Tensor | None, generator: Generator) -> Batch:
+    """A random batch: turn, zoom and shift move all planes; the 5x5 random warp, whose strength is a number in [0, 1]
+    on the device, moves the input only; None for no warp.
     """
     device = faces.planes.device
     picked = torch.multinomial(faces.chances, count, replacement=True, generator=generator)
@@ -101,11 +100,12 @@ def draw_batch(faces: FaceSet, count: int, size: int, *, strength: float, genera
     )
     grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
     target = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
-    if strength <= 0:
+    if strength is None:
         return Batch(images=target[:, :3], seen=target[:, 5:], targets=target[:, :5], priors=target[:, 5:])
     nodes = torch.randn(count, 2, 5, 5, generator=generator, device=device) * (2 * _WARP_SIGMA * strength)
     bend = F.interpolate(nodes, size=(size, size), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-    bent = F.grid_sample(planes[:, _SEEN], grid + bend / CROP_MARGIN, padding_mode="border", align_corners=False)
+    seen = torch.cat((planes[:, :3], planes[:, 5:]), 1)  # the image and its prior
+    bent = F.grid_sample(seen, grid + bend / CROP_MARGIN, padding_mode="border", align_corners=False)
     gain = 1 + _uniform(generator, count, 0.08).view(-1, 1, 1, 1)
     images = (bent[:, :3] * gain).clamp(0, 1)
     return Batch(images=images, seen=bent[:, 3:], targets=target[:, :5], priors=target[:, 5:])

@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from deid_audit.progress import Step
 from deid_audit.swap.augment import FaceSet, draw_batch
 from deid_audit.swap.convert import wipe_model
+from deid_audit.swap.graphs import TRIAL_STEPS, StepGraphs
 from deid_audit.swap.networks import Preset, Side, SwapModel
 from deid_audit.swap.prior import FacePrior
 from deid_audit.swap.reuse import Weights, is_reused, put_into
@@ -39,7 +40,7 @@ _WARP_FULL_UNTIL, _WARP_OFF_FROM = 0.7, 0.85
 _STOP_NOT_BEFORE = 0.5
 _WARM_UP_STEPS = 60
 _PROBES = 6
-_TRIAL_STEPS, _TRIAL_WARM_UP, _TRIAL_SHARE = 13, 3, 0.1
+_TRIAL_WARM_UP, _TRIAL_TIMED, _TRIAL_SHARE = 3, 10, 0.1
 _REUSED_RATE = 0.2  # of the full rate: what is reused is adapted, not learned again
 
 
@@ -68,6 +69,7 @@ class Trained:
     probe_every: int
     seconds: float
     readings: tuple[ProbeReading, ...]
+    cuda_graphs: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -187,12 +189,32 @@ class Trainer:
         groups = _groups(self.model, preset, reuses=start is not None)
         self.on_cuda = device.startswith("cuda")
         self.optimiser = torch.optim.AdamW(
-            groups, lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0, fused=self.on_cuda
+            groups, lr=preset.peak_rate, betas=(0.9, 0.99), weight_decay=0, fused=self.on_cuda, capturable=self.on_cuda
         )
+        # what changes from step to step, where a recorded step looks for it
+        self._strength, self._new_share = torch.zeros((), device=device), torch.zeros((), device=device)
+        self.graphs = None
+        if self.on_cuda:
+            self.graphs = StepGraphs(self._work, self.generator)
+            for group in self.optimiser.param_groups:
+                group["lr"] = torch.zeros((), device=device)
 
     def step(self, number: int, steps: int) -> None:
         """Step `number` of `steps`."""
-        preset, strength = self.preset, self.warp_strength(number / steps)
+        strength = self.warp_strength(number / steps)
+        self._strength.fill_(strength)
+        self._new_share.fill_(1 - self.average_decay(number))
+        for group in self.optimiser.param_groups:
+            rate = group["peak"] * self.rate_share(number, steps)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        run = self._work if self.graphs is None else self.graphs.run
+        run(strength > 0)
+
+    def _work(self, warps: bool) -> None:
+        preset, strength = self.preset, self._strength if warps else None
         drawn = {
             side: draw_batch(faces, preset.batch, preset.size, strength=strength, generator=self.generator)
             for side, faces in self.faces.items()
@@ -200,19 +222,16 @@ class Trainer:
         images, seen, priors = (
             {side: getattr(batch, of) for side, batch in drawn.items()} for of in ("images", "seen", "priors")
         )
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda):
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.on_cuda, cache_enabled=False):
             made = self.model(images, seen, priors)
         losses = [self.loss(made[side].float(), drawn[side].targets) for side in drawn]
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * self.rate_share(number, steps)
         self.optimiser.step()
-        decay = self.average_decay(number)
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+                kept.lerp_(new, self._new_share)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Of one side's results (n, 4, S, S) against (n, 5, S, S)."""
@@ -248,7 +267,10 @@ class Trainer:
         self.model.load_state_dict(state.model)
         self.average.load_state_dict(state.average)
         # torch keeps the tensors that it is given here: a copy, which `wipe` reaches
+        rates = [group["lr"] for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(copy.deepcopy(state.optimiser))
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate  # filled anew in every step, where a recorded one looks for it
         self.generator.set_state(state.generator)
         state.wipe()
 
@@ -259,18 +281,21 @@ class Trainer:
             for value in state.values():
                 if isinstance(value, Tensor):
                     value.zero_()
+        if self.graphs is not None:
+            self.graphs.drop()
 
 
 def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
     """How many steps fit into `seconds`, at least one: by timing up to ten steps of a throw-away model.
 
-    Three steps warm up, fewer where a step takes more than a tenth of the budget: then the first one is the measure.
+    The first steps warm up, fewer where a step takes more than a tenth of the budget: then the last one is the measure.
     """
     trial = Trainer(preset, faces, {}, 0, device)
+    warm_up = _TRIAL_WARM_UP if trial.graphs is None else TRIAL_STEPS
     taken: list[float] = []
-    for number in range(_TRIAL_STEPS):
+    for _ in range(warm_up + _TRIAL_TIMED):
         started = time.perf_counter()
-        trial.step(number, _TRIAL_STEPS)
+        trial.step(0, 1)
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - started)
@@ -278,7 +303,7 @@ def steps_for(seconds: float, preset: Preset, faces: Faces, device: str) -> int:
             break
     trial.wipe()
     wipe_model(trial.average)
-    warm = taken[_TRIAL_WARM_UP:] or taken[-1:]
+    warm = taken[warm_up:] or taken[-1:]
     return max(1, round(seconds * len(warm) / sum(warm)))
 
 
@@ -340,6 +365,7 @@ def train(
         probe_every=probe_every,
         seconds=time.perf_counter() - started,
         readings=tuple(readings),
+        cuda_graphs=trainer.graphs is not None and trainer.graphs.pays is True,
     )
 
 

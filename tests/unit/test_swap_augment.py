@@ -23,7 +23,8 @@ def faces(portraits: Portraits) -> FaceSet:
 
 
 def _draw(faces: FaceSet, seed: int = 0, *, strength: float = 1.0, count: int = 12) -> Batch:
-    return draw_batch(faces, count, 64, strength=strength, generator=Generator().manual_seed(seed))
+    warp = torch.tensor(strength) if strength else None
+    return draw_batch(faces, count, 64, strength=warp, generator=Generator().manual_seed(seed))
 
 
 def _parts(batch: Batch) -> list[Tensor]:

@@ -148,8 +148,8 @@ def test_a_run_given_the_recorded_steps_repeats_one_that_stopped_early(pair: Fac
 def test_both_sides_are_bent_alike_and_no_longer_at_the_end(pair: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[int, list[float]] = {id(faces): [] for faces in pair.values()}
 
-    def watched(faces: FaceSet, *arguments: Any, strength: float, **more: Any) -> Batch:
-        seen[id(faces)].append(strength)
+    def watched(faces: FaceSet, *arguments: Any, strength: Tensor | None, **more: Any) -> Batch:
+        seen[id(faces)].append(0.0 if strength is None else float(strength))
         return draw_batch(faces, *arguments, strength=strength, **more)
 
     monkeypatch.setattr(training, "draw_batch", watched)
