@@ -14,6 +14,9 @@ SOURCES := $(shell find deid_audit policies templates -type f -not -name '*.pyc'
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 
+# A worker a processor, each whole files: what a file has prepared once serves all its tests.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .PHONY: demo test check bench bench-gpu soak format clean
 .DELETE_ON_ERROR:
 
@@ -22,7 +25,7 @@ demo: $(PACKAGE)
 
 test: $(PACKAGE)
 	@$(ASSERT_INSTALLED)
-	$(BIN)/python -m pytest -m "not soak" tests --pyargs deid_audit
+	$(BIN)/python -m pytest -m "not soak" $(SIDE_BY_SIDE) tests --pyargs deid_audit
 
 soak: $(PACKAGE)
 	@$(ASSERT_INSTALLED)
