@@ -25,7 +25,7 @@ from deid_audit.measure.figures import (  # noqa: E402
 )
 from deid_audit.measure.identity import Roc  # noqa: E402
 from deid_audit.pipeline.finishing import ledger_record  # noqa: E402
-from tests.fakes import make_case, make_video_facts  # noqa: E402
+from tests.fakes import make_case, make_measurements, make_video_facts  # noqa: E402
 
 METHODS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
 ISSUED = datetime(2026, 1, 2, 3, 10, 5, tzinfo=UTC)
@@ -102,8 +102,11 @@ def sizes_of_certificate(frames: int) -> dict[str, float]:
     """The pages with every plot of the length, and the statement that is attached to them."""
     drawn: Sequence[Figure] = figures(frames)
     length = {"frame_count": frames, "duration_s": frames / 30}
+    record = ledger_record([ledger(frames)])
+    counted = {f"coverage.{state}": float(count) for state, count in record.videos[0].states.items()}
     case = make_case(
-        ledger=ledger_record([ledger(frames)]),
+        measurements=make_measurements(swapped=counted | {"coverage.frames": float(frames)}),
+        ledger=record,
         figures=tuple(one.digest for one in drawn),
         originals=(make_video_facts("subject video 1", **length),),
         rendered=(make_video_facts("released video 1", keyed_digest="", **length),),
