@@ -153,7 +153,7 @@ def nearest_distance(
             if allowed is not None:
                 gaps = np.where(allowed(rows, columns), gaps, np.inf)
             nearest[rows] = np.minimum(nearest[rows], gaps.min(axis=1))
-    return np.sqrt(np.maximum(nearest, 0))
+    return np.asarray(np.sqrt(np.maximum(nearest, 0)))
 
 
 def _blocks(count: int) -> list[slice]:

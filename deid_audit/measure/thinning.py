@@ -84,10 +84,10 @@ def _ends(order: NDArray[np.intp], column: NDArray[np.intp]) -> NDArray[np.intp]
     """The first and the last of each column among these places, which are ordered by column."""
     changes = np.diff(column[order]) > 0
     first, last = np.concatenate(([True], changes)), np.concatenate((changes, [True]))
-    return order[first[: len(order)] | last[: len(order)]]
+    return np.asarray(order[first[: len(order)] | last[: len(order)]])
 
 
 def _first_of_empty(column: NDArray[np.intp], known: NDArray[np.intp]) -> NDArray[np.intp]:
     """The first point of every column without a known one: it breaks the line."""
     empty = np.setdiff1d(column, column[known])
-    return np.searchsorted(column, empty).astype(np.intp)
+    return np.asarray(np.searchsorted(column, empty), np.intp)

@@ -18,9 +18,11 @@ class LandmarkTrack:
     """Takes each frame's landmarks (478, 3), and its look where one was taken; gives signals and appearance at the end.
 
     Single frames do not touch each other in either, so stretch by stretch they come out as they would all at once.
+    `lends` keeps the points that another rendition is looked at under.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lends: bool = False) -> None:
+        self._lends = lends
         self._waiting: list[NDArray[np.float32]] = []
         self._looks: list[Look | None] = []
         self._signals: list[FaceSignals] = []
@@ -39,7 +41,7 @@ class LandmarkTrack:
         self._looks[-1] = look
 
     def under(self, index: int) -> Float:
-        """The landmarks (478, 2) px of frame `index` that a look is taken under, once all were added; NaN elsewhere."""
+        """The lent landmarks (478, 2) px of frame `index`, NaN but for a look's; once all frames were added."""
         self._reduce()
         points = np.full((LANDMARK_COUNT, 2), np.nan, np.float32)
         points[list(LOOK_POINTS)] = self._outlines[index // STRETCH][index % STRETCH]
@@ -64,7 +66,8 @@ class LandmarkTrack:
         landmarks = np.stack(self._waiting)
         self._signals.append(face_signals(landmarks))
         self._appearance.append(appearance_of(self._looks, landmarks))
-        self._outlines.append(np.ascontiguousarray(landmarks[:, list(LOOK_POINTS), :2]))
+        if self._lends:
+            self._outlines.append(np.ascontiguousarray(landmarks[:, list(LOOK_POINTS), :2]))
         for points in (*self._waiting, landmarks):
             points.fill(0)
         self._waiting, self._looks = [], []

@@ -89,12 +89,18 @@ class Watcher:
     """Pose and face landmarks of one rendition of a video; both sides get the same boxes (n, 4), turns and modes."""
 
     def __init__(
-        self, turns: NDArray[np.int16], boxes: Float, detector: KeypointDetector | None, *, face: bool
+        self,
+        turns: NDArray[np.int16],
+        boxes: Float,
+        detector: KeypointDetector | None,
+        *,
+        face: bool,
+        lends: bool = False,
     ) -> None:
         self._boxes, self._turns = boxes, turns
         self._detector = detector
         self._mesh = FaceMesh(video=True) if face else None
-        self.face = LandmarkTrack()
+        self.face = LandmarkTrack(lends=lends)
 
     def see(self, frame: Frame) -> NDArray[np.float32]:
         """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
@@ -156,7 +162,8 @@ def observe(
     window = pose_window(cast, boxes)
     sides: tuple[Of, ...] = ("original", "swapped")
     original_watch, released_watch = (
-        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
+        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True, lends=side == "original")
+        for side in sides
     )
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)

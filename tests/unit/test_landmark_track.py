@@ -29,7 +29,7 @@ def looks(points: Points) -> list[Look | None]:
 
 
 def filled(points: Points, seen: list[Look | None]) -> tuple[LandmarkTrack, list[Points]]:
-    track, handed = LandmarkTrack(), [one.copy() for one in points]
+    track, handed = LandmarkTrack(lends=True), [one.copy() for one in points]
     for one, look in zip(handed, seen, strict=True):
         track.add(one)
         if look is not None:
