@@ -77,7 +77,7 @@ def stretches(times_s: Signal, flags: NDArray[np.bool_]) -> list[tuple[float, fl
 def columns_of(x: Signal) -> NDArray[np.intp]:
     """The column (n,) of each point: equal parts of the span of `x`, which does not fall."""
     span = float(x[-1] - x[0]) or 1.0
-    return np.minimum((x - x[0]) * (COLUMNS / span), COLUMNS - 1).astype(np.intp)
+    return np.asarray(np.minimum((x - x[0]) * (COLUMNS / span), COLUMNS - 1), np.intp)
 
 
 def _ends(order: NDArray[np.intp], column: NDArray[np.intp]) -> NDArray[np.intp]:
