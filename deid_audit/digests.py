@@ -6,6 +6,7 @@ named by an HMAC under a key that stays with the steward.
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +33,18 @@ def sha256_stream(stream: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := stream.read(_CHUNK_BYTES):
         digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_lines(lines: Iterable[str]) -> str:
+    """Hex SHA-256 of a text in UTF-8 that comes line by line, as `sha256_bytes` gives it of the whole.
+
+    >>> sha256_lines(["a", "bc"]) == sha256_bytes(b"abc")
+    True
+    """
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
     return digest.hexdigest()
 
 

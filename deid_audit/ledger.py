@@ -4,9 +4,9 @@ Fail closed: a frame has the worst state of its regions, and a frame that nobody
 """
 
 import csv
-import io
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,6 +51,12 @@ class Region:
     rung: Rung | None = None
     numbers: tuple[tuple[str, float], ...] = ()
     is_known: bool = True
+
+    def __post_init__(self) -> None:
+        """The same few words in every frame are held once: a long video has hundreds of thousands of regions."""
+        for name in ("reason", "decided_by"):
+            object.__setattr__(self, name, sys.intern(str(getattr(self, name))))
+        object.__setattr__(self, "numbers", tuple((sys.intern(str(name)), value) for name, value in self.numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,22 +120,30 @@ CSV_COLUMNS = (
 )
 
 
-def to_csv(videos: Sequence[Sequence[LedgerFrame]]) -> str:
-    """The ledger as CSV text: a row a region, and one row for each frame without a region."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+class _Line:
+    """Hands back what a CSV writer writes."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(videos: Sequence[Sequence[LedgerFrame]]) -> Iterator[str]:
+    """The ledger as the lines of a CSV file: one a region, and one for each frame without a region.
+
+    Line by line, since the file of a two-hour video has tens of megabytes.
+    """
+    writer = csv.writer(_Line(), lineterminator="\n")
+    yield str(writer.writerow(CSV_COLUMNS))
     for number, frames in enumerate(videos, start=1):
         for frame in frames:
             head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
             if not frame.regions:
                 reason = "no face" if frame.state is State.CLEAR else "not cleared by two"
-                writer.writerow((*head, *("",) * 4, reason, " + ".join(frame.cleared_by), *("",) * 5))
+                yield str(writer.writerow((*head, *("",) * 4, reason, " + ".join(frame.cleared_by), *("",) * 5)))
             for region in frame.regions:
                 box = (f"{edge:.1f}" for edge in region.box_xyxy)
                 track = "" if region.track_id is None else region.track_id
                 subject = "yes" if region.is_subject else "no" if region.is_known else "unknown"
                 what = (region.state.value, region.rung.value if region.rung else "", region.reason, region.decided_by)
                 numbers = "; ".join(f"{name} {value:.4g}" for name, value in region.numbers)
-                writer.writerow((*head, track, subject, *what, numbers, *box))
-    return out.getvalue()
+                yield str(writer.writerow((*head, track, subject, *what, numbers, *box)))

@@ -208,7 +208,7 @@ def _look(track: _Track, frame: Frame, box: Float | None, score: float, static_m
                 break
     if points is None and box is None:
         return None
-    landmarks = None if points is None else points[:, :2]
+    landmarks = None if points is None else points[:, :2].copy()  # a view would keep the depths, too
     return TrackedFace(
         frame_index=frame.index,
         track_id=track.track_id,

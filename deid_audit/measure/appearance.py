@@ -25,6 +25,8 @@ REACH = np.arange(0.88, 1.405, 0.02)
 """Where steps are looked for: lines like the outline, this many times as large. A swap's mask ends somewhere there."""
 POINTS = tuple(range(0, 468, 4))
 """A quarter of the mesh's points, without the irises: enough for a median."""
+LOOK_POINTS = tuple(sorted({*FACE_OVAL, *(point for ring in FEATURE_RINGS for point in ring)}))
+"""The points of the mesh that a look is taken under."""
 _COLUMNS = 8  # rays a sector
 _SIDE_ROWS = 2  # samples on each side of a line
 _MARGIN = 1.5
@@ -74,8 +76,21 @@ def appearance_of(looks: Sequence[Look | None], landmarks: Float) -> Appearance:
     return Appearance(skin_lab=skin, fine=fine, steps=steps, points_xy=points)
 
 
+def joined(parts: Sequence[Appearance]) -> Appearance:
+    """Stretches of one rendition, one after the other."""
+    return Appearance(
+        skin_lab=np.concatenate([part.skin_lab for part in parts]),
+        fine=np.concatenate([part.fine for part in parts]),
+        steps=np.concatenate([part.steps for part in parts]),
+        points_xy=np.concatenate([part.points_xy for part in parts]),
+    )
+
+
 def look_at(image_rgb: Image, landmarks_xy: Float) -> Look | None:
-    """The look of the face under landmarks (478, 2) px; None where too little of it is in the picture."""
+    """The look of the face under landmarks (478, 2) px, of which `LOOK_POINTS` are used.
+
+    None where too little of the face is in the picture.
+    """
     outline = landmarks_xy[list(FACE_OVAL), :2].astype(np.float64)
     side = float(np.ptp(outline, axis=0).max())
     if not side >= _LEAST_PX:

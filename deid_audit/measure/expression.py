@@ -4,7 +4,8 @@ Takes landmarks of original, released and re-encoded video (found in `vision` on
 gives errors, ranges and correlations per video. It compares movement, not anatomy: the median difference is removed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,13 @@ def face_signals(landmarks_xyz: Float) -> FaceSignals:
         yaw=np.degrees(np.arctan2(cheek[:, 2], np.hypot(cheek[:, 0], cheek[:, 1]))),
         head_xy=points[:, _RIGID, :2].mean(axis=1),
         interocular_px=interocular,
+    )
+
+
+def joined_signals(parts: Sequence[FaceSignals]) -> FaceSignals:
+    """Stretches of one video, one after the other."""
+    return FaceSignals(
+        **{part.name: np.concatenate([getattr(one, part.name) for one in parts]) for part in fields(FaceSignals)}
     )
 
 

@@ -28,6 +28,7 @@ from deid_audit.measure.plotting import (
     to_csv,
     to_svg,
 )
+from deid_audit.measure.thinning import lowest, thinned, words
 
 SAMPLE_COUNT = 3
 SAMPLE_MAX_PX = 360
@@ -45,7 +46,12 @@ def roc_figure(curve: Roc) -> Figure:
     """The paper's Figure 5: accepted as the donor against accepted as the subject, over the distance cut."""
     canvas, (axes,) = draw(1, 1, 2.9)
     axes.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="a face equally near to both")
-    axes.step(curve.within_original, curve.within_donor, where="post", color=METHOD_COLOURS["swapped"], label="swapped")
+    axes.step(
+        *thinned(curve.within_original, curve.within_donor),
+        where="post",
+        color=METHOD_COLOURS["swapped"],
+        label="swapped",
+    )
     at = int(np.searchsorted(curve.cuts, MATCH_CUT, side="right")) - 1
     shares = (float(curve.within_original[at]), float(curve.within_donor[at]))
     axes.plot(*shares, "o", color="black", markersize=5, clip_on=False, label=f"cut {MATCH_CUT}", zorder=5)
@@ -79,11 +85,14 @@ def distance_figure(number: int, times_s: Signal, distances: Signal, concealed: 
     canvas, (axes,) = draw(1, 1, 2.1)
     shade(axes, times_s, concealed, "concealed")
     axes.plot(
-        times_s, distances, color=METHOD_COLOURS["swapped"], linewidth=0.9, label="released frame to its original"
+        *thinned(times_s, distances),
+        color=METHOD_COLOURS["swapped"],
+        linewidth=0.9,
+        label="released frame to its original",
     )
     below = distances < MATCH_CUT
     if below.any():
-        axes.plot(times_s[below], distances[below], "v", color="black", markersize=4, label=f"below {MATCH_CUT}")
+        axes.plot(*lowest(times_s, distances, below), "v", color="black", markersize=4, label=f"below {MATCH_CUT}")
     axes.axhline(MATCH_CUT, color="black", linestyle="--", linewidth=0.9, label=f"{MATCH_CUT}: same person for dlib")
     known = distances[np.isfinite(distances)]
     low, high = float(known.min(initial=MATCH_CUT)), float(known.max(initial=MATCH_CUT))
@@ -98,7 +107,7 @@ def distance_figure(number: int, times_s: Signal, distances: Signal, concealed: 
         f"distance-{number:02d}",
         to_svg(canvas),
         f"Video {number}: distance between each released frame's face and the same frame's original. Below "
-        f"{MATCH_CUT} dlib calls them one person.",
+        f"{MATCH_CUT} dlib calls them one person." + words(len(times_s)),
         f"Line over time: {summary} {MATCH_CUT}; {int(concealed.sum())} of {len(concealed)} frames concealed.",
         to_csv(
             ("time_s", "distance_to_original", "concealed"),
@@ -171,13 +180,13 @@ def keypoint_figure(similarity: Mapping[Of, Signal]) -> Figure:
     worst = {
         of: min((row for row in rows if row[0] == of and row[5]), key=lambda r: r[3], default=None) for of in methods
     }
-    words = [f"{METHOD_NAMES[of]}: lowest median {row[3]:.2f} ({row[1]})" for of, row in worst.items() if row]
+    lines = [f"{METHOD_NAMES[of]}: lowest median {row[3]:.2f} ({row[1]})" for of, row in worst.items() if row]
     return plot(
         "keypoint-similarity",
         to_svg(canvas),
         "Similarity of each single keypoint to the original's: median (marker) and 5th to 95th percentile (line) over "
         "the frames in which the original shows it. Points never visible have no marker.",
-        "Markers a keypoint and method. " + "; ".join(words) + ".",
+        "Markers a keypoint and method. " + "; ".join(lines) + ".",
         to_csv(("method", "keypoint", "p05", "median", "p95", "frames"), rows),
     )
 
@@ -190,23 +199,24 @@ def expression_figure(
     canvas, panels = draw(len(PARTS), 1, 4.4, share_x=True)
     columns: list[Signal] = []
     for axes, part in zip(panels, PARTS, strict=True):
-        for signals, words, style in ((original, "original", "-"), (released, "released", "--")):
+        for signals, side, style in ((original, "original", "-"), (released, "released", "--")):
             values = np.where(compared, getattr(signals, part), np.nan)
             known = values[np.isfinite(values)]
             moved = values - (np.median(known) if len(known) else 0.0)
             columns.append(moved)
-            colour, width = ("black", 0.8) if words == "original" else ("#d1660a", 1.0)
-            axes.plot(times_s, moved, linestyle=style, color=colour, linewidth=width, label=words)
+            colour, width = ("black", 0.8) if side == "original" else ("#d1660a", 1.0)
+            axes.plot(*thinned(times_s, moved), linestyle=style, color=colour, linewidth=width, label=side)
         axes.set_ylabel(f"{part}\n({'degrees' if part == 'yaw' else '% of eye dist.'})")
         axes.set_xlim(*_span(times_s))
     panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, 1.35), ncols=2)
     panels[-1].set_xlabel("time (s)")
-    header = ["time_s", *(f"{part}_{words}" for part in PARTS for words in ("original", "released"))]
+    header = ["time_s", *(f"{part}_{side}" for part in PARTS for side in ("original", "released"))]
     return plot(
         f"expression-{number:02d}",
         to_svg(canvas),
         f"Video {number}: opening of mouth and eyes and height of the brows (in % of the distance between the outer "
-        "eye corners) and turn of the head (degrees), original and released, each without its median.",
+        "eye corners) and turn of the head (degrees), original and released, each without its median."
+        + words(len(times_s)),
         "Four pairs of curves over time, original solid and released dashed; the errors and correlations are in the "
         "table of measurements.",
         to_csv(header, zip(times_s, *columns, strict=True)),

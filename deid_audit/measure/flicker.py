@@ -4,7 +4,7 @@ Takes landmarks that were found for `expression` already. "Still" is read off th
 movement. A tremor is fast: it counts on both sides, and its strength is `tremor`'s question.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ METHOD_TEXT = (
 _METHOD = "FaceMesh landmarks as for expression; no smoothing but to find the still frames"
 _NAME = "quality.flicker"
 _UNEVEN = 1.5  # a step of time this many times the median's is a gap
+_WAYS = {"positions": False, "within the face": True}  # whether each frame's shift, turn and scale are taken away
+_BLOCK, _POINTS = 2048, 16  # frames, or points of all frames, at once: landmarks in double precision are 2 kB a frame
 
 Signal = NDArray[np.float64]
 
@@ -62,13 +64,22 @@ def still_frames(points_xy: Float, unit_px: Signal, times_s: Signal, usable: NDA
         if len(piece) < size:
             continue
         judged[piece] = True
-        slow = _averaged(points_xy[piece].astype(np.float64), size)
-        moved = np.median(np.linalg.norm(np.gradient(slow, axis=0), axis=2), axis=1) * rate / unit_px[piece]
+        moved = _slow_steps(points_xy[piece[0] : piece[-1] + 1], size) * rate / unit_px[piece]
         for run in _runs(moved < STILL_PER_S):
             if len(run) >= size:
                 still[piece[run]] = True
                 inner[piece[run[1:-1]]] = True
     return Stillness(still=still, inner=inner, judged=judged)
+
+
+def _slow_steps(points_xy: Float, size: int) -> Signal:
+    """How far the median point (n, p, 2) moves a frame, (n,) px, averaged over `size` frames."""
+    steps = np.empty(points_xy.shape[:2])
+    for first in range(0, points_xy.shape[1], _POINTS):
+        some = slice(first, first + _POINTS)
+        slow = _averaged(points_xy[:, some].astype(np.float64), size)
+        steps[:, some] = np.linalg.norm(np.gradient(slow, axis=0), axis=2)
+    return np.asarray(np.median(steps, axis=1, overwrite_input=True))
 
 
 def _averaged(track: Signal, size: int) -> Signal:
@@ -95,64 +106,93 @@ def second_differences(points_xy: Float | Signal, unit_px: Signal) -> Signal:
     return out
 
 
-def within_itself(points_xy: Float) -> Signal:
-    """Landmarks (n, p, 2) after each frame's own shift, turn and scale onto their mean shape are taken away."""
-    z = points_xy[..., 0].astype(np.float64) + 1j * points_xy[..., 1].astype(np.float64)
-    z = z - z.mean(axis=1, keepdims=True)
-    known = np.isfinite(z).all(axis=1)
-    shape = z[known].mean(axis=0) if known.any() else np.zeros(z.shape[1])
+def within_itself(points_xy: Float, shape: NDArray[np.complex128]) -> Signal:
+    """Landmarks (n, p, 2) after each frame's own shift, turn and scale onto a shape (p,) are taken away."""
+    z = _centred(points_xy)
     fit = (z * shape.conj()).sum(axis=1, keepdims=True) / max(float((np.abs(shape) ** 2).sum()), 1e-12)
     fitted = z / np.where(np.isfinite(fit) & (np.abs(fit) > 0), fit, 1)
     return np.stack((fitted.real, fitted.imag), axis=2)
 
 
-def jitter(points_xy: Float | Signal, unit_px: Signal, inner: NDArray[np.bool_]) -> float:
-    """Median over the points of the root mean square second difference in the `inner` frames."""
-    return float(np.median(np.sqrt((second_differences(points_xy, unit_px)[inner] ** 2).mean(axis=0))))
+def mean_shape(points_xy: Float) -> NDArray[np.complex128]:
+    """The mean of the landmarks (n, p, 2) about each frame's own middle: (p,), x + iy; NaN frames are left out."""
+    total, count = np.zeros(points_xy.shape[1], np.complex128), 0
+    for start in range(0, len(points_xy), _BLOCK):
+        z = _centred(points_xy[start : start + _BLOCK])
+        known = np.isfinite(z).all(axis=1)
+        total, count = total + z[known].sum(axis=0), count + int(known.sum())
+    return total / max(count, 1)
 
 
-def flicker_ratio(
-    original: Float, other: Float, reencoded: Float, unit_px: Signal, inner: NDArray[np.bool_]
-) -> tuple[float, dict[str, float]]:
-    """The larger of the two ratios of `other`'s jitter to the original's, with both and their parts in %."""
-    detail: dict[str, float] = {}
-    worst = 0.0
-    for name, taken in (("positions", lambda track: track), ("within the face", within_itself)):
-        before, after, null = (taken(track) for track in (original, other, reencoded))
-        floor = max(jitter(before, unit_px, inner), jitter(null, unit_px, inner), LEAST_JITTER)
-        ratio = jitter(after, unit_px, inner) / floor
-        detail[f"{name}: ratio"] = ratio
-        detail[f"{name}: original, %"] = 100 * floor
-        worst = max(worst, ratio)
-    return worst, detail
+def _centred(points_xy: Float) -> NDArray[np.complex128]:
+    z = points_xy[..., 0].astype(np.float64) + 1j * points_xy[..., 1].astype(np.float64)
+    return np.asarray(z - z.mean(axis=1, keepdims=True))
 
 
-def _ratios_of_seconds(
+def _differences(
+    points_xy: Float, unit_px: Signal, inner: NDArray[np.bool_], *, within: bool
+) -> Iterator[tuple[NDArray[np.intp], Signal]]:
+    """The second differences (k, p) of the `inner` frames (k,), which both stand beside them, block by block."""
+    shape = mean_shape(points_xy) if within else None
+    for start in range(0, len(points_xy), _BLOCK):
+        frames = np.flatnonzero(inner[start : start + _BLOCK]) + start
+        if not len(frames):
+            continue
+        first, end = max(0, start - 1), start + _BLOCK + 1
+        piece = points_xy[first:end]
+        track = piece if shape is None else within_itself(piece, shape)
+        yield frames, second_differences(track, unit_px[first:end])[frames - first]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Jitter:
+    """Sums of squared second differences a second: `sums[way]` has those of original, other and null edit, (s, p).
+
+    `count` (s,) says how many frames they are of.
+    """
+
+    sums: Mapping[str, tuple[Signal, Signal, Signal]]
+    count: Signal
+
+    def ratio(self, seconds: NDArray[np.intp] | slice) -> tuple[float, dict[str, float]]:
+        """The larger of the two ratios of the other's jitter to the original's, with both and their parts in %.
+
+        Jitter is the median over the points of the root mean square, over these `seconds`.
+        """
+        detail: dict[str, float] = {}
+        frames = self.count[seconds].sum()
+        for way, sums in self.sums.items():
+            before, after, null = (float(np.median(np.sqrt(one[seconds].sum(axis=0) / frames))) for one in sums)
+            floor = max(before, null, LEAST_JITTER)
+            detail |= {f"{way}: ratio": after / floor, f"{way}: original, %": 100 * floor}
+        return max(detail[f"{way}: ratio"] for way in self.sums), detail
+
+    def of_null_edit(self) -> "_Jitter":
+        """The null edit in the other's place."""
+        return _Jitter(
+            sums={way: (before, null, null) for way, (before, _, null) in self.sums.items()}, count=self.count
+        )
+
+
+def _jitter(
     original: Float, other: Float, reencoded: Float, unit_px: Signal, inner: NDArray[np.bool_], seconds: Clusters
-) -> Callable[[NDArray[np.intp]], dict[str, float]]:
-    """The larger ratio as a function of drawn seconds: squares are summed once a second, not once a draw."""
-    _, at = np.unique(seconds.labels[inner], return_inverse=True)
-    count = np.bincount(at).astype(np.float64)
-    pairs = []
-    for taken in (lambda track: track, within_itself):
-        sums = []
-        for track in (original, other, reencoded):
-            squares = second_differences(taken(track), unit_px)[inner] ** 2
-            total = np.zeros((len(count), squares.shape[1]))
-            np.add.at(total, at, squares)
-            sums.append(total)
-        pairs.append(sums)
+) -> _Jitter:
+    """Squares are summed once a second, not once a draw."""
+    second_of = np.zeros(len(inner), np.intp)
+    _, second_of[inner] = np.unique(seconds.labels[inner], return_inverse=True)
+    count = np.bincount(second_of[inner]).astype(np.float64)
 
-    def ratio(drawn: NDArray[np.intp]) -> dict[str, float]:
-        worst = 0.0
-        for sums in pairs:
-            before, after, null = (
-                float(np.median(np.sqrt(total[drawn].sum(axis=0) / count[drawn].sum()))) for total in sums
-            )
-            worst = max(worst, after / max(before, null, LEAST_JITTER))
-        return {"ratio": worst}
+    def summed(track: Float, *, within: bool) -> Signal:
+        total = np.zeros((len(count), track.shape[1]))
+        for frames, differences in _differences(track, unit_px, inner, within=within):
+            np.add.at(total, second_of[frames], differences**2)
+        return total
 
-    return ratio
+    def all_of(*, within: bool) -> tuple[Signal, Signal, Signal]:
+        before, after, null = (summed(track, within=within) for track in (original, other, reencoded))
+        return before, after, null
+
+    return _Jitter(sums={way: all_of(within=within) for way, within in _WAYS.items()}, count=count)
 
 
 def measure_flicker(
@@ -190,13 +230,13 @@ def measure_flicker(
     if count < MIN_STEPS or count < asked / 2:
         because = f"in {count} of {asked} still frames landmarks are found in all three videos; half of them are needed"
         return not_measured(_NAME, "swapped", scope, because, method=_METHOD)
-    ratio, detail = flicker_ratio(original, released, reencoded, unit_px, inner)
-    null, _ = flicker_ratio(original, reencoded, reencoded, unit_px, inner)
-    of_seconds = _ratios_of_seconds(original, released, reencoded, unit_px, inner, clusters)
-    drawn = Clusters(labels=np.arange(len(np.unique(clusters.labels[inner]))), unit=clusters.unit)
+    jitter = _jitter(original, released, reencoded, unit_px, inner, clusters)
+    ratio, detail = jitter.ratio(slice(None))
+    null, _ = jitter.of_null_edit().ratio(slice(None))
+    drawn = Clusters(labels=np.arange(len(jitter.count)), unit=clusters.unit)
     return measured(
         _NAME, "swapped", scope, ratio, sample_size=count, method=_METHOD, noise_floor=null, detail=detail,
-        interval=bootstrap(of_seconds, drawn).of("ratio"),
+        interval=bootstrap(lambda seconds: {"ratio": jitter.ratio(seconds)[0]}, drawn).of("ratio"),
     )  # fmt: skip
 
 
@@ -221,5 +261,6 @@ def flicker_track(
     inner = still_frames(original, unit_px, times_s, usable).inner
     rows = [np.full(len(inner), np.nan), np.full(len(inner), np.nan)]
     for row, track in zip(rows, (original, other), strict=True):
-        row[inner] = np.median(second_differences(track, unit_px)[inner], axis=1)
+        for frames, differences in _differences(track, unit_px, inner, within=False):
+            row[frames] = np.median(differences, axis=1)
     return FlickerTrack(original=rows[0], other=rows[1], found=found)

@@ -19,7 +19,6 @@ LEAST_TRUE_MATCHES = 0.95
 _LEAST_STRANGERS = 20
 _APART_S = 1.0
 _OWN_QUERIES = 1000
-_BLOCK = 100
 # On a normal curve 3 in 100 000 lie 4 standard deviations below the mean: this many gaps between the 5th and the 1st
 # percentile below the latter.
 _TAIL_GAPS = 2.46
@@ -108,15 +107,14 @@ def distances_apart(videos: Sequence[VideoDescriptors]) -> NDArray[np.float64]:
         owner.append(np.full(int(known.sum()), number))
         time_s.append(video.times_s[known])
     gallery, videos_of, times = np.concatenate(rows), np.concatenate(owner), np.concatenate(time_s)
-    people = gallery.astype(np.float64)
-    squares = (people**2).sum(axis=1)
     asked = np.unique(np.linspace(0, len(gallery) - 1, min(_OWN_QUERIES, len(gallery))).astype(int))
-    nearest = [np.empty(0)]
-    for at in np.array_split(asked, -(-len(asked) // _BLOCK)):
-        gaps = squares[at][:, None] + squares - 2 * people[at] @ people.T
-        apart = (videos_of[at][:, None] != videos_of) | (np.abs(times[at][:, None] - times) > _APART_S)
-        nearest.append(np.sqrt(np.maximum(np.where(apart, gaps, np.inf).min(axis=1), 0)))
-    distances = np.concatenate(nearest)
+
+    def apart(block: slice, others: slice) -> NDArray[np.bool_]:
+        at = asked[block]
+        elsewhere = videos_of[at][:, None] != videos_of[others]
+        return np.asarray(elsewhere | (np.abs(times[at][:, None] - times[others]) > _APART_S))
+
+    distances = nearest_distance(gallery[asked], gallery, allowed=apart)
     return np.asarray(distances[np.isfinite(distances)], dtype=np.float64)
 
 

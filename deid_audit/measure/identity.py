@@ -4,7 +4,7 @@ Takes 128-D descriptors (dlib's recogniser, computed in `vision` on the written 
 no faces, computes no descriptors and judges nothing: limits live in the policy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,7 +28,7 @@ _NO_PAIR = "no frame pair in which both faces could be described"
 _NO_SWAPPED = "no swapped frame whose face could be described"
 _NO_ORIGINAL = "no original frame of the subject could be described"
 _NO_DONOR = "no video of a donor was given, or no frame of it could be described"
-_BLOCK_CELLS = 2_000_000
+_BLOCK_ROWS = 1400  # of queries and of the gallery: two million distances at once, however many there are
 
 _Distances = NDArray[np.float64]
 
@@ -132,21 +132,32 @@ def longest_run(flags: NDArray[np.bool_]) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def nearest_distance(queries: Float, gallery: Float) -> _Distances:
+def nearest_distance(
+    queries: Float, gallery: Float, *, allowed: Callable[[slice, slice], NDArray[np.bool_]] | None = None
+) -> _Distances:
     """Distance of each of `queries` (q, 128) to the nearest row of `gallery` (g, 128), in blocks of bounded memory.
+
+    `allowed` tells for a block of queries and one of the gallery which pairs count; infinity where none does. A NaN in
+    a query gives NaN for it, a NaN in the gallery NaN for everything: what could not be described is left out before.
 
     >>> nearest_distance(np.zeros((1, 128), np.float32), np.eye(2, 128, dtype=np.float32) * [[3], [2]])
     array([2.])
     """
-    people = gallery.astype(np.float64)
-    squares = (people**2).sum(axis=1)
-    rows = max(1, _BLOCK_CELLS // max(1, len(people)))
-    nearest = np.empty(len(queries))
-    for start in range(0, len(queries), rows):
-        block = queries[start : start + rows].astype(np.float64)
-        gaps = (block**2).sum(axis=1)[:, None] + squares - 2 * block @ people.T
-        nearest[start : start + rows] = np.sqrt(np.maximum(gaps.min(axis=1), 0))
-    return nearest
+    nearest = np.full(len(queries), np.inf)
+    for rows in _blocks(len(queries)):
+        asked = queries[rows].astype(np.float64)
+        own = (asked**2).sum(axis=1)[:, None]
+        for columns in _blocks(len(gallery)):
+            people = gallery[columns].astype(np.float64)
+            gaps = own + (people**2).sum(axis=1) - 2 * asked @ people.T
+            if allowed is not None:
+                gaps = np.where(allowed(rows, columns), gaps, np.inf)
+            nearest[rows] = np.minimum(nearest[rows], gaps.min(axis=1))
+    return np.asarray(np.sqrt(np.maximum(nearest, 0)))
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, min(start + _BLOCK_ROWS, count)) for start in range(0, count, _BLOCK_ROWS)]
 
 
 def auc_nearer(to_donor: _Distances, to_original: _Distances) -> float:
@@ -182,18 +193,22 @@ def measure_identity(videos: Sequence[VideoDescriptors], donor: Float, strangers
         donor: float32 (m, 128), the donor's original frames; NaN rows are left out.
         strangers: float32 (k, 128), original faces of other people; with the donor's they calibrate the gallery cut.
     """
+    gallery, donors, others = original_rows(videos), described(donor), described(strangers.reshape(-1, 128))
     people = _People(
-        gallery=original_rows(videos),
-        donor=described(donor),
-        strangers=described(strangers.reshape(-1, 128)),
+        gallery=gallery,
+        donor=donors,
+        strangers=others,
+        others_nearest=nearest_distance(np.concatenate((donors, others)), gallery),
     )
+    nearest = [nearest_distance(_swapped_rows([video]), gallery) for video in videos]
     out: list[Measurement] = []
-    scopes = [(video_scope(number), [video]) for number, video in enumerate(videos, start=1)]
-    for scope, members in [*scopes, (SUBJECT_SCOPE, list(videos))]:
+    scopes = [(video_scope(at + 1), [at]) for at in range(len(videos))]
+    for scope, places in [*scopes, (SUBJECT_SCOPE, list(range(len(videos))))]:
+        members = [videos[at] for at in places]
         clusters = clusters_of([video.times_s for video in members])
         out += _to_original(scope, members, people, clusters)
         shown = np.concatenate([video.subject_swapped & _is_described(video.swapped) for video in members])
-        out += _to_gallery(scope, _swapped_rows(members), people)
+        out.append(_to_gallery(scope, np.concatenate([np.empty(0), *(nearest[at] for at in places)]), people))
         out += _averages(scope, members, people, clusters.where(shown))
     donor_spread = _to_average(people.donor, people.donor)
     out += _mean_sd("identity.intra_subset", "donor", SUBJECT_SCOPE, donor_spread, _NO_DONOR)
@@ -205,6 +220,7 @@ class _People:
     gallery: Float
     donor: Float
     strangers: Float
+    others_nearest: _Distances  # the donor's and the strangers' faces to the gallery
 
 
 def _is_described(rows: Float) -> NDArray[np.bool_]:
@@ -317,25 +333,24 @@ def _by_second(video: VideoDescriptors, below: NDArray[np.bool_]) -> list[bool]:
     return [bool(count) for count in np.bincount(second, weights=below[shown])]
 
 
-def _to_gallery(scope: str, shown: Float, people: _People) -> list[Measurement]:
+def _to_gallery(scope: str, nearest: _Distances, people: _People) -> Measurement:
+    """`nearest` (k,) are the distances of the described swapped frames to the gallery."""
     name = "identity.to_gallery.p01"
-    others = np.concatenate((people.donor, people.strangers))
-    because = _NO_SWAPPED if not len(shown) else _NO_ORIGINAL if not len(people.gallery) else ""
-    if not because and not len(others):
+    because = _NO_SWAPPED if not len(nearest) else _NO_ORIGINAL if not len(people.gallery) else ""
+    if not because and not len(people.others_nearest):
         because = "no face of another person to calibrate the cut with"
     if because:
-        return [not_measured(name, "swapped", scope, because, method=_METHOD)]
-    nearest = nearest_distance(shown, people.gallery)
+        return not_measured(name, "swapped", scope, because, method=_METHOD)
     detail = {
         "cut": MATCH_CUT,
-        "false_match_rate": float((nearest_distance(others, people.gallery) < MATCH_CUT).mean()),
+        "false_match_rate": float((people.others_nearest < MATCH_CUT).mean()),
         "donor_frames": float(len(people.donor)),
         "stranger_frames": float(len(people.strangers)),
         "gallery_frames": float(len(people.gallery)),
         "share_below": float((nearest < MATCH_CUT).mean()),
     }
     value = float(np.percentile(nearest, 1))
-    return [measured(name, "swapped", scope, value, sample_size=len(shown), method=_METHOD, detail=detail)]
+    return measured(name, "swapped", scope, value, sample_size=len(nearest), method=_METHOD, detail=detail)
 
 
 def _averages(scope: str, videos: Sequence[VideoDescriptors], people: _People, clusters: Clusters) -> list[Measurement]:

@@ -104,7 +104,8 @@ def bootstrap(
         return Bounds(by_name={}, because=dict.fromkeys(names, because))
     generator = np.random.default_rng(_SEED)
     drawn = np.empty((draws, len(names)))
-    for row, picks in zip(drawn, generator.integers(len(members), size=(draws, len(members))), strict=True):
+    for row in drawn:  # drawn one by one: all at once would be 2000 numbers for every second of the video
+        picks = generator.integers(len(members), size=len(members))
         found = statistics(np.concatenate([members[pick] for pick in picks]))
         row[:] = [found[name] for name in names]
     by_name, why = {}, {}

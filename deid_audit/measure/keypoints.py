@@ -183,8 +183,7 @@ def coco_evaluation(original: PoseTrack, other: PoseTrack) -> dict[str, NDArray[
 
     A person found where the original shows none is a false positive, as in COCO.
     """
-    truths = [_annotation(original, index, 2.0) for index in np.flatnonzero(original.found)]
-    found = [_annotation(other, index, 1.0) for index in np.flatnonzero(other.found)]
+    truths, found = _annotations(original, 2.0), _annotations(other, 1.0)
     # COCOeval prints its progress on standard output, which belongs to the command's result.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = COCOeval(_dataset(len(original.area), truths), _dataset(len(original.area), found), "keypoints")
@@ -209,9 +208,14 @@ def _dataset(frame_count: int, annotations: list[dict[str, Any]]) -> COCO:
     return dataset
 
 
-def _annotation(track: PoseTrack, index: int, visible_flag: float) -> dict[str, Any]:
+def _annotations(track: PoseTrack, visible_flag: float) -> list[dict[str, Any]]:
+    """One for each frame in which the person was found."""
+    visible = track.visible  # of all frames: asked for frame by frame it would take the square of their number
+    return [_annotation(track, index, visible[index], visible_flag) for index in np.flatnonzero(track.found)]
+
+
+def _annotation(track: PoseTrack, index: int, visible: NDArray[np.bool_], visible_flag: float) -> dict[str, Any]:
     points = track.keypoints[index].astype(np.float64)
-    visible = track.visible[index]
     low, high = np.nanmin(points[:, :2], axis=0), np.nanmax(points[:, :2], axis=0)
     flags = np.where(visible, visible_flag, 0.0)
     points[:, :2] = np.where(np.isfinite(points[:, :2]), points[:, :2], _FAR_PX)

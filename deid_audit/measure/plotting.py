@@ -1,6 +1,6 @@
 """How every plot of the certificate is drawn and serialised: one style, readable in grey, the same bytes each time.
 
-It knows matplotlib and nothing of what is plotted; `figures` does.
+It knows matplotlib and nothing of what is plotted; `figures` does. How a long curve gets few points is `thinning`'s.
 """
 
 import csv
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from deid_audit.findings import Figure, Of
+from deid_audit.measure.thinning import stretches
 
 WIDTH_INCHES = 6.3
 METHOD_NAMES: dict[Of, str] = {
@@ -101,12 +102,9 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def shade(axes: Axes, times_s: NDArray[np.float64], flags: NDArray[np.bool_], label: str) -> None:
     """Grey hatched bands over the stretches in which `flags` (n,) hold, the first one labelled for the legend."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.04
-    for number, (first, end) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
-        stop = float(times_s[end]) if end < len(times_s) else float(times_s[-1]) + step
+    for number, (start, stop) in enumerate(stretches(times_s, flags)):
         axes.axvspan(
-            float(times_s[first]),
+            start,
             stop,
             facecolor="#dddddd",
             edgecolor="#888888",

@@ -33,7 +33,7 @@ from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
-from deid_audit.pipeline.keypoint_backends import backends_for
+from deid_audit.pipeline.keypoint_backends import as_asked, backends_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
@@ -88,7 +88,8 @@ def audit(
     ):
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
-            keypoints = backends_for(settings.keypoints, paired, released)
+            backends = backends_for(settings.keypoints, paired, released)
+            keypoints = [as_asked(one, job.policy) for one in backends]
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
         with Vault(partial / WORK, run_id=settings.case_id, clock=clock) as vault:

@@ -29,6 +29,7 @@ from deid_audit.vision.detectors import iou_matrix, overlap_of_smaller, share_in
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 _TRAINING_FACES = 400
+_MOST_CANDIDATES = 10_000  # that they are chosen from: five minutes, or so many frames spread over longer videos
 _PORTRAITS = 24
 PORTRAIT_PX = 320  # with its margin: 256 px of face, as large as a swap is ever made
 _PROBE_FACES = 32
@@ -253,6 +254,7 @@ def _gather(
             f"(seen from the front or side, {SMALLEST_FACE_PX} px high or more)",
             next_step=f"give more or better videos of the {who}",
         )
+    usable = [usable[at] for at in held_out(len(usable), _MOST_CANDIDATES)]
     aside = set(held_out(len(usable), _PROBE_FACES)) if probe else set()
     rest = [pair for position, pair in enumerate(usable) if position not in aside]
     features = pose_features([_landmarks(role.videos[v], index) for v, index in rest])

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deid_audit.digests import sha256_bytes
+from deid_audit.digests import sha256_lines
 from deid_audit.errors import EvidenceError
 from deid_audit.findings import LedgerRecord, LedgerSummary
-from deid_audit.ledger import LedgerFrame, Region, State, count_states, to_csv
+from deid_audit.ledger import LedgerFrame, Region, State, count_states, csv_lines
 from deid_audit.measure.detail import COVERED_BELOW
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances, distances_to_original
 from deid_audit.pipeline.measuring import Observed
@@ -134,9 +134,7 @@ def refuse_incomplete(videos: Sequence[Watched]) -> None:
 
 def ledger_record(ledgers: Sequence[Sequence[LedgerFrame]]) -> LedgerRecord:
     """The ledgers in counts, and the digest of the CSV file that the steward gets of them."""
-    return LedgerRecord(
-        sha256=sha256_bytes(to_csv(ledgers).encode()), videos=tuple(_summary(ledger) for ledger in ledgers)
-    )
+    return LedgerRecord(sha256=sha256_lines(csv_lines(ledgers)), videos=tuple(_summary(ledger) for ledger in ledgers))
 
 
 def _summary(ledger: Sequence[LedgerFrame]) -> LedgerSummary:

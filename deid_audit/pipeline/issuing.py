@@ -21,7 +21,7 @@ from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import STATEMENT_FILE, build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
-from deid_audit.ledger import LedgerFrame, to_csv
+from deid_audit.ledger import LedgerFrame, csv_lines
 
 CERTIFICATE = "certificate.pdf"
 _PACKAGES = (
@@ -122,7 +122,8 @@ def write_audit(
     """
     audit = partial / "audit"
     (audit / "figures").mkdir(parents=True)
-    (audit / "frames.csv").write_text(to_csv(ledgers), encoding="utf-8")
+    with (audit / "frames.csv").open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(csv_lines(ledgers))
     (audit / "measurements.csv").write_text(measurements_csv(measurements), encoding="utf-8")
     if learning_curve is not None:
         (audit / "training.csv").write_text(learning_curve, encoding="utf-8")

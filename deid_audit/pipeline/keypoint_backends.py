@@ -5,12 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from deid_audit.errors import VideoError
+from deid_audit.findings import Of, Policy
 from deid_audit.settings import KeypointChoice
 from deid_audit.video.reader import SourceVideo
-from deid_audit.vision.keypoint_detectors import KeypointBackend, MediaPipePose
+from deid_audit.vision.keypoint_detectors import (
+    KeypointBackend,
+    KeypointDetector,
+    KeypointTraits,
+    MediaPipePose,
+    Window,
+)
 from deid_audit.vision.openpose import OpenPoseFrames, RecordedOpenPose, read_folder
 from deid_audit.vision.openpose_program import OpenPoseProgram
 from deid_audit.vision.rtmpose import RtmPose
+
+_CONTROLS: tuple[Of, ...] = ("masked", "blurred", "pixelated")
+NOT_ASKED = "the policy does not ask for it"
 
 
 def backend_for(choice: KeypointChoice) -> KeypointBackend:
@@ -39,6 +49,30 @@ def backends_for(
         _recorded(folders, before, after)
         for folders, before, after in zip(choice.folders, originals, released, strict=True)
     ]
+
+
+def as_asked(backend: KeypointBackend, policy: Policy) -> KeypointBackend:
+    """The backend, without the masked, blurred and pixelated video where no rule of the policy is about keypoints.
+
+    They are what the released video's keypoints are compared with; the null edit is the floor and is always measured.
+    """
+    if backend.traits.missing_because or any(rule.metric.startswith("keypoints.") for rule in policy.rules):
+        return backend
+    return _WithoutControls(backend)
+
+
+class _WithoutControls:
+    def __init__(self, backend: KeypointBackend) -> None:
+        self._backend = backend
+
+    @property
+    def traits(self) -> KeypointTraits:
+        known = self._backend.traits
+        text = f"{known.text} No rule of the policy is about keypoints, so masked, blurred and pixelated were left out."
+        return replace(known, text=text, missing_because=NOT_ASKED)
+
+    def start(self, of: Of, *, window_xyxy: Window | None) -> KeypointDetector | None:
+        return None if of in _CONTROLS else self._backend.start(of, window_xyxy=window_xyxy)
 
 
 def _recorded(folders: tuple[Path, Path], original: SourceVideo, released: SourceVideo) -> KeypointBackend:

@@ -252,8 +252,10 @@ def _coverage(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | 
         runs = [run for _, run in stretches_of(np.where(concealed, 1.0, 0.0), seen.times_s, seen.number, merge_s=1e-6)]
         longest = max((run.to_s - run.from_s for run in runs), default=0.0)
         worst = [run for run in runs if run.to_s - run.from_s > min(rule.limit, longest - 1e-6)]
-        inside = [any(run.from_s - 1e-3 <= time < run.to_s - 1e-3 for run in worst) for time in seen.times_s]
-        return _marked(concealed & np.array(inside))
+        starts, ends = (np.array([getattr(run, end) for run in worst]) - 1e-3 for end in ("from_s", "to_s"))
+        nearest = np.searchsorted(starts, seen.times_s, side="right")  # the runs stand in the order of time
+        inside = seen.times_s < np.concatenate(([-np.inf], ends))[nearest]
+        return _marked(concealed & inside)
     if name not in list(State):
         return None
     in_state = np.array([frame.state.value == name for frame in ledger])

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.appearance import Appearance, Look, appearance_of, look_at
+from deid_audit.measure.appearance import LOOK_POINTS, Appearance, look_at
 from deid_audit.measure.canaries import Flock
-from deid_audit.measure.expression import FaceSignals, face_signals
+from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
@@ -23,6 +23,7 @@ from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.landmark_track import LandmarkTrack
 from deid_audit.pipeline.outsider import Outsider
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
@@ -88,13 +89,18 @@ class Watcher:
     """Pose and face landmarks of one rendition of a video; both sides get the same boxes (n, 4), turns and modes."""
 
     def __init__(
-        self, turns: NDArray[np.int16], boxes: Float, detector: KeypointDetector | None, *, face: bool
+        self,
+        turns: NDArray[np.int16],
+        boxes: Float,
+        detector: KeypointDetector | None,
+        *,
+        face: bool,
+        lends: bool = False,
     ) -> None:
         self._boxes, self._turns = boxes, turns
         self._detector = detector
         self._mesh = FaceMesh(video=True) if face else None
-        self.landmarks: list[NDArray[np.float32]] = []
-        self._looks: list[Look | None] = []
+        self.face = LandmarkTrack(lends=lends)
 
     def see(self, frame: Frame) -> NDArray[np.float32]:
         """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
@@ -104,16 +110,17 @@ class Watcher:
         if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
             turn = float(self._turns[frame.index])
             points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
-        self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
-        return self.landmarks[-1]
+        found = np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points
+        self.face.add(found)
+        return found
 
     def look(self, frame: Frame, landmarks: NDArray[np.float32], *, wanted: bool) -> None:
-        """Adds how the frame's face looks under the original's `landmarks` (478, 3), where it is wanted."""
-        seen = wanted and bool(np.isfinite(landmarks).all())
-        self._looks.append(look_at(frame.image_rgb, landmarks[:, :2]) if seen else None)
+        """Adds how the frame's face looks under the original's `landmarks` (478, 2 or 3), where it is wanted."""
+        if wanted and bool(np.isfinite(landmarks[list(LOOK_POINTS)]).all()):
+            self.face.looked(look_at(frame.image_rgb, landmarks[:, :2]))
 
     def appearance(self) -> Appearance:
-        return appearance_of(self._looks, np.stack(self.landmarks))
+        return self.face.appearance()
 
     def pose_track(self, traits: KeypointTraits) -> PoseTrack | None:
         """The body's keypoints, None when the detector knows nothing of this rendition; asked for once."""
@@ -123,12 +130,11 @@ class Watcher:
         return PoseTrack(keypoints=keypoints, area=area, traits=traits)
 
     def signals(self) -> FaceSignals:
-        return face_signals(np.stack(self.landmarks))
+        return self.face.signals()
 
     def wipe(self) -> None:
         """Overwrites the landmarks, once everything that is kept of them was taken."""
-        for points in self.landmarks:
-            points.fill(0)
+        self.face.wipe()
 
 
 def observe(
@@ -156,7 +162,8 @@ def observe(
     window = pose_window(cast, boxes)
     sides: tuple[Of, ...] = ("original", "swapped")
     original_watch, released_watch = (
-        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
+        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True, lends=side == "original")
+        for side in sides
     )
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
@@ -183,13 +190,16 @@ def observe(
         "original": original_watch.pose_track(keypoints.traits),
         "swapped": released_watch.pose_track(keypoints.traits),
     }
-    seen = (original_watch.landmarks, swapped)
+    seen = (original_watch.face, swapped)
     watcher = Watcher(turns, boxes, null_edit, face=True)
     reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, seen)
     watched["reencoded"] = reencoded.pose_track(keypoints.traits)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        watcher = Watcher(turns, boxes, keypoints.start(name, window_xyxy=window), face=False)
+        detector = keypoints.start(name, window_xyxy=window)
+        if detector is None and name == "masked":  # nothing else is seen of a black box
+            continue
+        watcher = Watcher(turns, boxes, detector, face=False)
         rendition = _watch_rendition(cast, boxes, watcher, name, progress, around)
         watched[name] = rendition.pose_track(keypoints.traits)
     poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
@@ -247,7 +257,7 @@ def _watch_rendition(
     of: Of,
     progress: Progress,
     around: SampledFrames,
-    known: tuple[Sequence[NDArray[np.float32]], NDArray[np.bool_]] | None = None,
+    known: tuple[LandmarkTrack, NDArray[np.bool_]] | None = None,
 ) -> Watcher:
     """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
 
@@ -261,8 +271,8 @@ def _watch_rendition(
             if of != "masked":  # a black box shows no face to describe
                 around.see_edited(of, frame)
             if known is not None:
-                landmarks, wanted = known
-                watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
+                face, wanted = known
+                watcher.look(frame, face.under(frame.index), wanted=bool(wanted[frame.index]))
             step.advance()
     return watcher
 

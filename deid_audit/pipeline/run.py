@@ -28,7 +28,7 @@ from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
-from deid_audit.pipeline.keypoint_backends import backend_for
+from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
 from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
@@ -73,7 +73,7 @@ def run(
     """
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
-    keypoints = backend_for(settings.keypoints)
+    keypoints = as_asked(backend_for(settings.keypoints), job.policy)
     marker = marker_for("swap", media_signer)
     with (
         job.logged(),

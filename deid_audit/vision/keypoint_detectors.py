@@ -25,7 +25,7 @@ class KeypointTraits:
     """What the measurements and the certificate say of a backend.
 
     `method` goes into every measurement, `text` onto the certificate. A keypoint counts from `visible_cut` on.
-    `missing_because` says why only original and released video are known, and is empty where all renditions are.
+    `missing_because` says why some renditions are not known, and is empty where all are.
     """
 
     method: str

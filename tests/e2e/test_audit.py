@@ -97,6 +97,10 @@ def test_every_face_is_covered_and_the_certificate_says_by_whom(
     assert "independent_search_s" in stages["residue"] and "known_faces_s" in stages["audit of the audit"]
     assert {row["metric"]: row["value"] for row in statement["measurements"]}["audit.looks"] == 1
     assert "mmod_human_face_detector" not in {model["name"] for model in statement["models"]}  # it took no part
+    rows = [row for row in statement["measurements"] if row["metric"].startswith("keypoints.")]
+    not_asked = {row["of"] for row in rows if row["not_measured_because"] == "the policy does not ask for it"}
+    assert not_asked == {"masked", "blurred", "pixelated"}  # no rule of `concealment` is about keypoints
+    assert {row["of"] for row in rows if row["value"] is not None} >= {"swapped", "reencoded"}
     before, after = (np.stack(list(pictures(path, every=10))) for path in (clips[0], folder / "covered.mp4"))
     assert after[:, 75:100, 120:150].max() < 40  # the face is black
     assert np.abs(before.astype(int) - after)[:, 350:].mean() < 3  # the body is as it was

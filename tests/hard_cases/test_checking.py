@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deid_audit.frames import Float, Image
-from deid_audit.ledger import LedgerFrame, Region, Rung, State, to_csv
+from deid_audit.ledger import LedgerFrame, Region, Rung, State, csv_lines
 from tests.hard_cases.checking import LEAST_VISIBLE, Report, Watch, check
 from tests.hard_cases.ledgers import Box, SaidFrame, own_audit, read_ledger, videos_of
 from tests.hard_cases.scenes import SIZE, HardClip, Place, TrueFace, composed, face_mask, placed, room, turned
@@ -52,7 +52,7 @@ GOOD = (region(SUBJECT_BOX, State.SWAPPED, subject=True), region(OTHER_BOX, Stat
 def said(folder: Path, regions_of: dict[int, Sequence[Region]] | None = None) -> list[SaidFrame]:
     """A ledger as a job writes it and the checker reads it; `regions_of` changes single frames."""
     frames = [entry(index, (regions_of or {}).get(index, GOOD)) for index in range(FRAMES)]
-    (folder / "frames.csv").write_text(to_csv([frames]))
+    (folder / "frames.csv").write_text("".join(csv_lines([frames])))
     return read_ledger(folder / "frames.csv")[1]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError
-from deid_audit.ledger import LedgerFrame, Region, Rung, State, to_csv
+from deid_audit.ledger import LedgerFrame, Region, Rung, State, csv_lines
 from deid_audit.pipeline.finishing import (
     confirmed,
     finished_ledger,
@@ -147,7 +147,7 @@ def test_the_record_counts_every_frame_and_region_and_names_the_file() -> None:
     assert video.rungs == {"swap": 1, "cover": 1, "none tried": 1}
     assert video.decided_by == {"tests": 2, "a, mesh": 1}
     assert video.cleared_by == {"a + b": 1, "nobody": 1}
-    text = to_csv([frames])
+    text = "".join(csv_lines([frames]))
     assert record.sha256 == sha256_bytes(text.encode())
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["reason"], row["decided_by"]) for row in rows[3:]] == [

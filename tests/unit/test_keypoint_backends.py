@@ -5,13 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from deid_audit.errors import SettingsError, VideoError
-from deid_audit.pipeline.keypoint_backends import backend_for, backends_for
+from deid_audit.findings import Of
+from deid_audit.measure.intervals import clusters_of
+from deid_audit.measure.keypoints import PoseTrack
+from deid_audit.pipeline.keypoint_backends import NOT_ASKED, as_asked, backend_for, backends_for
+from deid_audit.pipeline.reckoning import _keypoints
+from deid_audit.policy import list_policies
 from deid_audit.settings import KeypointChoice
 from deid_audit.video.reader import SourceVideo, open_video
-from deid_audit.vision.keypoint_detectors import KeypointBackend, MediaPipePose
+from deid_audit.vision.keypoint_detectors import (
+    MEDIAPIPE,
+    KeypointBackend,
+    KeypointDetector,
+    MediaPipePose,
+    Window,
+)
 from deid_audit.vision.rtmpose import RtmPose
+from tests.fakes import make_policy, make_rule
 from tests.unit.made_videos import make_video
 from tests.unit.onnx_files import write_simcc_model
 from tests.unit.openpose_files import face_box, standing, write_frames
@@ -81,3 +94,72 @@ def test_two_formats_in_one_pair_are_refused(tmp_path: Path, video: SourceVideo)
     with pytest.raises(VideoError, match="25 points a person") as caught:
         backends_for(chosen(pair), [video], [video])
     assert "--model_pose" in caught.value.next_step
+
+
+# -- what the policy asks for ------------------------------------------------------------------------------------------
+
+ALL: tuple[Of, ...] = ("original", "swapped", "reencoded", "masked", "blurred", "pixelated")
+
+
+class Counting:
+    """Starts a detector for every rendition and remembers which."""
+
+    traits = MEDIAPIPE
+
+    def __init__(self) -> None:
+        self.started: list[Of] = []
+
+    def start(self, of: Of, *, window_xyxy: Window | None) -> KeypointDetector | None:
+        self.started.append(of)
+        return None
+
+
+def started(metric: str, of: Of = "swapped") -> list[Of]:
+    backend = Counting()
+    asked = as_asked(backend, make_policy((make_rule(metric, "at_least", 0.5, of=of),)))
+    for one in ALL:
+        asked.start(one, window_xyxy=None)
+    return backend.started
+
+
+def test_controls_are_measured_where_a_rule_is_about_keypoints() -> None:
+    assert started("keypoints.ap95") == list(ALL)
+    assert started("keypoints.oks_ge_95", of="pixelated") == list(ALL)
+    assert started("identity.to_original.mean") == ["original", "swapped", "reencoded"]  # the floor is always measured
+
+
+def test_the_shipped_policies_without_a_rule_about_keypoints_leave_the_controls_out() -> None:
+    plain = MediaPipePose()
+    left_out = [policy.id for policy in list_policies() if as_asked(plain, policy) is not plain]
+    assert left_out == ["concealment", "release-face"]
+
+
+def test_the_certificate_is_told_why_there_are_no_controls() -> None:
+    traits = as_asked(Counting(), make_policy((make_rule("coverage.undecided", "at_most", 0),))).traits
+    assert "masked, blurred and pixelated were left out" in traits.text
+    assert traits.method == MEDIAPIPE.method
+    still = PoseTrack(
+        keypoints=_standing(12),
+        area=np.full(12, 900, np.float32),
+        traits=traits,
+    )
+    rows = _keypoints(
+        {"original": still, "swapped": still, "reencoded": still}, "video 1", clusters_of([np.arange(12.0)])
+    )
+    for row in rows:
+        known = row.of in ("swapped", "reencoded")
+        assert (row.not_measured_because == NOT_ASKED) is not known, f"{row.metric} of {row.of}"
+    assert {row.of for row in rows} == {"swapped", "reencoded", "masked", "blurred", "pixelated"}
+
+
+def test_a_backend_that_knows_no_controls_says_so_itself(tmp_path: Path, video: SourceVideo) -> None:
+    files = chosen((folder(tmp_path / "a", 150), folder(tmp_path / "b", 150)))
+    (recorded,) = backends_for(files, [video], [video])
+    assert as_asked(recorded, make_policy((make_rule("coverage.undecided", "at_most", 0),))) is recorded
+
+
+def _standing(count: int) -> NDArray[np.float32]:
+    """A person who stands still, (n, 17, 3)."""
+    points = np.random.default_rng(0).uniform(10, 90, (1, 17, 3))
+    points[..., 2] = 1
+    return np.repeat(points, count, axis=0).astype(np.float32)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,8 @@ from deid_audit.ledger import (
     Region,
     State,
     count_states,
+    csv_lines,
     longest_concealed_s,
-    to_csv,
 )
 
 WORST_FIRST = [State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED, State.CLEAR]
@@ -129,7 +130,7 @@ def test_a_bystander_that_is_concealed_does_not_conceal_the_subject() -> None:
 def test_the_csv_has_a_row_a_region_and_one_for_an_empty_frame() -> None:
     first = [frame(0, State.SWAPPED, State.CONCEALED), frame(1, cleared_by=("a", "b"))]
     second = [LedgerFrame(index=0, time_s=0, regions=(region(State.CONCEALED, is_subject=False, track_id=None),))]
-    rows = list(csv.DictReader(io.StringIO(to_csv([first, second]))))
+    rows = list(csv.DictReader(io.StringIO("".join(csv_lines([first, second])))))
     assert tuple(rows[0]) == CSV_COLUMNS
     assert [(row["video"], row["frame"], row["state"], row["region_state"]) for row in rows] == [
         ("1", "0", "concealed", "swapped"),
@@ -140,3 +141,13 @@ def test_the_csv_has_a_row_a_region_and_one_for_an_empty_frame() -> None:
     assert (rows[2]["decided_by"], rows[2]["time_s"]) == ("a + b", "0.040000")
     assert (rows[3]["track"], rows[3]["subject"]) == ("", "no")
     assert [rows[0][edge] for edge in ("x0", "y0", "x1", "y1")] == ["1.0", "2.0", "3.2", "4.0"]
+
+
+def test_a_long_ledger_holds_its_words_once() -> None:
+    first, second = (
+        replace(region(State.SWAPPED), reason=f"distance: {0.7 + at:.2f}", numbers=((f"number {at}", 1.0),))
+        for at in (0, 0)
+    )
+    assert first.reason is second.reason
+    assert first.numbers[0][0] is second.numbers[0][0]
+    assert first == second

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deid_audit.frames import Frame, Image
-from deid_audit.ledger import State, to_csv
+from deid_audit.ledger import State, csv_lines
 from deid_audit.pipeline.cast import find_faces
 from deid_audit.pipeline.concealing import covered_entry, with_cover
 from deid_audit.pipeline.engines import Engines
@@ -65,7 +65,7 @@ def test_the_states_of_a_real_clip_add_up_to_the_frames_decoded(clip: Path, engi
         ledger.append(entry)
     [video] = ledger_record([ledger]).videos
     assert sum(video.states.values()) == video.frames == source.facts.frame_count == len(search.sighted)
-    rows = list(csv.DictReader(io.StringIO(to_csv([ledger]))))
+    rows = list(csv.DictReader(io.StringIO("".join(csv_lines([ledger])))))
     frames = {row["frame"]: row["state"] for row in rows}
     assert len(frames) == source.facts.frame_count
     assert Counter(frames.values()) == {state: count for state, count in video.states.items() if count}

@@ -7,9 +7,17 @@ from scipy.ndimage import convolve1d
 
 from deid_audit.findings import Measurement
 from deid_audit.frames import Float
+from deid_audit.measure import flicker
 from deid_audit.measure.appearance import POINTS
 from deid_audit.measure.expression import correlation
-from deid_audit.measure.flicker import measure_flicker, second_differences, still_frames, within_itself
+from deid_audit.measure.flicker import (
+    flicker_track,
+    mean_shape,
+    measure_flicker,
+    second_differences,
+    still_frames,
+    within_itself,
+)
 from deid_audit.measure.intervals import MIN_CLUSTERS, clusters_of
 from deid_audit.policy import load_policy
 
@@ -70,7 +78,8 @@ def test_what_shift_turn_and_scale_do_is_taken_away() -> None:
     shape = points(0.0, 1).astype(np.float64)
     turn = np.exp(0.2j * np.sin(TIMES))[:, None] * (1 + 0.1 * np.cos(TIMES))[:, None]
     z = (shape[..., 0] + 1j * shape[..., 1]) * turn + (3 * TIMES)[:, None]
-    left = within_itself(np.stack((z.real, z.imag), axis=2).astype(np.float32))
+    turned = np.stack((z.real, z.imag), axis=2).astype(np.float32)
+    left = within_itself(turned, mean_shape(turned))
     assert np.ptp(left, axis=0).max() < 1e-3
 
 
@@ -121,3 +130,33 @@ def test_the_interval_is_of_the_same_ratio_and_missing_where_the_still_seconds_a
     assert row.interval is not None and row.value is not None and row.interval.clusters >= MIN_CLUSTERS
     assert row.interval.low < row.value < row.interval.high
     assert row.interval.high - row.interval.low < 0.5 * row.value
+
+
+def test_block_by_block_the_numbers_are_those_of_all_frames_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = np.column_stack((np.sin(TIMES), np.where(TIMES > 4, (TIMES - 4) * 0.5 * EYES_PX, 0)))
+    original, released = points(0.3, 1, path), points(0.6, 2, path)
+    released[[0, 33, 34, 70]] = np.nan
+    found = np.isfinite(released).all(axis=(1, 2))
+    inner = still_frames(original, UNIT, TIMES, found).inner
+    assert 40 < inner.sum() < N - 40
+    plain = {}
+    for way in ("positions", "within the face"):
+        tracks = []
+        for track in (original, released):
+            z = track[..., 0].astype(np.float64) + 1j * track[..., 1]
+            z = z - z.mean(axis=1, keepdims=True)
+            shape = z[np.isfinite(z).all(axis=1)].mean(axis=0)
+            with np.errstate(invalid="ignore"):
+                z = z / ((z * shape.conj()).sum(axis=1, keepdims=True) / (np.abs(shape) ** 2).sum())
+            tracks.append(np.stack((z.real, z.imag), axis=2) if way == "within the face" else track)
+        root = [np.sqrt((second_differences(track, UNIT)[inner] ** 2).mean(axis=0)) for track in tracks]
+        plain[f"{way}: ratio"] = np.median(root[1]) / np.median(root[0])
+    whole, lines = run(original, released, original), flicker_track(original, released, UNIT, TIMES, ALL)
+    monkeypatch.setattr(flicker, "_BLOCK", 7)
+    monkeypatch.setattr(flicker, "_POINTS", 5)
+    pieces, short = run(original, released, original), flicker_track(original, released, UNIT, TIMES, ALL)
+    for row in (whole, pieces):
+        assert {name: row.detail[name] for name in plain} == pytest.approx(plain, rel=1e-9)
+        assert row.sample_size == inner.sum()
+    np.testing.assert_array_equal(lines.other, short.other)
+    np.testing.assert_allclose(lines.original[inner], np.median(second_differences(original, UNIT)[inner], axis=1))

@@ -1,5 +1,7 @@
 """Identity against hand-computed distances, brute force and scipy's Mann-Whitney U."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -124,9 +126,34 @@ def test_the_gallery_is_every_original_of_the_subject_and_strangers_calibrate_it
 def test_nearest_distance_in_blocks_equals_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
     queries, gallery = random_rows(53, 7), random_rows(31, 8)
     brute = np.linalg.norm(queries[:, None].astype(float) - gallery[None], axis=2).min(axis=1)
-    monkeypatch.setattr(identity, "_BLOCK_CELLS", 100)
+    monkeypatch.setattr(identity, "_BLOCK_ROWS", 9)
     np.testing.assert_allclose(nearest_distance(queries, gallery), brute, atol=1e-9)
     np.testing.assert_allclose(nearest_distance(gallery, gallery), 0, atol=1e-7)
+    assert nearest_distance(queries, gallery[:0]).tolist() == [np.inf] * 53
+    queries[12, 5] = np.nan
+    assert np.flatnonzero(np.isnan(nearest_distance(queries, gallery))).tolist() == [12]
+    gallery[3, 0] = np.nan  # whoever leaves one in the gallery learns it from every number
+    assert np.isnan(nearest_distance(queries, gallery)).all()
+
+
+def test_pairs_that_do_not_count_are_left_out_in_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = random_rows(40, 9)
+    every = np.linalg.norm(rows[:, None].astype(float) - rows[None], axis=2)
+    apart = np.abs(np.arange(40)[:, None] - np.arange(40)) > 6
+    apart[17] = False
+    monkeypatch.setattr(identity, "_BLOCK_ROWS", 7)
+    found = nearest_distance(rows, rows, allowed=lambda one, other: apart[one, other])
+    np.testing.assert_allclose(found, np.where(apart, every, np.inf).min(axis=1), atol=1e-7)
+    assert np.isinf(found[17])
+
+
+def test_memory_does_not_grow_with_the_number_of_distances() -> None:
+    rows = np.zeros((6000, 128), np.float32)
+    tracemalloc.start()
+    nearest_distance(rows, rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80e6, f"{peak / 1e6:.0f} MB"  # all pairs at once: 288 MB
 
 
 def test_auc_equals_all_pairs_and_mann_whitney_with_ties() -> None:

@@ -89,3 +89,16 @@ def test_an_interval_and_a_reason_for_none_exclude_each_other() -> None:
     assert Measurement.model_validate({**row, "interval": interval}).interval is not None
     with pytest.raises(ValueError, match="an interval without a value"):
         Measurement.model_validate({**row, "interval": interval, "no_interval_because": "no"})
+
+
+def test_draws_one_by_one_are_those_of_one_table() -> None:
+    labels = np.repeat(np.arange(23), 2).astype(np.intp)
+    seen: list[list[int]] = []
+
+    def statistics(rows: NDArray[np.intp]) -> dict[str, float]:
+        seen.append(rows[::2].tolist())
+        return {"first": float(rows[0])}
+
+    bootstrap(statistics, Clusters(labels=labels, unit="seconds"), draws=50)
+    table = np.random.default_rng(20200207).integers(23, size=(50, 23))
+    assert seen[1:] == (2 * table).tolist()  # the first call is for the names

@@ -1,0 +1,73 @@
+"""The face landmarks of one rendition of a video, kept as what comes of them: all of them would be 6 kB a frame.
+
+Part of pass 4. Every few seconds the landmarks become signals and the few points that later steps need, and are wiped.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid_audit.frames import Float
+from deid_audit.measure.appearance import LOOK_POINTS, Appearance, Look, appearance_of, joined
+from deid_audit.measure.expression import FaceSignals, face_signals, joined_signals
+from deid_audit.vision.mesh import LANDMARK_COUNT
+
+STRETCH = 256  # frames
+
+
+class LandmarkTrack:
+    """Takes each frame's landmarks (478, 3), and its look where one was taken; gives signals and appearance at the end.
+
+    Single frames do not touch each other in either, so stretch by stretch they come out as they would all at once.
+    `lends` keeps the points that another rendition is looked at under.
+    """
+
+    def __init__(self, *, lends: bool = False) -> None:
+        self._lends = lends
+        self._waiting: list[NDArray[np.float32]] = []
+        self._looks: list[Look | None] = []
+        self._signals: list[FaceSignals] = []
+        self._appearance: list[Appearance] = []
+        self._outlines: list[NDArray[np.float32]] = []
+
+    def add(self, landmarks: NDArray[np.float32]) -> None:
+        """The next frame's, NaN where none; they are overwritten at the end of their stretch."""
+        if len(self._waiting) == STRETCH:
+            self._reduce()
+        self._waiting.append(landmarks)
+        self._looks.append(None)
+
+    def looked(self, look: Look | None) -> None:
+        """How the face of the frame that was added last looks."""
+        self._looks[-1] = look
+
+    def under(self, index: int) -> Float:
+        """The lent landmarks (478, 2) px of frame `index`, NaN but for a look's; once all frames were added."""
+        self._reduce()
+        points = np.full((LANDMARK_COUNT, 2), np.nan, np.float32)
+        points[list(LOOK_POINTS)] = self._outlines[index // STRETCH][index % STRETCH]
+        return points
+
+    def signals(self) -> FaceSignals:
+        self._reduce()
+        return joined_signals(self._signals)
+
+    def appearance(self) -> Appearance:
+        self._reduce()
+        return joined(self._appearance)
+
+    def wipe(self) -> None:
+        """Overwrites every landmark, once everything that is kept of them was taken."""
+        for points in (*self._waiting, *self._outlines, *(part.points_xy for part in self._appearance)):
+            points.fill(0)
+
+    def _reduce(self) -> None:
+        if not self._waiting:
+            return
+        landmarks = np.stack(self._waiting)
+        self._signals.append(face_signals(landmarks))
+        self._appearance.append(appearance_of(self._looks, landmarks))
+        if self._lends:
+            self._outlines.append(np.ascontiguousarray(landmarks[:, list(LOOK_POINTS), :2]))
+        for points in (*self._waiting, landmarks):
+            points.fill(0)
+        self._waiting, self._looks = [], []
