@@ -83,18 +83,18 @@ def known(folder: Path, hz: float) -> None:
     write_video(folder / "moved.mp4", moved(picture, truth), like=plan)
     source = open_video(folder / "moved.mp4", label="moved")
     tracks = watched(source, find_person(source, SilentProgress()))
-    seen = {"mesh": tracks.face_xy[:, :, 0].mean(axis=1), "pose": tracks.body_xy[:, HEAD, 0].mean(axis=1)}
-    seen["pose, nose"] = tracks.body_xy[:, 0, 0]
+    body = tracks.body_xy[:, HEAD, 0]
+    seen = (tracks.face_xy[:, :, 0].mean(axis=1), body.mean(axis=1), body[:, 0])  # mesh; pose, and its nose alone
     for at, amplitude in enumerate(AMPLITUDES_PX):
         part = slice(at * SECONDS_EACH * RATE, (at + 1) * SECONDS_EACH * RATE)
         cells = []
-        for track in seen.values():
+        for track in seen:
             ours, true = track[part] - track[part].mean(), truth[part] - truth[part].mean()
             rms = float(np.sqrt(((ours - true) ** 2).mean()))
-            if amplitude:
-                cells.append(f"{np.corrcoef(ours, true)[0, 1]:.3f} / {ours @ true / (true @ true):.2f} / {rms:.2f}")
-            else:
-                cells.append(f"– / – / {rms:.2f}")
+            followed = (
+                f"{np.corrcoef(ours, true)[0, 1]:.3f} / {ours @ true / (true @ true):.2f}" if amplitude else "– / –"
+            )
+            cells.append(f"{followed} / {rms:.2f}")
         print(f"| {hz:g} | {amplitude:g} | {' | '.join(cells)} |", flush=True)
 
 
@@ -128,8 +128,8 @@ def renditions(source: SourceVideo, name: str) -> None:
                 "/".join("–" if value is None else f"{value:.3f}" for value in values)
                 for values in zip(*((a.correlation.value, a.icc.value) for a in one.axes.values()), strict=True)
             ]
-            lost = f"{one.seen_other - one.seen_original:+.1%}"
-            cells = (name, how, row.group, errors[0], errors[1], share, lost, *errors[2:], *agreement)
+            seen = f"{one.seen_other - one.seen_original:+.1%}"
+            cells = (name, how, row.group, *errors[:2], share, seen, *errors[2:], *agreement)
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
