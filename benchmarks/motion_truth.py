@@ -37,23 +37,20 @@ SECONDS_EACH = 2
 RATE = 30
 HEAD = slice(0, 11)  # nose, eyes, ears, mouth of MediaPipe Pose
 SHOWN = ("COCO-17", "whole hand", "all of the mesh")
-Array = NDArray[np.float64]
 
 
-def displacement(hz: float) -> Array:
+def displacement(hz: float) -> NDArray[np.float64]:
     """Sideways displacement in px of every frame, amplitude after amplitude."""
     each = np.arange(SECONDS_EACH * RATE) / RATE
     return np.concatenate([amplitude * np.sin(2 * np.pi * hz * each) for amplitude in AMPLITUDES_PX])
 
 
-def moved(picture_rgb: Image, by_px: Array) -> Iterator[Frame]:
+def moved(picture_rgb: Image, by_px: NDArray[np.float64]) -> Iterator[Frame]:
     """The still at each displacement."""
-    height, width = picture_rgb.shape[:2]
+    size, border = picture_rgb.shape[1::-1], cv2.BORDER_REPLICATE
     for index, x in enumerate(by_px):
-        image = cv2.warpAffine(
-            picture_rgb, np.float64([[1, 0, x], [0, 1, 0]]), (width, height),
-            flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+        shift = np.float64([[1, 0, x], [0, 1, 0]])
+        image = cv2.warpAffine(picture_rgb, shift, size, flags=cv2.INTER_CUBIC, borderMode=border)
         yield Frame(index=index, pts=index, image_rgb=np.ascontiguousarray(image))
 
 
@@ -110,7 +107,7 @@ def cut(clip: Path, seconds: float, folder: Path) -> SourceVideo:
 def renditions(source: SourceVideo, name: str) -> None:
     """One row a rendition and group, beside the original."""
     person = find_person(source, SilentProgress())
-    original, null = (watched(source, person, how) for how in ("", "reencoded"))
+    original, null = watched(source, person), watched(source, person, "reencoded")
     for how in ("reencoded", "masked", "blurred"):
         other = null if how == "reencoded" else watched(source, person, how)
         for row in compare_tracks(original, other, null).rows:
