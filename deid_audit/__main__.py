@@ -15,6 +15,7 @@ from deid_audit.cli import (
     inspect,
     keys,
     log,
+    motion,
     policy,
     recheck,
     run,
@@ -32,6 +33,7 @@ def build_app() -> typer.Typer:
     app.command("audit")(audit.audit)
     app.command("conceal")(conceal.conceal)
     app.command("inspect")(inspect.inspect)
+    app.command("motion")(motion.motion)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.command("approve")(approve.approve)

@@ -317,12 +317,17 @@ def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> Window | None:
     Pose follows one person: with others in view it is shown six head widths around the subject's head.
     """
     others = any(face.track_id in cast.others for row in cast.faces.frames for face in row)
+    return window_around(boxes, cast.source) if others else None
+
+
+def window_around(boxes: NDArray[np.float32], source: SourceVideo) -> Window | None:
+    """The part of the frame within six head widths around one person's face boxes (n, 4); None without a box."""
     known = boxes[np.isfinite(boxes).all(1)]
-    if not others or not len(known):
+    if not len(known):
         return None
     (left, top), (right, bottom) = known[:, :2].min(0).tolist(), known[:, 2:].max(0).tolist()
     head = float(np.median(known[:, 2] - known[:, 0]))
-    width, height = cast.source.facts.width, cast.source.facts.height
+    width, height = source.facts.width, source.facts.height
     return (
         int(max(0, left - 2.5 * head)),
         int(max(0, top - head)),

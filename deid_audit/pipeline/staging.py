@@ -104,13 +104,15 @@ class Unfinished:
 
 
 @contextmanager
-def staged_file(out: Path, *, force: bool) -> Iterator[Unfinished]:
-    """Like `staged`, for a single file."""
+def staged_file(out: Path, *, force: bool, option: str = "--out") -> Iterator[Unfinished]:
+    """Like `staged`, for a single file; `option` is what the command calls it."""
     refuse_nameless(out)
     if out.is_symlink() or (out.exists() and not out.is_file()):
-        raise SettingsError("--out exists and is not a file", next_step="choose another --out")
+        raise SettingsError(f"{option} exists and is not a file", next_step=f"choose another {option}")
     if out.exists() and not force:
-        raise SettingsError("--out exists already", next_step="choose another --out, or add --force to replace it")
+        raise SettingsError(
+            f"{option} exists already", next_step=f"choose another {option}, or add --force to replace it"
+        )
     with _partial_of(out) as partial:
         unfinished = Unfinished(partial / out.name)
         yield unfinished

@@ -5,7 +5,7 @@ an error that says what differs. Only when asked to, frames are paired by time.
 """
 
 from bisect import bisect_left
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -81,6 +81,51 @@ def align_frames(original: SourceVideo, released: SourceVideo) -> SourceVideo:
         pts=released.pts,
         view_of=original,
         picks=tuple(picks),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What two videos have in common in time: `pairs` are the frames (first, second) at one instant, rising.
+
+    `identical` compares every instant as an exact fraction. `largest_difference_s` is over pairs.
+    """
+
+    first_frames: int
+    second_frames: int
+    identical: bool
+    largest_difference_s: float
+    pairs: tuple[tuple[int, int], ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether each frame of either has its own in the other: the same count, at the same instants."""
+        return self.first_frames == self.second_frames == len(self.pairs)
+
+
+def common_instants(first: SourceVideo, second: SourceVideo) -> Timing:
+    """Which frames of two videos of one size show the same instant, to a tick of the coarser clock or a millisecond.
+
+    Raises:
+        VideoError: another size.
+    """
+    _same_size(first, second)
+    ours, theirs = list(_instants(first)), list(_instants(second))
+    tolerance = _tolerance(first, second)
+    pairs: list[tuple[int, int]] = []
+    at = 0
+    for position, time in enumerate(ours):
+        while at < len(theirs) and theirs[at] < time - tolerance:
+            at += 1
+        if at < len(theirs) and theirs[at] <= time + tolerance:
+            pairs.append((position, at))
+            at += 1
+    return Timing(
+        first_frames=len(ours),
+        second_frames=len(theirs),
+        identical=ours == theirs,
+        largest_difference_s=float(max(abs(ours[one] - theirs[other]) for one, other in pairs)),
+        pairs=tuple(pairs),
     )
 
 

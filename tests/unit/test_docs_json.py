@@ -27,6 +27,7 @@ from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
 from deid_audit.cli.inspect import document as inspect_document
+from deid_audit.cli.motion import document as motion_document
 from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
@@ -49,6 +50,7 @@ from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED, chair, signer
 from tests.unit.inspections import inspection, nobody_found
 from tests.unit.log_building import STARTED, filled
+from tests.unit.motions import report as motion_report
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -245,6 +247,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "audit": lambda: run_document(job_result("audit")),
     "conceal": lambda: conceal_document(concealed()),
     "inspect": lambda: inspect_document(inspection()),
+    "motion": lambda: motion_document(motion_report()),
     "verify": lambda: verify_document(verify_report()),
     "approve": lambda: approve_document(approved()),
     "withdraw": lambda: withdraw_document(withdrawn()),
@@ -282,6 +285,7 @@ def test_where_there_is_nothing_to_say_null_fits_too() -> None:
     assert_fits(recheck_document(RecheckReport(verified=unread)))
     assert_fits(doctor_document(DoctorReport(findings=(), steps=None)))
     assert_fits(inspect_document(nobody_found()))
+    assert_fits(motion_document(motion_report(margin_percent=None, seconds=3)))
     withheld = concealed()
     withheld.written, withheld.certified = False, None
     assert_fits(conceal_document(withheld))

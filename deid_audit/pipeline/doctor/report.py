@@ -5,7 +5,7 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
-VIDEO = (*ISSUING, "conceal", "inspect", "donor", "recheck")
+VIDEO = (*ISSUING, "conceal", "inspect", "motion", "donor", "recheck")
 LAYING_OUT = (*ISSUING, "approve")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")

@@ -1,0 +1,167 @@
+"""How `deid-audit motion` shows its comparison: tables for people, a row a keypoint for programs."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deid_audit.measure.motion import Agreement, MotionRow
+    from deid_audit.pipeline.movement import MotionReport
+
+_ERRORS = ("median_px", "p95_px", "velocity_px_s", "acceleration_px_s2", "jerk_px_s3")
+_AXIS_COLUMNS = (
+    "correlation", "icc", "icc_low", "icc_high", "bias_px", "limit_low_px", "limit_high_px", "equivalence_p",
+)  # fmt: skip
+COLUMNS = (
+    "group", "name", "not_measured", "frames", *_ERRORS, "median_percent", "p95_percent", "original_spread_px",
+    "seen_original", "seen_other", *(f"{name}_to_null_edit" for name in _ERRORS),
+    *(f"{axis}_{name}" for axis in ("x", "y") for name in _AXIS_COLUMNS),
+)  # fmt: skip
+
+
+def write_csv(report: "MotionReport", path: Path) -> None:
+    """A row for each line of the comparison; a cell is empty where nothing was measured."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows(_cells(row) for row in report.comparison.rows)
+
+
+def _cells(row: "MotionRow") -> dict[str, object]:
+    cells: dict[str, object] = {"group": row.group, "name": row.name, "not_measured": row.because}
+    one = row.released
+    if one is None:
+        return cells
+    cells |= {name: one.errors[name] for name in _ERRORS}
+    cells |= {f"{name}_to_null_edit": row.ratios[name] for name in _ERRORS}
+    for name in ("frames", "median_percent", "p95_percent", "original_spread_px", "seen_original", "seen_other"):
+        cells[name] = getattr(one, name)
+    for axis, found in one.axes.items():
+        test, interval = found.equivalence, found.icc.interval
+        values = (
+            found.correlation.value,
+            found.icc.value,
+            None if interval is None else interval.low,
+            None if interval is None else interval.high,
+            found.bias_px.value,
+            found.limits.low,
+            found.limits.high,
+            None if test is None or isinstance(test, str) else test.p,
+        )
+        cells |= {f"{axis}_{name}": value for name, value in zip(_AXIS_COLUMNS, values, strict=True)}
+    return cells
+
+
+def print_report(report: "MotionReport") -> None:
+    """Timing, then body, hands and face, then what an examination measures, where there is any."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    for text in _about(report):
+        typer.echo(text)
+    for group, yardstick in report.comparison.yardsticks.items():
+        unit = "never seen" if yardstick.px is None else f"{yardstick.px:.1f} px"
+        rows = [row for row in report.comparison.rows if row.group == group]
+        shown = [row for row in rows if row.released is not None]
+        typer.echo(f"\n{group} (100 % is the {yardstick.name}: {unit})")
+        if shown:
+            _print_group(console, shown, tested=report.margin_percent is not None)
+        for because, names in _missing(rows):
+            console.print(f"not measurable here: {names}: {because}", markup=False, soft_wrap=True)
+    if report.exam:
+        typer.echo("\nexamination")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("measure", "unit", "first", "second", "difference", "95 % interval", "not measurable here"):
+            table.add_column(title)
+        for one in report.exam:
+            interval = "" if one.interval is None else f"{one.interval.low:.3g} to {one.interval.high:.3g}"
+            values = (_number(one.original), _number(one.released), _number(one.difference))
+            table.add_row(one.name, one.unit, *values, interval, one.because)
+        console.print(table)
+
+
+def _about(report: "MotionReport") -> Iterator[str]:
+    timing = report.timing
+    frames = f"{timing.first_frames} and {timing.second_frames} frames"
+    if timing.identical:
+        yield f"timing     {frames}, at identical instants"
+    elif timing.agrees:
+        yield f"timing     {frames}, at the same instants but for {1000 * timing.largest_difference_s:.3g} ms at most"
+    else:
+        yield f"timing     DIFFERS: {frames}, {len(timing.pairs)} at common instants; only these are compared"
+    if report.others:
+        yield "people     others are in view: the largest face's body and hands were looked for around it"
+    floor = "each error also as a multiple of the re-encoded first video's" if report.null_edit else "not looked at"
+    yield f"null edit  {floor}"
+    if report.equivalent is not None:
+        words = "is kept by all that can be measured" if report.equivalent else "is NOT shown to be kept by all"
+        yield f"margin     {report.margin_percent:g} % of the lengths below: {words}"
+
+
+def _print_group(console: "Console", rows: list["MotionRow"], *, tested: bool) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    titles = (
+        "keypoint",
+        "median px",
+        "95th px",
+        "median %",
+        "seen",
+        "px/s",
+        "px/s²",
+        "px/s³",
+        "r x, y",
+        "ICC x, y",
+        "bias px x, y",
+    )
+    for title in (*titles, *(("equivalent",) if tested else ())):
+        table.add_column(title, justify="left" if title == "keypoint" else "right", no_wrap=True)
+    for row in rows:
+        one = row.released
+        if one is not None:
+            table.add_row(row.name, *_shown(row, one), *((_test(one),) if tested else ()))
+    console.print(table)
+
+
+def _shown(row: "MotionRow", one: "Agreement") -> Iterator[str]:
+    errors = [_number(one.errors[name]) + _times(row.ratios[name]) for name in _ERRORS]
+    yield from errors[:2]
+    yield _number(one.median_percent)
+    yield f"{one.seen_other - one.seen_original:+.1%}"
+    yield from errors[2:]
+    for what in ("correlation", "icc", "bias_px"):
+        yield ", ".join(_number(getattr(axis, what).value) for axis in one.axes.values())
+
+
+def _test(one: "Agreement") -> str:
+    tests = [axis.equivalence for axis in one.axes.values()]
+    if any(test is None or isinstance(test, str) for test in tests):
+        return next((test for test in tests if isinstance(test, str)), "")
+    shown = all(test is not None and not isinstance(test, str) and test.shown for test in tests)
+    return "yes" if shown else "not shown"
+
+
+def _missing(rows: list["MotionRow"]) -> Iterator[tuple[str, str]]:
+    """Each reason once, with the names it holds for."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        if row.released is None:
+            by_reason.setdefault(row.because, []).append(row.name)
+    for because, names in by_reason.items():
+        yield because, "all" if len(names) == len(rows) else ", ".join(names)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f" ({ratio:.1f}x)"

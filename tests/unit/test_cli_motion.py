@@ -1,0 +1,111 @@
+"""How a comparison of movement is shown: tables, CSV, exit status; and what the command refuses, offline and fast."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deid_audit.cli.motion_table import COLUMNS, print_report, write_csv
+from deid_audit.errors import SettingsError, VideoError
+from deid_audit.pipeline.movement import MotionReport, compare_movement
+from deid_audit.progress import SilentProgress
+from tests.unit.motions import SAME, report
+
+
+@pytest.fixture(scope="module")
+def compared() -> MotionReport:
+    return report()
+
+
+def test_the_table_has_its_groups_and_says_what_is_not_measurable(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_report(compared)
+    said = capsys.readouterr().out
+    places = [said.index(word) for word in ("timing ", "\nbody (", "\nleft hand (", "\nface (", "\nexamination")]
+    assert places == sorted(places)
+    assert "360 and 360 frames, at identical instants" in said and "others are in view" in said
+    assert said.count("not measurable here: all: the first video shows it in 0 of 120 frames") == 2
+    assert "COCO-17" in said and "left wrist" in said and "(1.0x)" in said and "yes" in said
+    assert "margin     5 % of the lengths below: is kept" in said
+    assert "no hand in view" in said and "head tremor" in said
+
+
+def test_without_measures_of_an_examination_their_group_is_left_out(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_report(replace(compared, exam=(), margin_percent=None))
+    said = capsys.readouterr().out
+    assert "examination" not in said and "margin" not in said
+
+
+def test_other_instants_are_told_first_and_end_in_status_3(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = replace(SAME, second_frames=359, identical=False, pairs=SAME.pairs[:359])
+    changed = replace(compared, timing=lost)
+    print_report(changed)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "timing     DIFFERS: 360 and 359 frames, 359 at common instants; only these are compared"
+    assert (compared.exit_code, changed.exit_code) == (0, 3)
+    rounded = replace(SAME, identical=False, largest_difference_s=0.0004)
+    print_report(replace(compared, timing=rounded))
+    assert "but for 0.4 ms at most" in capsys.readouterr().out
+    assert replace(compared, timing=rounded).exit_code == 0
+
+
+def test_a_margin_that_is_not_shown_to_be_kept_ends_in_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+    short = report(seconds=3)  # fewer than ten seconds show no equivalence
+    assert short.equivalent is False and short.exit_code == 3
+    print_report(short)
+    assert "is NOT shown to be kept by all" in capsys.readouterr().out
+    unasked = report(seconds=3, margin_percent=None)
+    assert unasked.equivalent is None and unasked.exit_code == 0
+    nothing = replace(short, comparison=replace(short.comparison, rows=()))
+    assert nothing.equivalent is False
+
+
+def test_the_csv_has_a_row_a_line_and_empty_cells_where_nothing_was_measured(
+    compared: MotionReport, tmp_path: Path
+) -> None:
+    write_csv(compared, tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(compared.comparison.rows) and list(rows[0]) == list(COLUMNS)
+    [nose] = [row for row in rows if (row["group"], row["name"]) == ("body", "nose")]
+    assert nose["frames"] == "120" and float(nose["x_correlation"]) > 0.99 and nose["not_measured"] == ""
+    assert float(nose["median_px_to_null_edit"]) == 1 and 0 <= float(nose["x_equivalence_p"]) < 0.05
+    assert nose["y_correlation"] == ""  # it does not move up or down
+    [hand] = [row for row in rows if (row["group"], row["name"]) == ("left hand", "wrist")]
+    assert hand["frames"] == hand["x_icc"] == "" and "0 of 120 frames" in hand["not_measured"]
+
+
+def compare(first: Path, *, margin: float | None = None, table: Path | None = None) -> MotionReport:
+    return compare_movement(
+        first, Path("b.mp4"), null_edit=False, margin_percent=margin, table=table, force=False,
+        write_table=write_csv, progress=SilentProgress(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_margin_must_be_a_length(margin: float) -> None:
+    with pytest.raises(SettingsError, match="--margin must be above 0"):
+        compare(Path("a.mp4"), margin=margin)
+
+
+def test_a_table_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("mine", encoding="utf-8")
+    with pytest.raises(SettingsError, match="--csv exists already"):
+        compare(Path("a.mp4"), table=table)
+    assert table.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_video_that_cannot_be_read_is_named_by_its_place_and_leaves_no_table(tmp_path: Path) -> None:
+    named = tmp_path / "Mustermann.mp4"
+    named.write_bytes(b"no video")
+    with pytest.raises(VideoError, match="first video") as raised:
+        compare(named, table=tmp_path / "rows.csv")
+    assert "Mustermann" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["Mustermann.mp4"]
