@@ -79,6 +79,7 @@ class VideoFacts(Strict):
     variable_rate: bool = Field(description="Whether the time between frames varies.")
     rotation: int = Field(description="Rotation that a player must apply, in degrees.")
     codec: str = Field(description="Name of the video codec.")
+    interlaced: bool = Field(default=False, description="Whether a frame holds two fields of different instants.")
     inventory: VideoInventory = Field(description="What the file carries beside its pictures.")
 
 

@@ -182,11 +182,11 @@ def expression_table(values: Values, scope: str) -> Table:
     return table
 
 
-_QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness")
+_QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness", "ssim_outside", "ssim_outside_worst")
 
 
 def quality_table(values: Values, scope: str) -> Table:
-    """Flicker, seam, colour and sharpness of the swapped face, each beside the null edit's."""
+    """Flicker, seam, colour and sharpness of the swapped face and the picture around, each beside the null edit's."""
     table = Table(head=("", KEYPOINT_METHODS["swapped"], TABLES["null_edit"], TABLES["sample"]))
     for name in _QUALITY:
         metric = f"quality.{name}"
@@ -287,7 +287,7 @@ def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
                 f"{facts.width} × {facts.height}"
                 + (TEXT["turned"].format(degrees=facts.rotation) if facts.rotation else ""),
                 TEXT["frame_words"].format(count=facts.frame_count, seconds=facts.duration_s, rate=rate),
-                facts.codec,
+                facts.codec + (TEXT["interlaced"] if facts.interlaced else ""),
                 streams,
                 facts.keyed_digest or TEXT["in_pack" if facts in case.donors else "in_list"],
             )

@@ -15,6 +15,7 @@ from deid_audit.measure.controls import measure_controls
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.embedding import embedding_figure
 from deid_audit.measure.expression import measure_expression
+from deid_audit.measure.fidelity import measure_fidelity
 from deid_audit.measure.figures import (
     distance_figure,
     expression_figure,
@@ -118,6 +119,7 @@ def reckon(
             )
         )
         found += measure_quality(original, released, reencoded, seen.compared, seen.uncovered, scope, clusters)
+        found += measure_fidelity(seen.ssim_outside["swapped"], seen.ssim_outside["reencoded"], scope)
         inventory = video.released.facts.inventory
         found += measure_residue(
             scope=scope,

@@ -22,6 +22,7 @@ from deid_audit.progress import Step
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
+from deid_audit.video.encoding import USUAL, Encoding
 from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
@@ -35,12 +36,14 @@ class RenderedPass:
     """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows.
 
     `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
-    one the audit cannot judge such a face, and it becomes undecided.
+    one the audit cannot judge such a face, and it becomes undecided. `encoding` is how the file was written; controls
+    and null edit are made alike.
     """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
     original_descriptors: list[Float] = field(default_factory=list)
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
+    encoding: Encoding = USUAL
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""
@@ -242,7 +245,8 @@ def render_video(
     source = parts[0].cast.source
     undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
     try:
-        write_video(path, _Renderer(parts=parts, done=done, step=step, again=undecided).frames(), like=source)
+        frames = _Renderer(parts=parts, done=done, step=step, again=undecided).frames()
+        write_video(path, frames, like=source, encoding=done.encoding)
     finally:
         for part in parts:
             part.swapper.close()

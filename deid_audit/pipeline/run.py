@@ -48,6 +48,7 @@ from deid_audit.swap import prior, train
 from deid_audit.swap.convert import rebuild_face
 from deid_audit.vault import Vault
 from deid_audit.video import marking, reader, writer
+from deid_audit.video.encoding import LOSSLESS, USUAL
 from deid_audit.video.reader import SourceVideo, open_video
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
@@ -248,7 +249,7 @@ def _render_and_watch(
             )
             for role, model in swapped
         ]
-        done = RenderedPass()
+        done = RenderedPass(encoding=LOSSLESS if settings.lossless else USUAL)
         size = cast.source.facts.frame_count * 128 * 4
         vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
@@ -311,10 +312,16 @@ def _stages(
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
     told = (train.METHOD_TEXT, *((prior.METHOD_TEXT,) if pair.model.preset.prior else ()), PROCESS_METHOD)
-    written = f"{writer.METHOD_TEXT} {marking.METHOD_TEXT}" if marked else writer.METHOD_TEXT
+    said = writer.method_text(LOSSLESS if settings.lossless else USUAL)
+    written = f"{said} {marking.METHOD_TEXT}" if marked else said
     others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
     return [
-        ("video", f"{reader.METHOD_TEXT} {written}", seconds["reading"], {"audio": "drop"}),
+        (
+            "video",
+            f"{reader.METHOD_TEXT} {written}",
+            seconds["reading"],
+            {"audio": "drop", "lossless": settings.lossless},
+        ),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,

@@ -180,6 +180,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "steward: a plain hash would let anyone who holds an original link it to this release.",
     "turned": ", turned {degrees}°",
     "frame_words": "{count} ({seconds:.2f} s, {rate} rate)",
+    "interlaced": ", interlaced",
     "rate_variable": "variable",
     "rate_constant": "constant",
     "in_pack": "in the donor's pack",
