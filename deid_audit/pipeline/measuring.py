@@ -42,6 +42,7 @@ from deid_audit.vision.keypoint_detectors import (
     Window,
 )
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
+from deid_audit.vision.standing_text import StandingText, TextStretch
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
@@ -77,6 +78,8 @@ class Observed:
     sampled: SampledFaces = field(default_factory=SampledFaces)
     ledger: Sequence[LedgerFrame] = ()
     turns: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+    text_left: tuple[TextStretch, ...] = ()
+    text_covered: tuple[TextStretch, ...] = ()
     ssim_outside: Mapping[Of, NDArray[np.float64]] = field(default_factory=dict)
     search_seconds: float = 0.0
     canary_seconds: float = 0.0
@@ -166,6 +169,7 @@ def observe(
     search = ReleasedSearch(engines, canaries, done)
     around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
+    text = StandingText(released.times_s)
     outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
@@ -177,6 +181,7 @@ def observe(
             search.see(before, after)
             around.see(before, after, points)
             outside.compare(before, after)
+            text.see(after)
             subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
             if after.index in sampled:
                 samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
@@ -240,6 +245,8 @@ def observe(
         sampled=around.sampled(),
         ledger=tuple(done.ledger),
         turns=turns,
+        text_left=text.finish(),
+        text_covered=tuple(done.text),
         ssim_outside={"swapped": outside.row(), "reencoded": outside_null.row()},
         search_seconds=search.seconds,
         canary_seconds=search.canary_seconds,
@@ -293,8 +300,13 @@ def subject_chip(engines: Engines, after: Frame, boxes: Float, points: NDArray[n
 
 
 def _left_out(done: RenderedPass) -> list[list[Float]]:
-    """What was meant to change in every frame: the faces' surroundings."""
-    return [[grown(np.array(r.box_xyxy, np.float32), SURROUNDING) for r in frame.regions] for frame in done.ledger]
+    """What was meant to change in every frame: the faces' surroundings, and text that is covered."""
+    text = [(one, np.array(one.box_xyxy, np.float32)) for one in done.text]
+    return [
+        [grown(np.array(region.box_xyxy, np.float32), SURROUNDING) for region in frame.regions]
+        + [box for one, box in text if one.first <= frame.index <= one.last]
+        for frame in done.ledger
+    ]
 
 
 def _turns_of(cast: CastVideo) -> NDArray[np.int16]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
+from deid_audit.pipeline.burned_in import text_covered
 from deid_audit.pipeline.cast import CastVideo, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
@@ -27,6 +28,7 @@ from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.standing_text import TextStretch
 
 _MOST_COVERED = 0.2  # of a face's box: what is left beside another's cover could be neither judged nor described
 
@@ -37,13 +39,14 @@ class RenderedPass:
 
     `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
     one the audit cannot judge such a face, and it becomes undecided. `encoding` is how the file was written; controls
-    and null edit are made alike.
+    and null edit are made alike. `text` is the burned-in text that is covered.
     """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
     original_descriptors: list[Float] = field(default_factory=list)
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
     encoding: Encoding = USUAL
+    text: Sequence[TextStretch] = ()
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""
@@ -83,6 +86,7 @@ class _Renderer:
             )
             self.done.original_descriptors.append(descriptor)
             self.step.advance()
+            image = text_covered(image, frame.index, self.done.text)
             yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
     def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:

@@ -151,6 +151,24 @@ def test_colour_tags_are_kept(tmp_path: Path, full_range: bool, encoding: Encodi
     assert np.abs((after.astype(float) - before).mean((0, 1))).max() < 0.5, "no shift of all colours"
 
 
+TAGS = ("title", "artist", "comment", "description", "location", "date", "copyright", "make", "model", "creation_time")
+
+
+@BOTH
+def test_of_a_file_full_of_names_only_technical_tags_are_left(tmp_path: Path, encoding: Encoding) -> None:
+    tags = {tag: "2026-01-02T03:04:05Z" if tag == "creation_time" else f"SENTINEL-{tag}" for tag in TAGS}
+    folder = tmp_path / "SENTINEL"
+    folder.mkdir()
+    path = make_video(folder / "SENTINEL.mp4", range(0, 2000, 40), tags=tags, audio=True, options={
+        "movflags": "use_metadata_tags"
+    })  # fmt: skip
+    original, written = copied(path, encoding)
+    assert len(leftover_metadata_keys(original.facts)) >= 8 and original.facts.inventory.audio_streams == 1
+    assert leftover_metadata_keys(written.facts) == () and written.facts.inventory.audio_streams == 0
+    data = written.path.read_bytes()
+    assert not any(trace in data for trace in (b"SENTINEL", b"2026", b"x264", b"Lavf", b"Lavc"))
+
+
 def test_a_millisecond_container_would_not_keep_the_instants(tmp_path: Path) -> None:
     """Why a lossless release is no Matroska: 29.97 frames a second come back rounded, and the check says so."""
     stamps = [i * 1001 for i in range(12)]
