@@ -14,9 +14,11 @@ from deid_audit.answers import Answer, AnswerFinding, RequiredAnswer
 from deid_audit.catalog import METRICS
 from deid_audit.digests import sha256_bytes
 from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had here, where they are looked for)
+from deid_audit.records import ModelFile as ModelFile  # noqa: PLC0414
 from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
 from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
 from deid_audit.records import Strict as Strict  # noqa: PLC0414
+from deid_audit.records import TextRegion as TextRegion  # noqa: PLC0414
 from deid_audit.records import VideoFacts as VideoFacts  # noqa: PLC0414
 from deid_audit.records import VideoInventory as VideoInventory  # noqa: PLC0414
 
@@ -344,10 +346,13 @@ class CaseRecord(Strict):
     stages: tuple[StageRecord, ...] = Field(description="What was done, in order.")
     erasure: ErasureRecord = Field(description="How what could undo the swap was destroyed.")
     environment: dict[str, str] = Field(description="Software and machine, by name.")
-    models: tuple["ModelFile", ...] = Field(description="Model files of others that took part.")
+    models: tuple[ModelFile, ...] = Field(description="Model files of others that took part.")
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
+    burned_in_text: tuple[TextRegion, ...] = Field(
+        default=(), description="Lines of standing text that were found: covered ones, and ones that are left."
+    )
     media_mark: MediaMark | None = Field(
         default=None, description="The mark in the written videos; null where this tool wrote none."
     )
@@ -356,15 +361,6 @@ class CaseRecord(Strict):
         pattern=r"^$|^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— [^\n]+ [A-Za-z0-9+/]+={0,2}\n$",
         description="The issuer's log just before this case's end, a signed note; empty without.",
     )
-
-
-class ModelFile(Strict):
-    """A third-party model file that took part: pinned by sha256, with its licence and what it was used for."""
-
-    name: str = Field(description="Name of the model.")
-    sha256: str = Field(description="SHA-256 of the file, hex.")
-    licence: str = Field(description="Its licence.")
-    used_for: str = Field(description="What it was used for.")
 
 
 class FigureDigest(Strict):

@@ -79,7 +79,18 @@ class VideoFacts(Strict):
     variable_rate: bool = Field(description="Whether the time between frames varies.")
     rotation: int = Field(description="Rotation that a player must apply, in degrees.")
     codec: str = Field(description="Name of the video codec.")
+    interlaced: bool = Field(default=False, description="Whether a frame holds two fields of different instants.")
     inventory: VideoInventory = Field(description="What the file carries beside its pictures.")
+
+
+class TextRegion(Strict):
+    """A line of burned-in text in released video number `video`: where it stands and when, never what it says."""
+
+    video: int = Field(description="Number of the released video, from 1.")
+    box_xyxy: tuple[int, int, int, int] = Field(description="Left, top, right and bottom, in pixels.")
+    first_frame: int = Field(description="First frame of its stretch, from 0.")
+    last_frame: int = Field(description="Last frame of its stretch.")
+    covered: bool = Field(description="Whether it was filled black in all of these frames; else it is left as it is.")
 
 
 class OutputFile(Strict):
@@ -89,3 +100,12 @@ class OutputFile(Strict):
     sha256: str = Field(description="SHA-256 of the file, hex.")
     size_bytes: int = Field(description="Size, in bytes.")
     role: Literal["video", "readme", "script", "metadata", "manifest"] = Field(description="What the file is for.")
+
+
+class ModelFile(Strict):
+    """A third-party model file that took part: pinned by sha256, with its licence and what it was used for."""
+
+    name: str = Field(description="Name of the model.")
+    sha256: str = Field(description="SHA-256 of the file, hex.")
+    licence: str = Field(description="Its licence.")
+    used_for: str = Field(description="What it was used for.")

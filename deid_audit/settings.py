@@ -86,6 +86,8 @@ class RunSettings(_Keeping, _Marking):
     iterations: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
     resume_key: Path | None = None
+    lossless: bool = False
+    burned_in_text: Literal["flag", "cover"] = "flag"
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()
 

@@ -135,3 +135,16 @@ def add_rows(rows: Rows) -> None:
         ),
     ):
         add(f"quality.{name}", title, unit, 0, None, better, reference, not_when)
+
+    for name, which in (("ssim_outside", "mean over all frames"), ("ssim_outside_worst", "the worst frame")):
+        add(
+            f"quality.{name}",
+            f"picture outside the faces: structural similarity with the original, {which}",
+            "",
+            -1,
+            1,
+            True,
+            "Wang et al. 2004, SSIM with an 11 px Gaussian window; no policy has a limit",
+            "faces and their surroundings fill every frame",
+            "every frame is compared, nothing is sampled",
+        )

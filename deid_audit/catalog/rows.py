@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 _COUNTED = {
     "coverage": "every frame is counted, nothing is sampled",
     "residue": "every frame is searched, nothing is sampled",
+    "text": "every second is searched, nothing is sampled",
     "audit": "a fact of this audit; the known faces are two people's only",
     "erasure": "a fact, not a sample",
     "motion": "a spectrum of a few windows cannot be resampled",

@@ -126,6 +126,16 @@ def add_rows(rows: Rows) -> None:
         "never",
     )
     add(
+        "text.regions_left",
+        "lines of standing, burned-in text that the search still finds in the released file",
+        "lines",
+        0,
+        None,
+        False,
+        "letters by their strokes in averaged frames of the written file; no policy has a limit",
+        "never",
+    )
+    add(
         "erasure.complete",
         "erasure: 1 when every artefact is destroyed and every check after it holds",
         "",

@@ -22,7 +22,16 @@ from deid_audit.certificate.strings import (
     TEXT,
 )
 from deid_audit.certificate.wording import interval, missing, number
-from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, LedgerRecord, Measurement, Of, Policy, video_scope
+from deid_audit.findings import (
+    SUBJECT_SCOPE,
+    CaseRecord,
+    LedgerRecord,
+    Measurement,
+    Of,
+    Policy,
+    TextRegion,
+    video_scope,
+)
 
 _IDENTITY_ROWS: tuple[Of, ...] = ("swapped", "original", "donor", "reencoded", "blurred", "pixelated")
 
@@ -182,11 +191,13 @@ def expression_table(values: Values, scope: str) -> Table:
     return table
 
 
-_QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness")
+TEXT_METRICS = ("text.regions_left",)
+_LISTED_TEXT = 12
+_QUALITY = ("flicker", "seam", "colour", "colour_drift", "sharpness", "ssim_outside", "ssim_outside_worst")
 
 
 def quality_table(values: Values, scope: str) -> Table:
-    """Flicker, seam, colour and sharpness of the swapped face, each beside the null edit's."""
+    """Flicker, seam, colour and sharpness of the swapped face and the picture around, each beside the null edit's."""
     table = Table(head=("", KEYPOINT_METHODS["swapped"], TABLES["null_edit"], TABLES["sample"]))
     for name in _QUALITY:
         metric = f"quality.{name}"
@@ -209,6 +220,19 @@ def ledger_table(ledger: LedgerRecord, scope: str) -> Table:
     table.rows.append((TABLES["ledger_regions"].format(rungs=rungs or TEXT["none"]), str(video.regions)))
     for words, counts in (("ledger_decided", video.decided_by), ("ledger_cleared", video.cleared_by)):
         table.rows += [(TABLES[words].format(who=who), str(count)) for who, count in _most_first(counts)]
+    return table
+
+
+def text_table(found: Sequence[TextRegion], scope: str) -> Table:
+    """Burned-in text of one video: where and when it stands, and whether it was covered; what is left comes first."""
+    table = Table(head=(TABLES["text_place"], TABLES["text_frames"], TABLES["text_state"]))
+    mine = sorted((one for one in found if video_scope(one.video) == scope), key=lambda one: one.covered)
+    for one in mine[:_LISTED_TEXT]:
+        state = TABLES["text_covered" if one.covered else "text_left"]
+        place = ", ".join(str(edge) for edge in one.box_xyxy)
+        table.rows.append((place, f"{one.first_frame}–{one.last_frame}", state))
+    if len(mine) > _LISTED_TEXT:
+        table.rows.append((TABLES["text_more"].format(count=len(mine) - _LISTED_TEXT), "", ""))
     return table
 
 
@@ -287,7 +311,7 @@ def video_rows(case: CaseRecord) -> list[tuple[str, ...]]:
                 f"{facts.width} × {facts.height}"
                 + (TEXT["turned"].format(degrees=facts.rotation) if facts.rotation else ""),
                 TEXT["frame_words"].format(count=facts.frame_count, seconds=facts.duration_s, rate=rate),
-                facts.codec,
+                facts.codec + (TEXT["interlaced"] if facts.interlaced else ""),
                 streams,
                 facts.keyed_digest or TEXT["in_pack" if facts in case.donors else "in_list"],
             )

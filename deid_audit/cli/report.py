@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
 
+_TEXT_LEFT = (
+    "Places that may show burned-in text, such as a name or a date: {count}. The certificate says where and when. Look "
+    "at them; if they are text that identifies, run again with --burned-in-text cover."
+)
+
 
 def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSettings", *, as_json: bool) -> int:
     """Does the job, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
@@ -190,6 +195,10 @@ def print_result(result: "JobResult") -> None:
     if result.explanations:
         console.print()
         console.print(_explained(result.explanations))
+    left = sum(not region.covered for region in case.burned_in_text)
+    if left:
+        console.print()
+        console.print(_TEXT_LEFT.format(count=left), markup=False)
     console.print()
     passed = case.outputs_folder == "release"
     meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"

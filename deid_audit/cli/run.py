@@ -3,7 +3,7 @@
 import functools
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -97,6 +97,21 @@ def run(
     keep_references: KeepReferences = None,
     references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
+    burned_in_text: Annotated[
+        Literal["flag", "cover"],
+        typer.Option(
+            "--burned-in-text",
+            help="Lines of standing text, such as names and dates: flag lists them, cover blackens them, too.",
+        ),
+    ] = "flag",
+    lossless: Annotated[
+        bool,
+        typer.Option(
+            "--lossless",
+            help="Write every pixel outside the faces exactly as it was decoded (8-bit RGB in H.264, High 4:4:4 "
+            "Predictive): files are some ten times larger, and browsers do not play them.",
+        ),
+    ] = False,
     keypoints: Keypoints = "mediapipe",
     log: LogFolder = None,
     force: Force = False,
@@ -117,7 +132,8 @@ def run(
         context=context, c2pa=c2pa, c2pa_passphrase_file=c2pa_passphrase_file,
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
-        strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
+        strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough, lossless=lossless,
+        burned_in_text=burned_in_text,
         keypoints=(keypoints,), log=log, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip

@@ -25,6 +25,7 @@ def advise(case: Case) -> Words:
     """What was noticed about a rule that is not met, and at least one next step."""
     family = case.finding.rule.metric.partition(".")[0]
     needs_swap = family in ("identity", "expression", "motion", "quality") and case.finding.rule.of == "swapped"
+    needs_swap &= not case.name.startswith("ssim")
     if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
         return _nothing_swapped(case)
     if case.fault is Fault.SMALL:
@@ -336,6 +337,21 @@ def _gallery(case: Case) -> Words:
     return [nearest], [train_longer(case), "Or cut these stretches out: there the subject could be recognised."]
 
 
+def _outside(case: Case) -> Words:
+    if case.fault is Fault.MISSING:
+        return [], ["Faces fill the picture: give a clip that shows more than the head."]
+    if case.kind == "swap":
+        return [], ["Run again with --lossless: then nothing but faces and covers differs from the original."]
+    return [], ["Let the tool that made the file change nothing but faces, and store the rest with less loss."]
+
+
+def _text(case: Case) -> Words:
+    look = "Look at the places that the certificate lists under burned-in text: not all of them need be text."
+    if case.kind == "swap":
+        return [], [look, "Run again with --burned-in-text cover."]
+    return [], [look, "Cover those that identify with the tool that made the file, and audit it again."]
+
+
 def _audit(case: Case) -> Words:
     wider = "Run again with --thorough: the rule asks for a wider search of the written file."
     clearer = "The audit sees too little in these frames: give a clip that is larger, sharper or brighter."
@@ -363,7 +379,8 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,
-    "quality": _quality,
+    "quality": lambda case: (_outside if case.name.startswith("ssim") else _quality)(case),
+    "text": _text,
     "coverage": _coverage,
     "residue": lambda case: (_gallery if case.name == "gallery_matches" else _residue)(case),
     "audit": _audit,

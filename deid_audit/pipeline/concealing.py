@@ -34,8 +34,7 @@ from deid_audit.settings import AuditSettings, ConcealSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
 from deid_audit.video.marking import METHOD_TEXT as MARK_METHOD
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
-from deid_audit.video.writer import METHOD_TEXT as WRITER_METHOD
-from deid_audit.video.writer import check_same_timing, write_video
+from deid_audit.video.writer import check_same_timing, method_text, write_video
 
 METHOD_TEXT = (
     "Every face found in any frame was covered with {method} over its box enlarged by a third, also in the frames "
@@ -121,7 +120,7 @@ def conceal(
 
 def _method(method: str, *, marked: bool) -> str:
     """How the file was made, for its certificate."""
-    said = f"{METHOD_TEXT.format(method=method)} {WRITER_METHOD}"
+    said = f"{METHOD_TEXT.format(method=method)} {method_text()}"
     return f"{said} {MARK_METHOD}" if marked else said
 
 

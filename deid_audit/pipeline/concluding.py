@@ -34,6 +34,7 @@ from deid_audit.measure import (
     controls,
     coverage,
     expression,
+    fidelity,
     flicker,
     gallery,
     identity,
@@ -47,6 +48,7 @@ from deid_audit.measure import (
 )
 from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import finishing, issuing, packaging
+from deid_audit.pipeline.burned_in import text_regions
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
 from deid_audit.pipeline.finishing import ledger_record, refuse_incomplete
 from deid_audit.pipeline.job import Job
@@ -61,6 +63,7 @@ from deid_audit.video.reader import SourceVideo
 from deid_audit.vision import recognizer
 from deid_audit.vision.detectors import MmodDetector
 from deid_audit.vision.models import model_records
+from deid_audit.vision.standing_text import METHOD_TEXT as TEXT_METHOD
 
 StageSettings = Mapping[str, str | int | float | bool | None]
 CurvePoint = dict[str, float | bool | None]
@@ -164,6 +167,11 @@ def conclude(
         figures=tuple(figure.digest for figure in figures),
         not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
         context=job.context,
+        burned_in_text=tuple(
+            region
+            for number, video in enumerate(examined.watched, start=1)
+            for region in text_regions(number, video.observed.text_left, video.observed.text_covered)
+        ),
         media_mark=media_mark,
         log_checkpoint=job.journal.checkpoint(),
     )
@@ -265,10 +273,11 @@ def _stages(
         ),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
-        ("quality", f"{flicker.METHOD_TEXT} {quality.METHOD_TEXT}", 0.0, {}),
+        ("quality", f"{flicker.METHOD_TEXT} {quality.METHOD_TEXT} {fidelity.METHOD_TEXT}", 0.0, {}),
         ("intervals", intervals.METHOD_TEXT, 0.0, {}),
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
+        ("burned-in text", TEXT_METHOD, 0.0, {}),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
         ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),

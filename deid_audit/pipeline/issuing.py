@@ -38,7 +38,8 @@ _NOT_ASSESSED = (
     "Hair or a hat that reaches over the forehead and stays as it was: it is told from skin by its colour alone.",
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
     "as they were and can identify a person; only the face's nearest surroundings are measured, and not gated.",
-    "Burned-in text, badges, screens, photos and reflections in the picture, beyond what the audit takes for a face: "
+    "Text in the picture beyond standing printed lines (handwriting, moving or slanted text, badges, tattoos), and "
+    "what the search for these lines misses; screens, photos, reflections, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
     "Recognition by people who know the subject, and by recognisers other than those named here.",
     "Attempts to reconstruct the original face from the released pixels by deep networks trained on many other people; "

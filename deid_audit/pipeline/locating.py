@@ -229,6 +229,8 @@ def _quality(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | N
     observed = seen.watched.observed
     looks = observed.appearance
     of: Of = "reencoded" if fault is Fault.NOISE else "swapped"
+    if name.startswith("ssim"):
+        return _beyond(observed.ssim_outside[of], rule.limit, rule)
     if name == "flicker":
         track = observed.flicker[of]
         if fault is Fault.MISSING:
@@ -262,6 +264,14 @@ def _coverage(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | 
     return _marked(in_state if rule.op in ("below", "at_most") else ~in_state)
 
 
+def _text(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
+    observed = seen.watched.observed
+    shown = np.zeros(len(seen.watched.ledger), np.bool_)
+    for line in observed.text_left:
+        shown[line.first : line.last + 1] = True
+    return _marked(shown)
+
+
 def _residue(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     observed, ledger = seen.watched.observed, seen.watched.ledger
     pairs = list(zip(observed.detections, ledger, strict=True))
@@ -287,4 +297,5 @@ _FAMILIES: dict[str, Callable[[str, Rule, SeenVideo, Fault], _Wrong | None]] = {
     "quality": _quality,
     "coverage": _coverage,
     "residue": _residue,
+    "text": _text,
 }

@@ -16,6 +16,7 @@ from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.appearance import LOOK_POINTS, Appearance, look_at
 from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals
+from deid_audit.measure.fidelity import SURROUNDING, OutsideSimilarity
 from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
@@ -30,6 +31,7 @@ from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSear
 from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
+from deid_audit.video.encoding import Encoding
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections, share_inside
@@ -41,6 +43,7 @@ from deid_audit.vision.keypoint_detectors import (
     Window,
 )
 from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
+from deid_audit.vision.standing_text import StandingText, TextStretch
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
@@ -76,6 +79,9 @@ class Observed:
     sampled: SampledFaces = field(default_factory=SampledFaces)
     ledger: Sequence[LedgerFrame] = ()
     turns: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+    text_left: tuple[TextStretch, ...] = ()
+    text_covered: tuple[TextStretch, ...] = ()
+    ssim_outside: Mapping[Of, NDArray[np.float64]] = field(default_factory=dict)
     search_seconds: float = 0.0
     canary_seconds: float = 0.0
 
@@ -170,6 +176,8 @@ def observe(
     search = ReleasedSearch(engines, canaries, done)
     around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
+    text = StandingText(released.times_s)
+    outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
     count = cast.source.facts.frame_count
     with progress.step(f"measuring, {cast.source.label}", count) as step:
         for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
@@ -179,6 +187,8 @@ def observe(
                 watch.look(frame, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
             around.see(before, after, points)
+            outside.compare(before, after)
+            text.see(after)
             subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
             if after.index in sampled:
                 samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
@@ -192,7 +202,7 @@ def observe(
     }
     seen = (original_watch.face, swapped)
     watcher = Watcher(turns, boxes, null_edit, face=True)
-    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, seen)
+    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, done.encoding, seen, outside_null)
     watched["reencoded"] = reencoded.pose_track(keypoints.traits)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
@@ -200,7 +210,7 @@ def observe(
         if detector is None and name == "masked":  # nothing else is seen of a black box
             continue
         watcher = Watcher(turns, boxes, detector, face=False)
-        rendition = _watch_rendition(cast, boxes, watcher, name, progress, around)
+        rendition = _watch_rendition(cast, boxes, watcher, name, progress, around, done.encoding)
         watched[name] = rendition.pose_track(keypoints.traits)
     poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
     looks: dict[Of, Appearance] = {
@@ -245,6 +255,9 @@ def observe(
         sampled=around.sampled(),
         ledger=tuple(done.ledger),
         turns=turns,
+        text_left=text.finish(),
+        text_covered=tuple(done.text),
+        ssim_outside={"swapped": outside.row(), "reencoded": outside_null.row()},
         search_seconds=search.seconds,
         canary_seconds=search.canary_seconds,
     )
@@ -257,17 +270,25 @@ def _watch_rendition(
     of: Of,
     progress: Progress,
     around: SampledFrames,
+    encoding: Encoding,
     known: tuple[LandmarkTrack, NDArray[np.bool_]] | None = None,
+    outside: OutsideSimilarity | None = None,
 ) -> Watcher:
     """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
 
-    `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too.
+    `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too;
+    `outside` collects how the rest of the picture looks.
     """
     control = CONTROLS.get(of)
     name = "null edit" if of == "reencoded" else of
     with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
-        for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
+        edited = _edited(read_frames(cast.source), boxes, control)
+        if outside is not None:
+            edited = outside.remembering(edited)
+        for frame in roundtrip(edited, like=cast.source, encoding=encoding):
             watcher.see(frame)
+            if outside is not None:
+                outside.compare_remembered(frame)
             if of != "masked":  # a black box shows no face to describe
                 around.see_edited(of, frame)
             if known is not None:
@@ -286,6 +307,16 @@ def subject_chip(engines: Engines, after: Frame, boxes: Float, points: NDArray[n
     """The chip of the subject's released face in its box of `boxes` (n, 4); `points` (478, 3) are its landmarks."""
     found = points[:, :2] if np.isfinite(points).all() else None
     return engines.recognizer.chip(after.image_rgb, boxes[after.index], found)
+
+
+def _left_out(done: RenderedPass) -> list[list[Float]]:
+    """What was meant to change in every frame: the faces' surroundings, and text that is covered."""
+    text = [(one, np.array(one.box_xyxy, np.float32)) for one in done.text]
+    return [
+        [grown(np.array(region.box_xyxy, np.float32), SURROUNDING) for region in frame.regions]
+        + [box for one, box in text if one.first <= frame.index <= one.last]
+        for frame in done.ledger
+    ]
 
 
 def _turns_of(cast: CastVideo) -> NDArray[np.int16]:

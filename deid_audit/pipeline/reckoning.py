@@ -15,6 +15,7 @@ from deid_audit.measure.controls import measure_controls
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.embedding import embedding_figure
 from deid_audit.measure.expression import measure_expression
+from deid_audit.measure.fidelity import measure_fidelity
 from deid_audit.measure.figures import (
     distance_figure,
     expression_figure,
@@ -41,6 +42,7 @@ from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
 from deid_audit.measure.residue import measure_breadth, measure_residue
 from deid_audit.measure.sampled import Strangers
+from deid_audit.measure.text_left import measure_text
 from deid_audit.measure.tremor import measure_tremor
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.render.conceal import grown
@@ -118,6 +120,8 @@ def reckon(
             )
         )
         found += measure_quality(original, released, reencoded, seen.compared, seen.uncovered, scope, clusters)
+        found += measure_fidelity(seen.ssim_outside["swapped"], seen.ssim_outside["reencoded"], scope)
+        found += measure_text(len(seen.text_left), len(seen.text_covered), len(video.ledger), scope)
         inventory = video.released.facts.inventory
         found += measure_residue(
             scope=scope,

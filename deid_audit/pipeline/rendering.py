@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
+from deid_audit.pipeline.burned_in import text_covered
 from deid_audit.pipeline.cast import CastVideo, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
@@ -22,10 +23,12 @@ from deid_audit.progress import Step
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
+from deid_audit.video.encoding import USUAL, Encoding
 from deid_audit.video.reader import read_frames
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.standing_text import TextStretch
 
 _MOST_COVERED = 0.2  # of a face's box: what is left beside another's cover could be neither judged nor described
 
@@ -35,12 +38,15 @@ class RenderedPass:
     """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows.
 
     `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
-    one the audit cannot judge such a face, and it becomes undecided.
+    one the audit cannot judge such a face, and it becomes undecided. `encoding` is how the file was written; controls
+    and null edit are made alike. `text` is the burned-in text that is covered.
     """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
     original_descriptors: list[Float] = field(default_factory=list)
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
+    encoding: Encoding = USUAL
+    text: Sequence[TextStretch] = ()
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""
@@ -80,6 +86,7 @@ class _Renderer:
             )
             self.done.original_descriptors.append(descriptor)
             self.step.advance()
+            image = text_covered(image, frame.index, self.done.text)
             yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
     def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:
@@ -242,7 +249,8 @@ def render_video(
     source = parts[0].cast.source
     undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
     try:
-        write_video(path, _Renderer(parts=parts, done=done, step=step, again=undecided).frames(), like=source)
+        frames = _Renderer(parts=parts, done=done, step=step, again=undecided).frames()
+        write_video(path, frames, like=source, encoding=done.encoding)
     finally:
         for part in parts:
             part.swapper.close()

@@ -16,6 +16,7 @@ from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
+from deid_audit.pipeline.burned_in import COVER_TEXT, find_text
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
@@ -48,6 +49,7 @@ from deid_audit.swap import prior, train
 from deid_audit.swap.convert import rebuild_face
 from deid_audit.vault import Vault
 from deid_audit.video import marking, reader, writer
+from deid_audit.video.encoding import LOSSLESS, USUAL
 from deid_audit.video.reader import SourceVideo, open_video
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
@@ -248,7 +250,7 @@ def _render_and_watch(
             )
             for role, model in swapped
         ]
-        done = RenderedPass()
+        done = RenderedPass(encoding=LOSSLESS if settings.lossless else USUAL, text=texts[number - 1])
         size = cast.source.facts.frame_count * 128 * 4
         vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
@@ -270,7 +272,9 @@ def _render_and_watch(
         return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)
 
     numbers = range(1, len(subject.videos) + 1)
+    cover = settings.burned_in_text == "cover"
     with timer.of("rendering"):
+        texts = [find_text(cast.source, progress=progress) if cover else () for cast in subject.videos]
         rendered = [render(number, ()) for number in numbers]
     watched = []
     with timer.of("measuring"):
@@ -311,14 +315,26 @@ def _stages(
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
     told = (train.METHOD_TEXT, *((prior.METHOD_TEXT,) if pair.model.preset.prior else ()), PROCESS_METHOD)
-    written = f"{writer.METHOD_TEXT} {marking.METHOD_TEXT}" if marked else writer.METHOD_TEXT
-    others = {"other_people": len(subject.others), "other_people_swapped": len(companions)}
+    said = writer.method_text(LOSSLESS if settings.lossless else USUAL)
+    written = f"{said} {marking.METHOD_TEXT}" if marked else said
+    others: dict[str, int | str] = {
+        "other_people": len(subject.others),
+        "other_people_swapped": len(companions),
+        "burned_in_text": settings.burned_in_text,
+    }
+    covers = [COVER_TEXT] if settings.burned_in_text == "cover" else []
+    rendered = (blend.METHOD_TEXT, ladder.METHOD_TEXT, *covers)
     return [
-        ("video", f"{reader.METHOD_TEXT} {written}", seconds["reading"], {"audio": "drop"}),
+        (
+            "video",
+            f"{reader.METHOD_TEXT} {written}",
+            seconds["reading"],
+            {"audio": "drop", "lossless": settings.lossless},
+        ),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),
         *packed,
         ("swap", " ".join(told), seconds["training"], {**pair.facts, "seed": settings.seed}),
         *((f"swap of {one.name}", COMPANIONS_METHOD, one.pair.seconds, dict(one.pair.facts)) for one in companions),
-        ("render", f"{blend.METHOD_TEXT} {ladder.METHOD_TEXT}", seconds["rendering"], others),
+        ("render", " ".join(rendered), seconds["rendering"], others),
     ]

@@ -4,7 +4,7 @@ Reader and writer both take their matrix from here, so a written file decodes to
 Numbers are those of ITU-T H.273, which FFmpeg uses for its tags.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from deid_audit.frames import Image
 
-_BT709, _UNSPECIFIED, _BT601_625, _BT601_525, _BT2020 = 1, 2, 5, 6, 9
+_RGB, _BT709, _UNSPECIFIED, _BT601_625, _BT601_525, _BT2020 = 0, 1, 2, 5, 6, 9
 _WRITABLE = (_BT709, _BT601_625, _BT601_525, _BT2020)
 _SWSCALE = {
     _BT709: Colorspace.ITU709,
@@ -27,22 +27,43 @@ _SCALER = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BIT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourTags:
-    """A stream's own declaration (H.273 numbers; 2 is "unspecified", as most files say)."""
+    """A stream's own declaration (H.273 numbers; 2 is "unspecified", as most files say).
+
+    `full_range` says that black is 0 and white 255, as phones and webcams often store it, and not 16 and 235.
+    """
 
     matrix: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
     primaries: int = _UNSPECIFIED
+    full_range: bool = False
+
+    @property
+    def range_number(self) -> int:
+        """The range as FFmpeg counts it."""
+        return int(ColorRange.JPEG if self.full_range else ColorRange.MPEG)
 
 
 def tags_of(frame: VideoFrame) -> ColourTags:
     """What a decoded frame declares."""
-    return ColourTags(matrix=int(frame.colorspace), transfer=int(frame.color_trc), primaries=int(frame.color_primaries))
+    return ColourTags(
+        matrix=int(frame.colorspace),
+        transfer=int(frame.color_trc),
+        primaries=int(frame.color_primaries),
+        full_range=int(frame.color_range) == int(ColorRange.JPEG),
+    )
 
 
-def matrix_to_write(tags: ColourTags, width: int, height: int) -> int:
-    """The declared matrix where H.264 players know it, else BT.709 from 720 lines on and BT.601 below."""
-    if tags.matrix in _WRITABLE:
-        return tags.matrix
+def colours_to_write(tags: ColourTags, width: int, height: int, *, as_rgb: bool) -> ColourTags:
+    """The declared tags; a matrix that H.264 players do not know becomes BT.709 from 720 lines on and BT.601 below.
+
+    With `as_rgb` there is no matrix, and the range is full.
+    """
+    if as_rgb:
+        return replace(tags, matrix=_RGB, full_range=True)
+    return tags if tags.matrix in _WRITABLE else replace(tags, matrix=_usual_matrix(width, height))
+
+
+def _usual_matrix(width: int, height: int) -> int:
     return _BT709 if min(width, height) >= _HD_LINES else _BT601_525
 
 
@@ -50,21 +71,33 @@ def to_rgb(frame: VideoFrame) -> Image:
     """Decoded frame as uint8 (H, W, 3), as stored (not turned); an undeclared matrix is guessed as players do."""
     guessed = None
     if frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb:
-        guessed = _SWSCALE[matrix_to_write(ColourTags(), frame.width, frame.height)]
+        guessed = _SWSCALE[_usual_matrix(frame.width, frame.height)]
     rgb = frame.reformat(format="rgb24", src_colorspace=guessed, dst_color_range=ColorRange.JPEG, interpolation=_SCALER)
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
-def from_rgb(image_rgb: Image, *, pixel_format: str, matrix: int, tags: ColourTags) -> VideoFrame:
-    """RGB as a limited-range YUV frame of `pixel_format`, carrying the tags that undo it."""
-    source = VideoFrame.from_ndarray(np.ascontiguousarray(image_rgb), format="rgb24")
-    frame = source.reformat(
-        format=pixel_format,
-        dst_colorspace=_SWSCALE[matrix],
-        src_color_range=ColorRange.JPEG,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=_SCALER,
-    )
-    frame.colorspace, frame.color_range = matrix, int(ColorRange.MPEG)
+def from_rgb(image_rgb: Image, *, pixel_format: str, tags: ColourTags) -> VideoFrame:
+    """RGB as a YUV frame of `pixel_format`, by the matrix and range of `tags`, which it carries."""
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(image_rgb), format="rgb24")
+    # swscale cuts full-range chroma off instead of rounding it: in 12 bits that is a thirtieth of a level
+    for step in (f"{pixel_format}12le", pixel_format) if tags.full_range else (pixel_format,):
+        frame = frame.reformat(
+            format=step,
+            src_colorspace=None if frame.format.is_rgb else _SWSCALE[tags.matrix],
+            dst_colorspace=_SWSCALE[tags.matrix],
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange(tags.range_number),
+            interpolation=_SCALER,
+        )
+    return _tagged(frame, tags)
+
+
+def as_stored_rgb(image_rgb: Image, tags: ColourTags) -> VideoFrame:
+    """RGB as it is, carrying `tags`."""
+    return _tagged(VideoFrame.from_ndarray(np.ascontiguousarray(image_rgb), format="rgb24"), tags)
+
+
+def _tagged(frame: VideoFrame, tags: ColourTags) -> VideoFrame:
+    frame.colorspace, frame.color_range = tags.matrix, tags.range_number
     frame.color_trc, frame.color_primaries = tags.transfer, tags.primaries
     return frame

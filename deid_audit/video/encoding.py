@@ -1,12 +1,13 @@
-"""The one encoder setting of the project, and the exact clock frames are written in.
+"""The two encoder settings of the project, usual and lossless, and the exact clock frames are written in.
 
-`write_video` and `roundtrip` share both, so what is measured in memory is what a file would have held.
+`write_video` and `roundtrip` share them, so what is measured in memory is what a file would have held.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from av.bitstream import BitStreamFilterContext
 from av.codec.context import Flags
@@ -17,14 +18,39 @@ from av.video.frame import PictureType, VideoFrame
 
 from deid_audit.errors import VideoError
 from deid_audit.frames import Frame
-from deid_audit.video.colour import from_rgb, matrix_to_write
+from deid_audit.video.colour import as_stored_rgb, colours_to_write, from_rgb
 from deid_audit.video.reader import SourceVideo
 
 # Measured on 50 frames of a 1920x1080 crowd at crf 14, two busy cores: superfast 21 frames/s, veryfast 12, medium 7;
 # PSNR 44.8, 43.9 and 44.7 dB; 19.0, 13.2 and 12.5 Mbit/s. Every video is encoded five times, so speed counts for more
 # than size. A fixed thread count keeps the bytes the same on every machine; no B-frames means no negative timestamps,
 # hence no edit list that could hide a frame.
-X264_OPTIONS = {"preset": "superfast", "crf": "14", "bf": "0", "threads": "4", "rc-lookahead": "8", "g": "250"}
+X264_OPTIONS = {"preset": "superfast", "bf": "0", "threads": "4", "rc-lookahead": "8", "g": "250"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How pictures are stored: FFmpeg's encoder, its options, and what a certificate says of it."""
+
+    encoder: Literal["libx264", "libx264rgb"]
+    options: Mapping[str, str]
+    text: str
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every pixel comes back as it was given."""
+        return self.encoder == "libx264rgb"
+
+
+USUAL = Encoding(encoder="libx264", options={**X264_OPTIONS, "crf": "14"}, text="x264 (crf 14, preset superfast)")
+# H.264 in RGB and not FFV1: Matroska counts milliseconds, in which 29.97 frames a second have no exact time, and MP4
+# players know no FFV1. RGB and not the source's YUV: pictures are worked on in upright 8-bit RGB, from which there is
+# no exact way back to chroma of half the size.
+LOSSLESS = Encoding(
+    encoder="libx264rgb",
+    options={**X264_OPTIONS, "qp": "0"},
+    text="x264, lossless (qp 0, 8-bit RGB, profile High 4:4:4 Predictive: every pixel as it was put in)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +82,19 @@ def clock_of(video: SourceVideo) -> Clock:
     return Clock(time_base=time_base, ticks=ticks, last_duration=ticks[-1] - ticks[-2] if len(ticks) > 1 else lone)
 
 
-def configure(context: VideoCodecContext, like: SourceVideo, clock: Clock) -> None:
+def configure(context: VideoCodecContext, like: SourceVideo, clock: Clock, encoding: Encoding) -> None:
     """Sets the encoder to the upright size, exact clock and colour tags of `like`."""
     width, height = like.facts.width, like.facts.height
     context.width, context.height = width, height
-    context.pix_fmt = pixel_format(width, height)
+    context.pix_fmt = pixel_format(width, height, encoding)
     context.framerate = mean_rate(clock)
     context.time_base = clock.time_base
     context.sample_aspect_ratio = like.sample_aspect_ratio
-    context.colorspace = matrix_to_write(like.colour, width, height)
-    context.color_range = 1
-    context.color_trc, context.color_primaries = like.colour.transfer, like.colour.primaries
+    tags = colours_to_write(like.colour, width, height, as_rgb=encoding.lossless)
+    context.colorspace, context.color_range = tags.matrix, tags.range_number
+    context.color_trc, context.color_primaries = tags.transfer, tags.primaries
     context.flags |= int(Flags.bitexact)
-    context.options = dict(X264_OPTIONS)
+    context.options = dict(encoding.options)
 
 
 def mean_rate(clock: Clock) -> Fraction:
@@ -77,13 +103,15 @@ def mean_rate(clock: Clock) -> Fraction:
     return (len(clock.ticks) / (ticks * clock.time_base)).limit_denominator(1001)
 
 
-def pixel_format(width: int, height: int) -> str:
-    """4:2:0 where both sides are even; an odd side has no half, so 4:4:4."""
+def pixel_format(width: int, height: int, encoding: Encoding) -> str:
+    """4:2:0 where both sides are even; an odd side has no half, so 4:4:4; what is lossless stays RGB."""
+    if encoding.lossless:
+        return "rgb24"
     return "yuv444p" if width % 2 or height % 2 else "yuv420p"
 
 
 def packets(
-    context: VideoCodecContext, frames: Iterable[Frame], like: SourceVideo, clock: Clock
+    context: VideoCodecContext, frames: Iterable[Frame], like: SourceVideo, clock: Clock, encoding: Encoding
 ) -> Iterator["Packet[Stream]"]:
     """Encodes the frames of `like` one by one; a missing, added, reordered or resized frame is a VideoError.
 
@@ -91,7 +119,7 @@ def packets(
     """
     without_notes = BitStreamFilterContext("filter_units=remove_types=6", "h264")
     written = 0
-    for picture in _pictures(frames, like, clock):
+    for picture in _pictures(frames, like, clock, encoding):
         for encoded in context.encode(picture):
             for packet in without_notes.filter(encoded):
                 packet.duration = clock.duration_of(written)
@@ -101,26 +129,27 @@ def packets(
         raise _defect(f"{like.label}: {len(like.pts)} frames went into the encoder and {written} came out")
 
 
-def _pictures(frames: Iterable[Frame], like: SourceVideo, clock: Clock) -> Iterator[VideoFrame | None]:
+def _pictures(
+    frames: Iterable[Frame], like: SourceVideo, clock: Clock, encoding: Encoding
+) -> Iterator[VideoFrame | None]:
     """Every frame as the encoder wants it, then None, which flushes the encoder."""
     position = 0
     for frame in frames:
         _expect_frame(frame, position, like)
-        yield _picture(frame, like, clock)
+        yield _picture(frame, like, clock, encoding)
         position += 1
     if position != len(like.pts):
         raise _defect(f"{like.label}: {len(like.pts)} frames were expected and {position} came")
     yield None
 
 
-def _picture(frame: Frame, like: SourceVideo, clock: Clock) -> VideoFrame:
+def _picture(frame: Frame, like: SourceVideo, clock: Clock, encoding: Encoding) -> VideoFrame:
     width, height = like.facts.width, like.facts.height
-    picture = from_rgb(
-        frame.image_rgb,
-        pixel_format=pixel_format(width, height),
-        matrix=matrix_to_write(like.colour, width, height),
-        tags=like.colour,
-    )
+    tags = colours_to_write(like.colour, width, height, as_rgb=encoding.lossless)
+    if encoding.lossless:
+        picture = as_stored_rgb(frame.image_rgb, tags)
+    else:
+        picture = from_rgb(frame.image_rgb, pixel_format=pixel_format(width, height, encoding), tags=tags)
     picture.pts, picture.time_base = clock.ticks[frame.index], clock.time_base
     picture.pict_type = PictureType.NONE
     return picture

@@ -25,7 +25,8 @@ from deid_audit.video.orientation import Orientation, orientation_of
 
 METHOD_TEXT = (
     "Videos were decoded once in full with FFmpeg (PyAV); every frame was kept with its own timestamp, turned upright "
-    "by the file's display matrix and converted to RGB; a damaged file, or one without rising timestamps, is refused."
+    "by the file's display matrix and converted to RGB of 8 bits, also where the file has more; the two fields of an "
+    "interlaced frame were kept in one picture; a damaged file, or one without rising timestamps, is refused."
 )
 _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif", "jpegls", "jpeg2000", "ppm"})
 
@@ -66,10 +67,12 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
     """
     pts: list[int] = []
     first: VideoFrame | None = None
+    interlaced = False
     with opened(path, label) as (container, stream):
         stamp = _stamp(path, label)
         for frame in decode_all(container, stream, label):
             pts.append(_checked_pts(frame, pts[-1] if pts else None, label))
+            interlaced |= bool(frame.interlaced_frame)
             if first is None:
                 first = frame
             elif _shape_of(frame) != _shape_of(first):
@@ -94,6 +97,7 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
             variable_rate=_is_variable(pts, stream.time_base),
             rotation=orientation.clockwise_degrees,
             codec=stream.codec_context.name,
+            interlaced=interlaced,
             inventory=_inventory(container, stream),
         )
         if _stamp(path, label) != stamp:

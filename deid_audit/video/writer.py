@@ -1,8 +1,8 @@
 """Videos out: the frames of a source video, changed, at the same size and the same instants.
 
-Writes H.264 in MP4 and nothing else: no audio, no side streams, no tags beyond the container's own. `roundtrip`
-does the same in memory, for controls that must never become a file. What was written is checked by decoding it
-again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
+Writes H.264 in MP4, each frame encoded once, and nothing else: no audio, no side streams, no tags beyond the
+container's own. `roundtrip` does the same in memory, for controls that must never become a file. What was written is
+checked by decoding it again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,14 +19,19 @@ from deid_audit.files import sync
 from deid_audit.findings import VideoFacts
 from deid_audit.frames import Frame
 from deid_audit.video.colour import to_rgb
-from deid_audit.video.encoding import X264_OPTIONS, clock_of, configure, mean_rate, packets
+from deid_audit.video.encoding import USUAL, Encoding, clock_of, configure, mean_rate, packets
 from deid_audit.video.reader import SourceVideo
 
-METHOD_TEXT = (
-    f"Released videos were encoded with x264 (crf {X264_OPTIONS['crf']}, preset {X264_OPTIONS['preset']}) at the "
-    "original's size, frame count and timestamps, without audio, side streams or tags beyond the MP4 container's own; "
-    "the controls passed through the same encoder in memory."
-)
+
+def method_text(encoding: Encoding = USUAL) -> str:
+    """How released videos were written."""
+    return (
+        f"Every frame of the released videos was encoded once, with {encoding.text}, at the original's size, frame "
+        "count, timestamps and colour tags, without audio, side streams or tags beyond the MP4 container's own; an "
+        "interlaced original stays as it is stored, both fields in one frame, and is marked as progressive; the "
+        "controls passed through the same encoder in memory."
+    )
+
 
 CONTAINER_KEYS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "language", "handler_name", "vendor_id"}
@@ -39,7 +44,7 @@ def leftover_metadata_keys(facts: VideoFacts) -> tuple[str, ...]:
     return tuple(key for key in facts.inventory.metadata_keys if key not in CONTAINER_KEYS)
 
 
-def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> None:
+def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo, encoding: Encoding = USUAL) -> None:
     """Writes `frames`, which are all the frames of `like` in order, as an MP4 file.
 
     The file appears under its name only when it is complete and on disk; a failed write leaves nothing behind.
@@ -64,10 +69,10 @@ def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> No
                 },
             )
             with container:
-                stream = container.add_stream("libx264", rate=mean_rate(clock))
-                configure(stream.codec_context, like, clock)
+                stream = container.add_stream(encoding.encoder, rate=mean_rate(clock))
+                configure(stream.codec_context, like, clock, encoding)
                 stream.time_base = clock.time_base
-                for packet in packets(stream.codec_context, frames, like, clock):
+                for packet in packets(stream.codec_context, frames, like, clock, encoding):
                     packet.stream = stream
                     container.mux_one(packet)
             sync(unfinished)
@@ -77,15 +82,15 @@ def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> No
             unfinished.unlink(missing_ok=True)
 
 
-def roundtrip(frames: Iterable[Frame], *, like: SourceVideo) -> Iterator[Frame]:
+def roundtrip(frames: Iterable[Frame], *, like: SourceVideo, encoding: Encoding = USUAL) -> Iterator[Frame]:
     """The frames as `write_video` would have stored them, encoded and decoded in memory, a few at a time.
 
     Raises:
         VideoError: a frame is missing, added or of another size.
     """
     clock = clock_of(like)
-    encoder = CodecContext.create("libx264", "w")
-    configure(encoder, like, clock)
+    encoder = CodecContext.create(encoding.encoder, "w")
+    configure(encoder, like, clock, encoding)
     decoder = CodecContext.create("h264", "r")
     decoder.thread_count = 1
     position = 0
@@ -95,7 +100,7 @@ def roundtrip(frames: Iterable[Frame], *, like: SourceVideo) -> Iterator[Frame]:
             raise VideoError(f"{like.label}: the encoder changed the order or time of frame {position}")
         return Frame(index=position, pts=like.pts[position], image_rgb=np.ascontiguousarray(to_rgb(decoded)))
 
-    for packet in packets(encoder, frames, like, clock):
+    for packet in packets(encoder, frames, like, clock, encoding):
         for decoded in decoder.decode(packet):
             yield known(decoded)
             position += 1

@@ -20,6 +20,7 @@ from deid_audit.pipeline.locating import Fault, SeenVideo
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.video.reader import SourceVideo
+from deid_audit.vision.standing_text import TextStretch
 from tests.fakes import make_case, make_policy, make_rule, make_video_facts
 
 N, RATE = 200, 25
@@ -127,6 +128,7 @@ def seen(number: int = 1, *, path: Path = Path("no-file.mp4"), **changes: Any) -
         "uncovered": compared,
         "detections": [np.array([BOX], np.float32)] * N,
         "samples": [],
+        "ssim_outside": {"swapped": np.full(N, 0.98), "reencoded": np.full(N, 0.98)},
     }
     released = SourceVideo(
         path=path,
@@ -190,6 +192,14 @@ FAMILIES: dict[str, tuple[Rule, SeenVideo]] = {
     "colour that drifts": (
         make_rule("quality.colour_drift", "at_most", 2),
         seen(appearance=looks(colour=bumped(0, 6))),
+    ),
+    "coarse": (
+        make_rule("quality.ssim_outside_worst", "at_least", 0.9),
+        seen(ssim_outside={"swapped": bumped(0.98, 0.5), "reencoded": np.full(N, 0.98)}),
+    ),
+    "named": (
+        make_rule("text.regions_left", "at_most", 0),
+        seen(text_left=(TextStretch(box_xyxy=(4, 4, 60, 20), first=BAD.start, last=BAD.stop - 1),)),
     ),
     "soft": (make_rule("quality.sharpness", "at_least", 0.5), seen(appearance=looks(fine=bumped(1, 0.2)))),
     "covered": (

@@ -26,6 +26,7 @@ NAMES = {
     ),
     *("motion.head_tremor_ratio", "motion.head_tremor_hz_error"),
     *(f"quality.{name}" for name in ("flicker", "seam", "colour", "colour_drift", "sharpness")),
+    *("quality.ssim_outside", "quality.ssim_outside_worst", "text.regions_left"),
     *(f"coverage.{name}" for name in ("frames", "swapped", "concealed", "clear", "reviewed", "undecided")),
     *("coverage.concealed_share", "coverage.longest_concealed_s"),
     *(f"residue.{name}" for name in ("subject_faces", "unaccounted_faces", "audio_streams", "metadata_keys")),

@@ -34,6 +34,12 @@ TABLES: Mapping[str, str] = MappingProxyType({
     "gallery_rate": "the cut's false match rate is {rate:.1%}: so many faces of other people{whose} are nearer than "
     "it too, and being nearer is in itself no match with the subject",
     "gallery_whose": "{count:g} of the {who}",
+    "text_place": "Where (px: left, top, right, bottom)",
+    "text_frames": "Frames",
+    "text_state": "What was done",
+    "text_covered": "covered with black",
+    "text_left": "left as it is",
+    "text_more": "and {count} more, in the statement",
     "donor": "donor",
     "strangers": "strangers",
 })  # fmt: skip
