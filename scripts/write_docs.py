@@ -29,6 +29,7 @@ _GROUPS = {
     "quality": "Appearance: what the swapped face must not do",
     "coverage": "Coverage: every decoded frame has one state",
     "residue": "Residue: what is left in the written file",
+    "voice": "Voice: the sound of the released file",
     "audit": "The audit itself: what it would have seen",
     "erasure": "Erasure",
 }

@@ -1,30 +1,35 @@
 """Videos out: the frames of a source video, changed, at the same size and the same instants.
 
-Writes H.264 in MP4 and nothing else: no audio, no side streams, no tags beyond the container's own. `roundtrip`
-does the same in memory, for controls that must never become a file. What was written is checked by decoding it
-again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
+Writes H.264 in MP4, AAC beside it where sound is given, and nothing else: no side streams, no tags beyond the
+container's own. `roundtrip` does the pictures in memory, for controls that must never become a file. What was written
+is checked by decoding it again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.codec import CodecContext
+from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from deid_audit.errors import VideoError
 from deid_audit.files import sync
-from deid_audit.findings import VideoFacts
+from deid_audit.findings import VideoFacts, VideoInventory
 from deid_audit.frames import Frame
 from deid_audit.video.colour import to_rgb
 from deid_audit.video.encoding import X264_OPTIONS, clock_of, configure, mean_rate, packets
 from deid_audit.video.reader import SourceVideo
+from deid_audit.video.sound import SoundTrack, add_stream, sound_packets
 
 METHOD_TEXT = (
     f"Released videos were encoded with x264 (crf {X264_OPTIONS['crf']}, preset {X264_OPTIONS['preset']}) at the "
-    "original's size, frame count and timestamps, without audio, side streams or tags beyond the MP4 container's own; "
+    "original's size, frame count and timestamps, without side streams or tags beyond the MP4 container's own; "
     "the controls passed through the same encoder in memory."
 )
 
@@ -39,8 +44,14 @@ def leftover_metadata_keys(facts: VideoFacts) -> tuple[str, ...]:
     return tuple(key for key in facts.inventory.metadata_keys if key not in CONTAINER_KEYS)
 
 
-def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> None:
-    """Writes `frames`, which are all the frames of `like` in order, as an MP4 file.
+def leftover_streams(inventory: VideoInventory, *, sound_asked: bool) -> int:
+    """How many streams a written file has beyond its pictures and, where it was asked for, one of sound."""
+    sound = max(0, inventory.audio_streams - int(sound_asked))
+    return sound + inventory.subtitle_streams + inventory.data_streams
+
+
+def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo, sound: SoundTrack | None = None) -> None:
+    """Writes `frames`, which are all the frames of `like` in order, as an MP4 file, with `sound` beside them.
 
     The file appears under its name only when it is complete and on disk; a failed write leaves nothing behind.
 
@@ -67,8 +78,11 @@ def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo) -> No
                 stream = container.add_stream("libx264", rate=mean_rate(clock))
                 configure(stream.codec_context, like, clock)
                 stream.time_base = clock.time_base
-                for packet in packets(stream.codec_context, frames, like, clock):
-                    packet.stream = stream
+                streams = [_of(stream, packets(stream.codec_context, frames, like, clock))]
+                if sound is not None:
+                    beside = add_stream(container, sound)
+                    streams.append(_of(beside, sound_packets(beside.codec_context, sound)))
+                for packet in heapq.merge(*streams, key=_instant):  # so that the container holds nothing back
                     container.mux_one(packet)
             sync(unfinished)
             _expect_packets(unfinished, like)
@@ -126,6 +140,19 @@ def _differs(original: SourceVideo, what: str) -> VideoError:
         f"the file written for {original.label} {what}",
         next_step="this is a defect of deid-audit; do not use the file, please report it",
     )
+
+
+def _of(stream: Stream, encoded: Iterable["Packet[Stream]"]) -> Iterator["Packet[Stream]"]:
+    for packet in encoded:
+        packet.stream = stream
+        yield packet
+
+
+def _instant(packet: "Packet[Stream]") -> Fraction:
+    """When the packet is decoded, in seconds."""
+    if packet.dts is None or packet.time_base is None:
+        return Fraction(0)
+    return packet.dts * packet.time_base
 
 
 @contextmanager
