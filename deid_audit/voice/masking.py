@@ -26,9 +26,9 @@ METHOD_TEXT = (
     f"angles raised to a McAdams coefficient between {MCADAMS[0]} and {MCADAMS[1]} and scaled by a factor up to "
     f"{FORMANT_FACTOR[1]} either way, and pitch was moved {_RANGES}, sample for sample at the same time. The three "
     "numbers were drawn once for the case by the operating system's generator and written nowhere; whoever has the "
-    "original can find them out, and whoever tries all of them can come near. What is said, how fast, with which accent "
-    "and intonation is kept. Other people's voices, and noises, passed through the same mask. Sound is not muted where "
-    "a face is covered."
+    "original can find them out, and whoever tries all of them can come near. What is said, how fast, and with which "
+    "accent and intonation is kept. Other people's voices, and noises, passed through the same mask. Sound is not "
+    "muted where a face is covered."
 )
 
 _FRAME, _HOP, _ORDER = 480, 240, 20
