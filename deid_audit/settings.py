@@ -12,6 +12,7 @@ from deid_audit.errors import SettingsError
 Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["auto", "micro64", "lite64", "original64", "hq128", "hq256"]
 AttackerKind = Literal["arcface", "sface"]
+AudioChoice = Literal["drop", "mask", "keep"]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]  # one line, printable
 _Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -90,6 +91,7 @@ class RunSettings(_Keeping, _Marking):
     burned_in_text: Literal["flag", "cover"] = "flag"
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()
+    audio: AudioChoice = "drop"
 
 
 class PrepareSettings(_Basic):

@@ -30,6 +30,7 @@ _GROUPS = {
     "coverage": "Coverage: every decoded frame has one state",
     "residue": "Residue: what is left in the written file",
     "text": "Text in the picture",
+    "voice": "Voice: the sound of the released file",
     "audit": "The audit itself: what it would have seen",
     "erasure": "Erasure",
 }

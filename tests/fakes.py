@@ -91,6 +91,7 @@ _SWAPPED_VALUES: dict[str, float] = {
     "residue.gallery_matches": 0.0,
     "residue.audio_streams": 0.0,
     "residue.metadata_keys": 0.0,
+    "voice.sound": 0.0,
 }
 _ABSENT = {
     f"expression.brow_{name}": "the original does not move more than 3x its null-edit noise"

@@ -107,7 +107,7 @@ def add_rows(rows: Rows) -> None:
     )
     add(
         "residue.audio_streams",
-        "audio, subtitle and data streams left in the released file",
+        "audio, subtitle and data streams left in the released file, beside the sound that was asked for",
         "streams",
         0,
         None,

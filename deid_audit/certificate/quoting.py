@@ -135,6 +135,42 @@ def people(case: CaseRecord) -> Quote:
     )
 
 
+_SOUND = {0: "no sound", 1: "sound with the voice masked", 2: "sound as it was, with the voice of its speakers"}
+
+
+def voice(case: CaseRecord) -> Quote:
+    """What sound and text the written files carry, and what was measured of a voice that is released."""
+    streams = _of_worst(
+        case,
+        (
+            ("residue.audio_streams", "streams that were not asked for"),
+            ("text.regions_left", "lines of standing text that the search still finds"),
+        ),
+        "swapped",
+        "",
+    )
+    sounds = [row for row in case.measurements if row.metric == "voice.sound" and row.value is not None]
+    if not sounds:
+        return streams
+    text = "; ".join(f"{row.scope}: {_SOUND[round(row.value or 0)]}" for row in sounds) + "; "
+    if not any(row.value for row in sounds):
+        return Quote(measured=text + streams.measured, missing=streams.missing)
+    heard = _of_worst(
+        case,
+        (
+            ("voice.distance", "distance to the original's voice"),
+            ("voice.same_wave", "share still the original's wave"),
+            ("voice.envelope_r", "loudness over time, r"),
+        ),
+        "swapped",
+        " ",
+    )
+    halves = _of_worst(case, (("voice.distance", "Between the original voice's own halves"),), "original", " ")
+    content = " What is said is not anonymised."
+    missing = " ".join(filter(None, (streams.missing, heard.missing)))
+    return Quote(measured=text + streams.measured + heard.measured + halves.measured + content, missing=missing)
+
+
 def destruction(case: CaseRecord) -> Quote:
     record = case.erasure
     if not record.checks:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,14 @@ PassphraseFile = Annotated[
         metavar="FILE",
         readable=False,
         help="The signer's passphrase, or the token's PIN; else DEID_AUDIT_PASSPHRASE or a prompt.",
+    ),
+]
+Audio = Annotated[
+    Literal["drop", "mask", "keep"],
+    typer.Option(
+        "--audio",
+        help="Sound: leave it out, mask the voice (what is said stays), or keep it, each only as far as the policy "
+        "allows. See docs/voice.md.",
     ),
 ]
 MediaKeyFile = Annotated[

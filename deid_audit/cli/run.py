@@ -9,6 +9,7 @@ import typer
 
 from deid_audit.cli.options import (
     Attacker,
+    Audio,
     CaseId,
     ContextFile,
     CrlFiles,
@@ -77,6 +78,7 @@ def run(
             help="A donor for one of the other people; repeatable, each another person.",
         ),
     ] = None,
+    audio: Audio = "drop",
     case_id: CaseId = None,
     signer: SignerKey = None,
     passphrase_file: PassphraseFile = None,
@@ -127,7 +129,7 @@ def run(
     settings = make_settings(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
-        policy=policy, out=out,
+        audio=audio, policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         context=context, c2pa=c2pa, c2pa_passphrase_file=c2pa_passphrase_file,
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,

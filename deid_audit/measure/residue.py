@@ -53,7 +53,7 @@ def measure_residue(
         searched_with: The looks in words.
         frames: The video's ledger, in the same order.
         distances_to_original: (n,) distance of the subject's swapped region to its original; NaN where there is none.
-        leftover_streams: Audio, subtitle and data streams in the written file.
+        leftover_streams: Audio, subtitle and data streams in the written file, without the sound that was asked for.
         leftover_keys: Metadata keys beyond the container's own; only their number is kept.
     """
     return [

@@ -374,6 +374,12 @@ def _erasure(case: Case) -> Words:
     ]
 
 
+def _voice(case: Case) -> Words:
+    if case.kind == "audit":
+        return [], [f"Take the sound out of the released file and audit it again: {_REMUX}"]
+    return [], ["Run again with --audio drop, or with --audio mask where the policy allows it."]
+
+
 _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "identity": lambda case: ([], [_AROUND]) if case.name.startswith(("outside", "to_strangers")) else _identity(case),
     "keypoints": _keypoints,
@@ -385,6 +391,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "residue": lambda case: (_gallery if case.name == "gallery_matches" else _residue)(case),
     "audit": _audit,
     "erasure": _erasure,
+    "voice": _voice,
     "control": control,
     "attack": attack,
 }

@@ -14,7 +14,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
-from deid_audit.findings import MediaMark, not_measured
+from deid_audit.findings import MediaMark, not_measured, video_scope
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import (
@@ -41,6 +41,7 @@ from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
+from deid_audit.pipeline.voicing import audited_sound
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
 from deid_audit.vault import Vault
@@ -202,7 +203,14 @@ def _compare_and_watch(
             done = compare_videos(cast, shown, engines=engines, step=step)
         observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress, keypoints=backend)
         wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
-        watched.append(Watched(released=shown, ledger=finished_ledger(done.ledger, observed), observed=observed))
+        watched.append(
+            Watched(
+                released=shown,
+                ledger=finished_ledger(done.ledger, observed),
+                observed=observed,
+                voice=audited_sound(shown, video_scope(number)),
+            )
+        )
     return watched
 
 

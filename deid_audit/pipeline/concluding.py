@@ -56,6 +56,7 @@ from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
+from deid_audit.settings import AudioChoice
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.vault.references import METHOD_TEXT as REFERENCES_METHOD
 from deid_audit.vault.resume import METHOD_TEXT as RESUME_METHOD
@@ -120,11 +121,13 @@ def conclude(
     timer: Timer,
     learning_curve: Sequence[CurvePoint] = (),
     from_pack: bool = False,
+    audio: AudioChoice = "drop",
     media_mark: MediaMark | None = None,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
+    `audio` is what became of sound.
     `media_mark` is the mark in the videos, where this tool wrote one.
     """
     refuse_incomplete(examined.watched)
@@ -138,7 +141,12 @@ def conclude(
     rendered = [video.path for video in released]
     outputs = (
         packaging.write_release(
-            partial / "release", rendered, case_id=job.case_id, kind=job.kind, issued_at=issued_at.isoformat()
+            partial / "release",
+            rendered,
+            case_id=job.case_id,
+            kind=job.kind,
+            issued_at=issued_at.isoformat(),
+            audio=audio,
         )
         if passed
         else packaging.write_withheld(partial / "withheld", rendered)
@@ -165,7 +173,7 @@ def conclude(
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=tuple(figure.digest for figure in figures),
-        not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack),
+        not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack, audio=audio),
         context=job.context,
         burned_in_text=tuple(
             region

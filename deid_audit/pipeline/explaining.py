@@ -16,7 +16,7 @@ from deid_audit.policy import BOUND_WORDS, OPERATOR_WORDS, judge
 from deid_audit.video.reader import read_frames
 
 _UNMET = (Outcome.FAILED, Outcome.INDETERMINATE)
-_ABOUT_THE_FILE = ("residue.audio_streams", "residue.metadata_keys")
+_ABOUT_THE_FILE = ("residue.audio_streams", "residue.metadata_keys", "voice.sound")
 _WIDTH = 100
 
 

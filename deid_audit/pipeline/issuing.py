@@ -22,6 +22,7 @@ from deid_audit.errors import EvidenceError
 from deid_audit.evidence import STATEMENT_FILE, build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
 from deid_audit.ledger import LedgerFrame, csv_lines
+from deid_audit.settings import AudioChoice
 
 CERTIFICATE = "certificate.pdf"
 _PACKAGES = (
@@ -29,11 +30,14 @@ _PACKAGES = (
     *("pyhanko", "scipy", "torch", "weasyprint"),
 )
 
-_VOICE: dict[JobKind, str] = {
-    "swap": "Voice and sound: removed, so neither protected otherwise nor measured.",
-    "conceal": "Voice and sound: removed, so neither protected otherwise nor measured.",
-    "audit": "Voice and sound: streams were counted, not listened to.",
+_VOICE: dict[AudioChoice, str] = {
+    "drop": "Voice and sound: removed, so neither protected otherwise nor measured.",
+    "mask": "Recognition of the masked voice by a person, or by a recogniser of speakers, which hears more than the "
+    "distance measured here, above all one that has learnt from masked voices; and what is said: speech content, "
+    "accent, intonation, choice of words and pace are not anonymised.",
+    "keep": "Recognition by the voice, which is the subject's own, and by what is said: neither is anonymised.",
 }
+_VOICE_OF_OTHERS = "Voice and sound: streams were counted, not listened to."
 _NOT_ASSESSED = (
     "Hair or a hat that reaches over the forehead and stays as it was: it is told from skin by its colour alone.",
     "Everything outside the swapped region: hair, ears, body, gait, hands, clothing, tattoos, scars and the room are "
@@ -64,10 +68,11 @@ _NOT_ASSESSED_OF_PACKS = (
 )
 
 
-def not_assessed(kind: JobKind, *, from_pack: bool = False) -> tuple[str, ...]:
+def not_assessed(kind: JobKind, *, from_pack: bool = False, audio: AudioChoice = "drop") -> tuple[str, ...]:
     """What no certificate of this kind says anything about; `from_pack`: the donor came from one."""
     of_others = _NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()
-    return (*of_others, _VOICE[kind], *_NOT_ASSESSED, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
+    voice = _VOICE_OF_OTHERS if kind == "audit" else _VOICE[audio]
+    return (*of_others, voice, *_NOT_ASSESSED, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
 
 
 def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from deid_audit.digests import sha256_file
 from deid_audit.evidence import manifest_text
 from deid_audit.findings import JobKind, OutputFile
 from deid_audit.resources import resource_dir
+from deid_audit.settings import AudioChoice
 
 PAYLOAD = "data"
 MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
@@ -27,12 +28,17 @@ Role = Literal["video", "readme", "script", "metadata", "manifest"]
 _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
 model trained for this pair; where no good replacement was possible the face is covered in black.
-Other people's faces are covered or replaced, too. Sound, subtitles and descriptive tags were
+Other people's faces are covered or replaced, too. {sound} descriptive tags were
 removed. Nothing else in the picture was changed.""",
-    "conceal": """Every face that was found in these videos is covered. Sound, subtitles and descriptive tags
+    "conceal": """Every face that was found in these videos is covered. {sound} descriptive tags
 were removed. Nothing else in the picture was changed.""",
     "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
 them with the originals and judged the result. The videos are byte for byte those it was given.""",
+}
+_SOUND: dict[AudioChoice, str] = {
+    "drop": "Sound, subtitles and",
+    "mask": "The voice is masked; what is said is as it was. Subtitles and",
+    "keep": "The sound, with the subject's own voice, is as it was. Subtitles and",
 }
 _README_TEXT = """deid-audit release, case {case_id}
 
@@ -54,13 +60,19 @@ def write_withheld(folder: Path, rendered: Sequence[Path]) -> tuple[OutputFile, 
 
 
 def write_release(
-    folder: Path, rendered: Sequence[Path], *, case_id: str, kind: JobKind, issued_at: str
+    folder: Path,
+    rendered: Sequence[Path],
+    *,
+    case_id: str,
+    kind: JobKind,
+    issued_at: str,
+    audio: AudioChoice = "drop",
 ) -> tuple[OutputFile, ...]:
     """Moves the rendered videos to data/ of `folder`, which becomes a BagIt 1.0 bag; gives all files, the videos first.
 
     `issued_at` is the time that the statement names, ISO 8601 with its offset.
     """
-    made_by = _MADE_BY[kind]
+    made_by = _MADE_BY[kind].format(sound=_SOUND[audio])
     videos = [_moved(video, folder, f"{PAYLOAD}/{video.name}") for video in rendered]
     crate = _crate(videos, case_id=case_id, description=" ".join(made_by.split()), issued_at=issued_at)
     payload = [*videos, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]

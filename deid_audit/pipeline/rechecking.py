@@ -11,7 +11,7 @@ from pathlib import Path
 from deid_audit import __version__
 from deid_audit.certificate.trust import Trust
 from deid_audit.errors import EvidenceError
-from deid_audit.findings import CaseRecord, Finding, Measurement, Outcome, Policy
+from deid_audit.findings import CaseRecord, Finding, Measurement, Outcome, Policy, video_scope
 from deid_audit.pipeline.checks import VerifyReport
 from deid_audit.pipeline.engines import asks_for_thorough, load_engines
 from deid_audit.pipeline.keeping import MODELS
@@ -29,6 +29,7 @@ _WHY_NOT = {
     "attack": "needs the originals' pictures and those of strangers",
     "audit": "the known faces were pasted when the certificate was issued",
     "coverage": "the ledger was settled beside the originals",
+    "voice": "the original's sound is needed",
     "erasure": "a fact of the time when the certificate was issued",
 }
 
@@ -142,10 +143,17 @@ def recheck(
         videos = [open_video(folder / name, label=f"released video {at}") for at, name in enumerate(names, start=1)]
         by = chosen or case.policy
         engines = load_engines(device, thorough=kept.head.thorough or asks_for_thorough(by))
-        measurements = measure_again(kept, videos, engines=engines, progress=progress)
+        sounds = [_sound_accounted(case, video_scope(at)) for at in range(1, len(videos) + 1)]
+        measurements = measure_again(kept, videos, sounds=sounds, engines=engines, progress=progress)
     finally:
         kept.wipe()
     return judged_again(verified, case, by, measurements)
+
+
+def _sound_accounted(case: CaseRecord, scope: str) -> bool:
+    """Whether the certificate says of this video that it has sound, which this tool was asked to write."""
+    rows = [row for row in case.measurements if row.metric == "voice.sound" and row.scope == scope]
+    return case.kind != "audit" and any(row.value for row in rows)
 
 
 def refuse_other(kept: References, case: CaseRecord, statement_sha256: str) -> None:

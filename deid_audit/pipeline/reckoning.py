@@ -47,7 +47,7 @@ from deid_audit.measure.tremor import measure_tremor
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.render.conceal import grown
 from deid_audit.video.reader import SourceVideo
-from deid_audit.video.writer import leftover_metadata_keys
+from deid_audit.video.writer import leftover_metadata_keys, leftover_streams
 from deid_audit.vision.looks import AuditSearch
 
 _FIGURE_MASK = 1.15
@@ -57,11 +57,13 @@ _APPEARANCE: tuple[Of, ...] = ("original", "swapped", "reencoded")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Watched:
-    """One video after pass 4: the released file, its ledger and all that was seen."""
+    """One video after pass 4: the released file, its ledger, all that was seen, and what was heard of its sound."""
 
     released: SourceVideo
     ledger: tuple[LedgerFrame, ...]
     observed: Observed
+    voice: tuple[Measurement, ...] = ()
+    sound_asked: bool = False
 
 
 def distances_of(videos: Sequence[Watched], donor: Float, strangers: Float) -> list[FrameDistances]:
@@ -130,9 +132,10 @@ def reckon(
             frames=video.ledger,
             distances_to_original=distances_to_original(seen.descriptors),
             searched_with=audit.words,
-            leftover_streams=inventory.audio_streams + inventory.subtitle_streams + inventory.data_streams,
+            leftover_streams=leftover_streams(inventory, sound_asked=video.sound_asked),
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )
+        found += video.voice
     one_detector = len({video.observed.poses["original"].traits.method for video in videos}) == 1
     if len(videos) > 1 and one_detector:  # numbers of two detectors are not of one kind
         names = list(videos[0].observed.poses)

@@ -24,7 +24,7 @@ from deid_audit.pipeline.searching import Descriptions, ReleasedSearch
 from deid_audit.progress import Progress
 from deid_audit.vault.references import References, VideoReferences
 from deid_audit.video.reader import SourceVideo, read_frames
-from deid_audit.video.writer import leftover_metadata_keys
+from deid_audit.video.writer import leftover_metadata_keys, leftover_streams
 from deid_audit.vision.looks import Sighted
 
 _NOBODY: Float = np.empty((0, 128), np.float32)
@@ -32,9 +32,16 @@ _GONE = ("identity.to_original.mean", "identity.to_original.sd")  # of rendition
 
 
 def measure_again(
-    kept: References, videos: Sequence[SourceVideo], *, engines: Engines, progress: Progress
+    kept: References,
+    videos: Sequence[SourceVideo],
+    *,
+    sounds: Sequence[bool],
+    engines: Engines,
+    progress: Progress,
 ) -> list[Measurement]:
     """Identity, the gallery, residue and the breadth of the audit, of the files as they stand.
+
+    `sounds` says of which videos the certificate accounts for the sound.
 
     Raises:
         EvidenceError: a file has other frames than the references are of.
@@ -53,7 +60,6 @@ def measure_again(
     searched = sum(len(sighted) for _, sighted, _ in seen)
     found += measure_breadth([look.name for look in audit.looks], sorted(audit.families), searched)
     for number, (video, (one, sighted, ledger)) in enumerate(zip(videos, seen, strict=True), start=1):
-        inventory = video.facts.inventory
         found += measure_residue(
             scope=video_scope(number),
             detections=[each.boxes_xyxy for each in sighted],
@@ -61,7 +67,7 @@ def measure_again(
             frames=ledger,
             distances_to_original=distances_to_original(one),
             searched_with=audit.words,
-            leftover_streams=inventory.audio_streams + inventory.subtitle_streams + inventory.data_streams,
+            leftover_streams=leftover_streams(video.facts.inventory, sound_asked=sounds[number - 1]),
             leftover_keys=leftover_metadata_keys(video.facts),
         )
     for one in descriptors:

@@ -25,6 +25,7 @@ from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
 from deid_audit.video.encoding import USUAL, Encoding
 from deid_audit.video.reader import read_frames
+from deid_audit.video.sound import SoundTrack
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
 from deid_audit.vision.mesh import FaceMesh
@@ -239,7 +240,13 @@ def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: 
 
 
 def render_video(
-    parts: Sequence[Part], path: Path, done: RenderedPass, *, step: Step, again: Sequence[LedgerFrame] = ()
+    parts: Sequence[Part],
+    path: Path,
+    done: RenderedPass,
+    *,
+    step: Step,
+    again: Sequence[LedgerFrame] = (),
+    sound: SoundTrack | None = None,
 ) -> None:
     """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
 
@@ -249,8 +256,8 @@ def render_video(
     source = parts[0].cast.source
     undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
     try:
-        frames = _Renderer(parts=parts, done=done, step=step, again=undecided).frames()
-        write_video(path, frames, like=source, encoding=done.encoding)
+        renderer = _Renderer(parts=parts, done=done, step=step, again=undecided)
+        write_video(path, renderer.frames(), like=source, encoding=done.encoding, sound=sound)
     finally:
         for part in parts:
             part.swapper.close()

@@ -12,7 +12,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import align, track
-from deid_audit.findings import ErasureRecord, Measurement, measured
+from deid_audit.findings import ErasureRecord, Measurement, measured, video_scope
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
@@ -42,6 +42,8 @@ from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.pipeline.training_process import METHOD_TEXT as PROCESS_METHOD
 from deid_audit.pipeline.training_process import TrainingProcess
+from deid_audit.pipeline.voicing import METHOD_TEXT as SOUND_METHOD
+from deid_audit.pipeline.voicing import Voice, open_with_sound, refuse_by_policy
 from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import RunSettings
@@ -75,6 +77,7 @@ def run(
     """
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
+    refuse_by_policy(job.policy, settings.audio)
     keypoints = as_asked(backend_for(settings.keypoints), job.policy)
     marker = marker_for("swap", media_signer)
     with (
@@ -85,7 +88,7 @@ def run(
         resumable(settings, job) as resuming,
     ):
         with timer.of("reading"):
-            subjects = open_videos(settings.subjects, who="subject", digest_key=job.digest_key)
+            subjects = open_with_sound(settings.subjects, settings.audio, digest_key=job.digest_key, progress=progress)
             packs = read_packs(settings)
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
@@ -150,6 +153,7 @@ def run(
                 canaries,
                 keypoints,
                 marker,
+                Voice.begin(settings.audio, vault),
                 vault,
                 progress,
                 timer,
@@ -194,6 +198,7 @@ def run(
             timer=timer,
             learning_curve=learning_curve(pair.readings),
             from_pack=donor.pack is not None,
+            audio=settings.audio,
             media_mark=marker.record if marker is not None else None,
         )
         kept.bind(partial / STATEMENT_FILE)
@@ -228,6 +233,7 @@ def _render_and_watch(
     canaries: Flock,
     keypoints: KeypointBackend,
     marker: Marker | None,
+    voice: Voice,
     vault: Vault,
     progress: Progress,
     timer: Timer,
@@ -254,7 +260,7 @@ def _render_and_watch(
         size = cast.source.facts.frame_count * 128 * 4
         vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-            render_video(parts, path, done, step=step, again=again)
+            render_video(parts, path, done, step=step, again=again, sound=voice.track(cast.source))
         if marker is not None:  # before anything looks at the file: what is certified is the marked one
             marker.mark(path, label=f"released video {number}", title=path.name)
         released = open_video(path, label=f"released video {number}")
@@ -269,7 +275,13 @@ def _render_and_watch(
             outsider=outsider_of(pair.model),
         )  # fmt: skip
         wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
-        return Watched(released=released, ledger=finished_ledger(done.ledger, observed), observed=observed)
+        return Watched(
+            released=released,
+            ledger=finished_ledger(done.ledger, observed),
+            observed=observed,
+            voice=voice.measure(cast.source, released, video_scope(number)),
+            sound_asked=voice.carried(cast.source),
+        )
 
     numbers = range(1, len(subject.videos) + 1)
     cover = settings.burned_in_text == "cover"
@@ -315,7 +327,7 @@ def _stages(
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
     told = (train.METHOD_TEXT, *((prior.METHOD_TEXT,) if pair.model.preset.prior else ()), PROCESS_METHOD)
-    said = writer.method_text(LOSSLESS if settings.lossless else USUAL)
+    said = f"{writer.method_text(LOSSLESS if settings.lossless else USUAL)} {SOUND_METHOD[settings.audio]}"
     written = f"{said} {marking.METHOD_TEXT}" if marked else said
     others: dict[str, int | str] = {
         "other_people": len(subject.others),
@@ -329,7 +341,7 @@ def _stages(
             "video",
             f"{reader.METHOD_TEXT} {written}",
             seconds["reading"],
-            {"audio": "drop", "lossless": settings.lossless},
+            {"audio": settings.audio, "lossless": settings.lossless},
         ),
         ("faces", track.METHOD_TEXT, seconds["finding faces"], {"subject_named_by": named}),
         ("alignment", align.METHOD_TEXT, 0.0, {}),

@@ -1,33 +1,39 @@
 """Videos out: the frames of a source video, changed, at the same size and the same instants.
 
-Writes H.264 in MP4, each frame encoded once, and nothing else: no audio, no side streams, no tags beyond the
-container's own. `roundtrip` does the same in memory, for controls that must never become a file. What was written is
-checked by decoding it again (`reader.open_video`, then `check_same_timing`), not by trusting this module.
+Writes H.264 in MP4, each frame encoded once, AAC beside it where sound is given, and nothing else: no side streams, no
+tags beyond the container's own. `roundtrip` does the pictures in memory, for controls that must never become a file.
+What was written is checked by decoding it again (`reader.open_video`, then `check_same_timing`), not by trusting this
+module.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.codec import CodecContext
+from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from deid_audit.errors import VideoError
 from deid_audit.files import sync
-from deid_audit.findings import VideoFacts
+from deid_audit.findings import VideoFacts, VideoInventory
 from deid_audit.frames import Frame
 from deid_audit.video.colour import to_rgb
 from deid_audit.video.encoding import USUAL, Encoding, clock_of, configure, mean_rate, packets
 from deid_audit.video.reader import SourceVideo
+from deid_audit.video.sound import SoundTrack, add_stream, sound_packets
 
 
 def method_text(encoding: Encoding = USUAL) -> str:
-    """How released videos were written."""
+    """How the pictures of released videos were written."""
     return (
         f"Every frame of the released videos was encoded once, with {encoding.text}, at the original's size, frame "
-        "count, timestamps and colour tags, without audio, side streams or tags beyond the MP4 container's own; an "
+        "count, timestamps and colour tags, without side streams or tags beyond the MP4 container's own; an "
         "interlaced original stays as it is stored, both fields in one frame, and is marked as progressive; the "
         "controls passed through the same encoder in memory."
     )
@@ -44,8 +50,21 @@ def leftover_metadata_keys(facts: VideoFacts) -> tuple[str, ...]:
     return tuple(key for key in facts.inventory.metadata_keys if key not in CONTAINER_KEYS)
 
 
-def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo, encoding: Encoding = USUAL) -> None:
-    """Writes `frames`, which are all the frames of `like` in order, as an MP4 file.
+def leftover_streams(inventory: VideoInventory, *, sound_asked: bool) -> int:
+    """How many streams a written file has beyond its pictures and, where it was asked for, one of sound."""
+    sound = max(0, inventory.audio_streams - int(sound_asked))
+    return sound + inventory.subtitle_streams + inventory.data_streams
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[Frame],
+    *,
+    like: SourceVideo,
+    encoding: Encoding = USUAL,
+    sound: SoundTrack | None = None,
+) -> None:
+    """Writes `frames`, which are all the frames of `like` in order, as an MP4 file, with `sound` beside them.
 
     The file appears under its name only when it is complete and on disk; a failed write leaves nothing behind.
 
@@ -72,8 +91,11 @@ def write_video(path: Path, frames: Iterable[Frame], *, like: SourceVideo, encod
                 stream = container.add_stream(encoding.encoder, rate=mean_rate(clock))
                 configure(stream.codec_context, like, clock, encoding)
                 stream.time_base = clock.time_base
-                for packet in packets(stream.codec_context, frames, like, clock, encoding):
-                    packet.stream = stream
+                streams = [_of(stream, packets(stream.codec_context, frames, like, clock, encoding))]
+                if sound is not None:
+                    beside = add_stream(container, sound)
+                    streams.append(_of(beside, sound_packets(beside.codec_context, sound)))
+                for packet in heapq.merge(*streams, key=_instant):  # so that the container holds nothing back
                     container.mux_one(packet)
             sync(unfinished)
             _expect_packets(unfinished, like)
@@ -131,6 +153,19 @@ def _differs(original: SourceVideo, what: str) -> VideoError:
         f"the file written for {original.label} {what}",
         next_step="this is a defect of deid-audit; do not use the file, please report it",
     )
+
+
+def _of(stream: Stream, encoded: Iterable["Packet[Stream]"]) -> Iterator["Packet[Stream]"]:
+    for packet in encoded:
+        packet.stream = stream
+        yield packet
+
+
+def _instant(packet: "Packet[Stream]") -> Fraction:
+    """When the packet is decoded, in seconds."""
+    if packet.dts is None or packet.time_base is None:
+        return Fraction(0)
+    return packet.dts * packet.time_base
 
 
 @contextmanager

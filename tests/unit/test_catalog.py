@@ -32,6 +32,8 @@ NAMES = {
     *(f"residue.{name}" for name in ("subject_faces", "unaccounted_faces", "audio_streams", "metadata_keys")),
     *(f"identity.outside.{name}" for name in ("to_original.mean", "to_original.p01", "auc")),
     *("audit.looks", "audit.families"),
+    *(f"voice.{name}" for name in ("sound", "same_wave", "distance", "pitch_moved", "formants_moved")),
+    *(f"voice.{name}" for name in ("envelope_r", "lag_ms", "rate_ratio")),
     *("residue.gallery_matches", "audit.canary_recall", "audit.smallest_face_px"),
     *("control.same_person", "identity.to_strangers.mean", "attack.insider.match_rate"),
     *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion", "strongest")),

@@ -74,6 +74,27 @@ def test_the_three_kinds_stand_where_they_must() -> None:
         assert {kind for found in table.values() for kind in found} >= {M, N}
 
 
+@pytest.mark.parametrize(
+    ("sound", "words", "heard"),
+    [(0.0, "no sound", False), (1.0, "the voice masked", True), (2.0, "as it was", True)],
+)
+def test_the_question_about_voice_says_what_became_of_it(sound: float, words: str, heard: bool) -> None:
+    rows = make_measurements(swapped={"voice.sound": sound, "voice.distance": 1.75})
+    halves = measured("voice.distance", "original", "video 1", 0.25, sample_size=200)
+    parts = {part.kind: part.text for part in annex(make_case(measurements=(*rows, halves)))[17]}
+    assert parts[M].startswith("Video 1: ") and words in parts[M]
+    assert ("1.75" in parts[M] and "0.25" in parts[M] and "What is said is not anonymised" in parts[M]) == heard
+
+
+def test_a_released_voice_has_a_table_of_its_own() -> None:
+    for sound, shown in ((0.0, False), (1.0, True)):
+        rows = make_measurements(swapped={"voice.sound": sound, "voice.distance": 1.75})
+        case = make_case(measurements=rows)
+        statement = build_statement(case)
+        pages = pypdf.PdfReader(io.BytesIO(render_certificate(case, statement, (), issued_at=ISSUED))).pages
+        assert (TEXT["voice"] in " ".join(" ".join(page.extract_text() for page in pages).split())) == shown
+
+
 def test_an_answer_never_appears_as_measured_and_nothing_measured_as_an_answer() -> None:
     with_answers, without = annex(make_case(context=answers())), annex(make_case())
     for number, parts in with_answers.items():

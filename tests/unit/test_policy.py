@@ -171,6 +171,7 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("residue.metadata_keys", "at_most", 0),
     ("control.same_person", "at_least", 0.95),
     ("erasure.complete", "at_least", 1),
+    ("voice.sound", "at_most", 1),
 }
 COVERED = {
     ("coverage.swapped", "at_most", 0),
@@ -184,13 +185,14 @@ COVERED = {
 SHIPPED = {
     # what only the tool that made a video can meet: nearness to a donor, and the destruction of the model
     "external": (RELEASE_FACE | KEYPOINTS)
-    - {("identity.to_donor.mean", "below", 0.5), ("erasure.complete", "at_least", 1)},
+    - {("identity.to_donor.mean", "below", 0.5), ("erasure.complete", "at_least", 1), ("voice.sound", "at_most", 1)},
     "concealment": COVERED,
     "release": RELEASE_FACE | KEYPOINTS,
     "release-face": RELEASE_FACE,
     "expert-determination": RELEASE_FACE | KEYPOINTS,
-    "strict": RELEASE_FACE
+    "strict": (RELEASE_FACE - {("voice.sound", "at_most", 1)})
     | KEYPOINTS
+    | {("voice.sound", "at_most", 0)}
     | {("identity.to_original.seconds_below", "at_most", 0.26)}
     | {("quality.seam", "at_most", 1), ("attack.strongest.auc", "at_most", 0.8)}
     | {("audit.looks", "at_least", 8), ("audit.families", "at_least", 2)}

@@ -98,7 +98,21 @@ def test_a_file_with_other_frames_is_refused(engines: Engines) -> None:
         boxes=np.zeros((0, 4)), frame_of=np.zeros(0, np.int32), states=np.zeros((0, 3), np.uint8),
     )  # fmt: skip
     with pytest.raises(EvidenceError, match="released video 1 has 200 frames, its references 199"):
-        measure_again(replace(references_of(), videos=(kept,)), [released], engines=engines, progress=SilentProgress())
+        measure_again(
+            replace(references_of(), videos=(kept,)),
+            [released],
+            sounds=[False],
+            engines=engines,
+            progress=SilentProgress(),
+        )
+
+
+def test_sound_is_accounted_for_only_where_the_certificate_of_this_tool_says_so() -> None:
+    rows = (make_measurement("voice.sound", 1.0), make_measurement("voice.sound", 0.0, scope="video 2"))
+    for kind, expected in (("swap", [True, False, False]), ("audit", [False, False, False])):
+        case = make_case(measurements=rows).model_copy(update={"kind": kind})
+        found = [rechecking._sound_accounted(case, f"video {number}") for number in (1, 2, 3)]
+        assert found == expected
 
 
 def test_only_what_was_measured_again_is_judged_and_the_rest_is_named_with_a_reason() -> None:

@@ -117,6 +117,10 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "about other subjects. What is counted frame by frame has no interval.",
     "coverage": "Coverage, what was done about every frame",
     "residue": "Residue, what is left in the written file",
+    "voice": "Sound of the released file",
+    "voice_caption": "The distance is that of mel cepstra, a classical measure, beside the one between the original's "
+    "own halves: a recogniser of today hears more. What is said, the accent, the intonation and the pace are not "
+    "anonymised, and sound is not muted where a face is covered.",
     "gallery_matches": "Matches with any original.",
     "burned_in": "Burned-in text",
     "burned_in_caption": "Standing lines of printed text, found by the shapes of letters; nothing was read. Of 136 "

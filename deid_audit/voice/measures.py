@@ -1,0 +1,99 @@
+"""What became of the voice: the released file's sound beside the original's, as measurements.
+
+The mask's numbers are secret, and pitch and formants before and after would tell them: so only whether they moved is
+measured, never by how much or which way.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from deid_audit.findings import Measurement, measured, not_measured
+from deid_audit.settings import AudioChoice
+from deid_audit.voice.listening import Heard, Match, lag_s, syllables
+from deid_audit.voice.speaker import Voiceprint, distance, together
+from deid_audit.voice.spectrum import Samples
+
+NO_SOUND, MASKED, KEPT = 0, 1, 2
+LEAST_SEMITONES, LEAST_FORMANT_SHARE = 1.5, 0.05
+MOST_SAME = 0.1
+_LEAST_VOICE = 10  # frames, a tenth of a second: less is a click or two
+_VOICELESS = "no voice was found in the original's sound"
+_METHOD = "written file beside the original, both mixed to one channel at 16 kHz"
+
+
+def sound_row(scope: str, state: int, method: str, detail: dict[str, float] | None = None) -> Measurement:
+    """What sound one released video carries: `NO_SOUND`, `MASKED` or `KEPT`."""
+    return measured("voice.sound", "swapped", scope, state, sample_size=1, method=method, detail=detail)
+
+
+def measure_voice(
+    pairs: Iterable[tuple[Samples, Samples]], *, asked: AudioChoice, scope: str
+) -> tuple[Measurement, ...]:
+    """Rows about a released sound: `pairs` are the same stretches of original and released, (n,), in whole seconds.
+
+    A mask that leaves more than a tenth of the voiced half seconds as they were counts as none.
+    """
+    before, after, match = Heard(), Heard(), Match()
+    for original, released in pairs:
+        voice = before.add(original)
+        after.add(released)
+        match.add(original, released, voice)
+    same = match.same / match.windows if match.windows else 0.0
+    state = MASKED if asked == "mask" and same <= MOST_SAME else KEPT
+    rows = [
+        sound_row(scope, state, "asked for, and held against the written file's wave", {"same": same}),
+        _or_gap("voice.same_wave", scope, same if match.windows else None, match.windows, _VOICELESS),
+    ]
+    rows += _pace(before, after, scope)
+    rows += _timbre(before, after, scope)
+    return tuple(rows)
+
+
+def _or_gap(metric: str, scope: str, value: float | None, sample: int, because: str) -> Measurement:
+    if value is None:
+        return not_measured(metric, "swapped", scope, because, absent=because == _VOICELESS, method=_METHOD)
+    return measured(metric, "swapped", scope, value, sample_size=sample, method=_METHOD)
+
+
+def _pace(before: Heard, after: Heard, scope: str) -> list[Measurement]:
+    """Whether loudness rises and falls as before, and when."""
+    one, other = before.envelope_db(), after.envelope_db()
+    count = min(len(one), len(other))
+    one, other = one[:count], other[:count]
+    moving = count > 1 and one.std() > 1e-6 and other.std() > 1e-6
+    still = "the sound's loudness does not change"
+    peaks = syllables(one)
+    ratio = syllables(other) / peaks if peaks else None
+    lag = abs(lag_s(one, other)) * 1000 if moving else float("nan")
+    return [
+        _or_gap("voice.envelope_r", scope, float(np.corrcoef(one, other)[0, 1]) if moving else None, count, still),
+        _or_gap("voice.lag_ms", scope, lag if moving and np.isfinite(lag) else None, count, still),
+        _or_gap("voice.rate_ratio", scope, ratio, peaks, still),
+    ]
+
+
+def _timbre(before: Heard, after: Heard, scope: str) -> list[Measurement]:
+    """How far the voice is from the original's, beside how far the original's own halves are, and what moved."""
+    frames = min(before.voiced_frames, after.voiced_frames)
+    if before.voiced_frames < _LEAST_VOICE:
+        names = ("voice.distance", "voice.pitch_moved", "voice.formants_moved")
+        return [_or_gap(name, scope, None, 0, _VOICELESS) for name in names]
+    few = f"fewer than {Voiceprint.LEAST_FRAMES} voiced frames on one side"
+    voice, mask = together(before.odd, before.even), together(after.odd, after.even)
+    rows = []
+    for of, (a, b) in (("swapped", (voice, mask)), ("original", (before.odd, before.even))):
+        value = distance(a, b)
+        row = _or_gap("voice.distance", scope, value if np.isfinite(value) else None, min(a.count, b.count), few)
+        rows.append(row.model_copy(update={"of": of}))
+    if not after.voiced_frames:
+        gone = "no pitch was found in the released sound"
+        return [*rows, *(_or_gap(f"voice.{one}_moved", scope, None, 0, gone) for one in ("pitch", "formants"))]
+    semitones = abs(12 * np.log2(after.median_pitch_hz() / before.median_pitch_hz()))
+    shares = np.abs(np.log(after.median_formants_hz() / before.median_formants_hz()))
+    moved = int((shares >= np.log1p(LEAST_FORMANT_SHARE)).sum())
+    return [
+        *rows,
+        _or_gap("voice.pitch_moved", scope, float(semitones >= LEAST_SEMITONES), frames, ""),
+        _or_gap("voice.formants_moved", scope, float(moved), frames, ""),
+    ]
