@@ -12,8 +12,9 @@ import numpy as np
 
 from deid_audit.video.reader import open_video
 from deid_audit.video.sound import read_sound
-from deid_audit.voice.listening import Heard, Match, lag_s, syllables
+from deid_audit.voice.listening import Heard, Match, lag_s, median_shift, syllables
 from deid_audit.voice.masking import MaskParameters, masked
+from deid_audit.voice.measures import LEAST_SEMITONES
 from deid_audit.voice.speaker import Voiceprint, distance, together
 from deid_audit.voice.spectrum import RATE, Samples
 
@@ -64,7 +65,8 @@ def main() -> int:
             match.add(sound, other, voice)
             found = {key: distance(whole(one), whole(after)) for key, (one, _) in originals.items()}
             a, b = before.envelope_db(), after.envelope_db()
-            moved = abs(12 * np.log2(after.median_pitch_hz() / before.median_pitch_hz())) >= 1.5
+            shift = median_shift(before.pitch_hz()[:, None], after.pitch_hz()[:, None])[0][0]
+            moved = abs(12 * shift / np.log(2)) >= LEAST_SEMITONES
             rows.append((
                 found[name],
                 float("nan") if np.isnan(found[name]) else float(min(found, key=lambda key: found[key]) == name),

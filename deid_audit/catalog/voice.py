@@ -48,7 +48,7 @@ def add_rows(rows: Rows) -> None:
         1,
         True,
         "YIN (de Cheveigné and Kawahara 2002)",
-        f"{voiceless}, or no pitch found in the released sound",
+        f"{voiceless}, or no pitch or formants in the same frames of both",
     )
     add(
         "voice.formants_moved",
@@ -58,7 +58,7 @@ def add_rows(rows: Rows) -> None:
         3,
         True,
         "linear prediction",
-        f"{voiceless}, or no pitch found in the released sound",
+        f"{voiceless}, or no pitch or formants in the same frames of both",
     )
     still = f"{none}, or its loudness does not change"
     envelope = "loudness over time, smoothed to the pace of syllables"

@@ -6,11 +6,11 @@ Sound goes through once and is not kept. Two sounds are compared while they go t
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
+from scipy.signal import butter, find_peaks, sosfilt, sosfiltfilt
 
 from deid_audit.voice.pitch import PITCH_FRAME, PITCH_HOP, pitch_of
 from deid_audit.voice.speaker import Voiceprint
-from deid_audit.voice.spectrum import RATE, Rows, Samples, cepstra_of, formants_of, frames_of
+from deid_audit.voice.spectrum import FORMANTS, RATE, Rows, Samples, cepstra_of, formants_of, frames_of
 
 LOUDNESS_HZ = 200
 _SPEECH_FRAME = 480
@@ -19,6 +19,7 @@ _SYLLABLE_DB, _SYLLABLE_S = 3.0, 0.08
 _SMOOTHING_S = 0.025
 _MATCH_S, _MATCH_LAG_S, _MATCH_R = 0.5, 0.025, 0.5
 _VOICED_FRAMES = 5  # of about 47 in half a second: a syllable's vowel
+_BAND = butter(2, (150, 4000), "bandpass", fs=RATE, output="sos")  # where syllables are; no rumble
 _LOW = butter(4, 1000, fs=RATE, output="sos")  # pitch is looked for in the lowest harmonics
 
 
@@ -27,26 +28,29 @@ class Heard:
 
     def __init__(self) -> None:
         self.samples = 0
-        self.pitch_hz: list[NDArray[np.float64]] = []
-        self.formants_hz: list[Rows] = []
-        self.loudness_db: list[NDArray[np.float64]] = []
+        self._pitch_hz: list[NDArray[np.float64]] = []
+        self._formants_hz: list[Rows] = []
+        self._loudness_db: list[NDArray[np.float64]] = []
         self.odd, self.even = Voiceprint(), Voiceprint()
 
     def add(self, block: Samples) -> NDArray[np.bool_]:
         """Takes whole seconds (n,), except at the end; says which half seconds hold a voice."""
         step = RATE // LOUDNESS_HZ
-        whole = block[: len(block) // step * step].astype(np.float64).reshape(-1, step)
-        self.loudness_db.append(10 * np.log10((whole**2).mean(axis=1) + 10 ** (_QUIETEST_DB / 10)))
+        speech = sosfilt(_BAND, block.astype(np.float64)) if len(block) else block
+        whole = speech[: len(block) // step * step].reshape(-1, step)
+        self._loudness_db.append(10 * np.log10((whole**2).mean(axis=1) + 10 ** (_QUIETEST_DB / 10)))
         deep = sosfiltfilt(_LOW, block).astype(np.float32) if len(block) > PITCH_FRAME else block
         voice: list[bool] = []
         for at in range(0, len(block), RATE):
             second = block[at : at + RATE]
             pitch = pitch_of(frames_of(deep[at : at + RATE], PITCH_FRAME, PITCH_HOP))
             offset = (PITCH_FRAME - _SPEECH_FRAME) // 2  # a short frame in the middle of each long one
-            speech = frames_of(second[offset:], _SPEECH_FRAME, PITCH_HOP)[: len(pitch)]
-            voiced = speech[np.isfinite(pitch)]
-            self.pitch_hz.append(pitch[np.isfinite(pitch)])
-            self.formants_hz.append(formants_of(voiced))
+            short = frames_of(second[offset:], _SPEECH_FRAME, PITCH_HOP)[: len(pitch)]
+            voiced = short[np.isfinite(pitch)]
+            formants = np.full((len(pitch), FORMANTS), np.nan)
+            formants[np.isfinite(pitch)] = formants_of(voiced)
+            self._pitch_hz.append(pitch)
+            self._formants_hz.append(formants)
             half = self.odd if (self.samples + at) // RATE % 2 else self.even
             half.add(cepstra_of(voiced))
             middle = len(pitch) // 2
@@ -56,23 +60,33 @@ class Heard:
 
     @property
     def voiced_frames(self) -> int:
-        return sum(map(len, self.pitch_hz))
+        return int(np.isfinite(self.pitch_hz()).sum())
 
-    def median_pitch_hz(self) -> float:
-        """NaN where nothing is voiced."""
-        found = np.concatenate([*self.pitch_hz, np.zeros(0)])
-        return float(np.median(found)) if found.size else float("nan")
+    def pitch_hz(self) -> NDArray[np.float64]:
+        """Of every frame, one each 10 ms, NaN where not voiced."""
+        return np.concatenate([*self._pitch_hz, np.zeros(0)])
 
-    def median_formants_hz(self) -> NDArray[np.float64]:
-        """(3,), NaN where there is none."""
-        found = np.concatenate([*self.formants_hz, np.zeros((0, 3))])
-        return np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in found.T])
+    def formants_hz(self) -> Rows:
+        """The lowest three of every frame (n, 3), NaN where not voiced or not found."""
+        return np.concatenate([*self._formants_hz, np.zeros((0, FORMANTS))])
 
     def envelope_db(self) -> NDArray[np.float64]:
         """Loudness over time, 200 values a second, smoothed to the pace of syllables; -60 dB is silence."""
         return np.asarray(
-            gaussian_filter1d(np.concatenate([*self.loudness_db, np.zeros(0)]), _SMOOTHING_S * LOUDNESS_HZ)
+            gaussian_filter1d(np.concatenate([*self._loudness_db, np.zeros(0)]), _SMOOTHING_S * LOUDNESS_HZ)
         )
+
+
+def median_shift(before: Rows, after: Rows) -> tuple[NDArray[np.float64], int]:
+    """Median ratio of each column (n, k), as a natural logarithm, and how many rows it rests on at least.
+
+    Of frames in which both have a value: the voiced frames of two sounds are not quite the same ones.
+    """
+    count = min(len(before), len(after))
+    shifts = np.log(after[:count]) - np.log(before[:count])
+    known = [column[np.isfinite(column)] for column in shifts.T]
+    medians = np.array([np.median(one) if one.size else np.nan for one in known])
+    return medians, min((one.size for one in known), default=0)
 
 
 def syllables(envelope_db: NDArray[np.float64]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.settings import AudioChoice
-from deid_audit.voice.listening import Heard, Match, lag_s, syllables
+from deid_audit.voice.listening import Heard, Match, lag_s, median_shift, syllables
 from deid_audit.voice.speaker import Voiceprint, distance, together
 from deid_audit.voice.spectrum import Samples
 
@@ -75,7 +75,6 @@ def _pace(before: Heard, after: Heard, scope: str) -> list[Measurement]:
 
 def _timbre(before: Heard, after: Heard, scope: str) -> list[Measurement]:
     """How far the voice is from the original's, beside how far the original's own halves are, and what moved."""
-    frames = min(before.voiced_frames, after.voiced_frames)
     if before.voiced_frames < _LEAST_VOICE:
         names = ("voice.distance", "voice.pitch_moved", "voice.formants_moved")
         return [_or_gap(name, scope, None, 0, _VOICELESS) for name in names]
@@ -86,14 +85,15 @@ def _timbre(before: Heard, after: Heard, scope: str) -> list[Measurement]:
         value = distance(a, b)
         row = _or_gap("voice.distance", scope, value if np.isfinite(value) else None, min(a.count, b.count), few)
         rows.append(row.model_copy(update={"of": of}))
-    if not after.voiced_frames:
-        gone = "no pitch was found in the released sound"
+    (pitch,), frames = median_shift(before.pitch_hz()[:, None], after.pitch_hz()[:, None])
+    shares, pairs = median_shift(before.formants_hz(), after.formants_hz())
+    if not min(frames, pairs):
+        gone = "no pitch, or no formants, in the same frames of both"
         return [*rows, *(_or_gap(f"voice.{one}_moved", scope, None, 0, gone) for one in ("pitch", "formants"))]
-    semitones = abs(12 * np.log2(after.median_pitch_hz() / before.median_pitch_hz()))
-    shares = np.abs(np.log(after.median_formants_hz() / before.median_formants_hz()))
-    moved = int((shares >= np.log1p(LEAST_FORMANT_SHARE)).sum())
+    semitones = abs(12 * pitch / np.log(2))
+    moved = int((np.abs(shares) >= np.log1p(LEAST_FORMANT_SHARE)).sum())
     return [
         *rows,
         _or_gap("voice.pitch_moved", scope, float(semitones >= LEAST_SEMITONES), frames, ""),
-        _or_gap("voice.formants_moved", scope, float(moved), frames, ""),
+        _or_gap("voice.formants_moved", scope, float(moved), pairs, ""),
     ]

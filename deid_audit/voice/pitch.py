@@ -39,4 +39,5 @@ def _first_dip(difference: NDArray[np.float64]) -> float:
         at += 1
     before, here, after = difference[at - 1 : at + 2]
     bend = before - 2 * here + after
-    return float(RATE / (at + (0.5 * (before - after) / bend if bend > 0 else 0.0)))
+    beside = 0.5 * (before - after) / bend if bend > 0 else 0.0
+    return float(RATE / (at + min(1.0, max(-1.0, beside))))

@@ -23,7 +23,7 @@ from tests.fakes import (
     make_policy,
     make_rule,
 )
-from tests.unit.certificates import ISSUED
+from tests.unit.certificates import ISSUED, figures
 
 M, A, N = "measured", "answered", "not assessed"
 # Of a whole case, by number: with every answer, and with none. What is open in any case is not assessed in both.
@@ -89,9 +89,9 @@ def test_the_question_about_voice_says_what_became_of_it(sound: float, words: st
 def test_a_released_voice_has_a_table_of_its_own() -> None:
     for sound, shown in ((0.0, False), (1.0, True)):
         rows = make_measurements(swapped={"voice.sound": sound, "voice.distance": 1.75})
-        case = make_case(measurements=rows)
+        case = make_case(measurements=rows, figures=tuple(one.digest for one in figures()))
         statement = build_statement(case)
-        pages = pypdf.PdfReader(io.BytesIO(render_certificate(case, statement, (), issued_at=ISSUED))).pages
+        pages = pypdf.PdfReader(io.BytesIO(render_certificate(case, statement, figures(), issued_at=ISSUED))).pages
         assert (TEXT["voice"] in " ".join(" ".join(page.extract_text() for page in pages).split())) == shown
 
 
