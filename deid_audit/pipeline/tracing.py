@@ -23,11 +23,6 @@ from deid_audit.vision.keypoint_detectors import Window
 from deid_audit.vision.mesh import FaceMesh, box_of, quarter_turn
 from deid_audit.vision.pose import MovingBody
 
-METHOD_TEXT = (
-    "MediaPipe Pose (33 points), Hands (21 each) and FaceMesh with irises (478), each frame as found, without the "
-    "detectors' smoothing over time; both videos and the null edit by fresh detectors, the face in the first video's "
-    "boxes. A hand is of the side whose body wrist is nearest."
-)
 _SURE = 0.6  # of a face: below, BlazeFace sees some in hands and folds
 _LOOK_EVERY = 15  # frames between two looks for other people
 _FARTHEST = 2.0  # box widths that a face can have moved while it was lost

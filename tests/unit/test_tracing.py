@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid_audit.errors import VideoError
-from deid_audit.frames import Frame, Image
+from deid_audit.errors import NotEnoughFaces, VideoError
+from deid_audit.frames import Float, Frame, Image
+from deid_audit.pipeline import tracing
 from deid_audit.pipeline.demo_clips import planned
 from deid_audit.pipeline.movement import _nearest
 from deid_audit.pipeline.tracing import Person, _chosen, _squared, find_person, trace
@@ -107,6 +108,66 @@ def test_the_largest_face_is_chosen_then_the_nearest_and_none_far_away() -> None
     assert _chosen(found, np.float32([500, 0, 520, 20])) is None
     none = Detections(boxes_xyxy=np.empty((0, 4), np.float32), scores=np.empty(0, np.float32))
     assert _chosen(none, None) is None
+
+
+class TwoFaces:
+    """A detector that sees two people in every picture, a large one on the right."""
+
+    boxes = np.float32([[0, 0, 20, 20], [200, 0, 260, 60]])
+
+    def __init__(self, **_: object) -> None:
+        return
+
+    def detect(self, image_rgb: Image) -> Detections:
+        return Detections(boxes_xyxy=self.boxes, scores=np.ones(2, np.float32))
+
+
+class MeshUntil:
+    """A mesh that fills whatever box it is given, in the first frames."""
+
+    shown = 0
+
+    def __init__(self, **_: object) -> None:
+        self.frames = 0
+
+    def landmarks(self, image_rgb: Image, box_xyxy: Float, *, turn_degrees: float) -> Float | None:
+        self.frames += 1
+        corners = np.resize(box_xyxy.reshape(2, 2), (478, 2))
+        return np.column_stack((corners, np.zeros(478))).astype(np.float32) if self.frames <= self.shown else None
+
+    def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def two_people(monkeypatch: pytest.MonkeyPatch) -> SourceVideo:
+    """Forty pictures in which two faces are found."""
+    source = planned("first video", np.zeros((300, 400, 3), np.uint8), range(40), Fraction(1, RATE))
+    frames = [Frame(index=at, pts=at, image_rgb=np.zeros((4, 4, 3), np.uint8)) for at in range(40)]
+    monkeypatch.setattr(tracing, "read_frames", lambda _: iter(frames))
+    monkeypatch.setattr(tracing, "MediaPipeDetector", TwoFaces)
+    monkeypatch.setattr(tracing, "FaceMesh", MeshUntil)
+    return source
+
+
+def test_with_others_in_view_the_largest_face_has_a_window_of_its_own(
+    two_people: SourceVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MeshUntil, "shown", 40)
+    person = find_person(two_people, SilentProgress())
+    assert person.others and (person.boxes == TwoFaces.boxes[1]).all()
+    # heads are 60 px wide: two and a half to each side, one above, nine below, inside the picture
+    assert person.window_xyxy == (50, 0, 400, 300)
+
+
+def test_more_than_one_person_and_a_face_that_is_lost_is_refused(
+    two_people: SourceVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MeshUntil, "shown", 19)
+    with pytest.raises(NotEnoughFaces, match="first video shows more than one person"):
+        find_person(two_people, SilentProgress())
+    monkeypatch.setattr(MeshUntil, "shown", 20)
+    assert np.isfinite(find_person(two_people, SilentProgress()).boxes[:, 0]).sum() == 20
 
 
 def test_a_window_becomes_a_square_with_its_corner() -> None:
