@@ -70,7 +70,7 @@ def test_a_masked_voice_is_released_stated_and_verified(clips: tuple[Path, Path]
 def test_a_kept_voice_is_refused_before_any_work(clips: tuple[Path, Path], tmp_path: Path, warm: WarmCommand) -> None:
     for policy in ("release", "strict", "concealment"):
         done = warm.run(*run_arguments(clips, tmp_path / "out", "--audio", "keep", "--policy", policy))
-        assert done.returncode == 2, done.stderr
+        assert done.status == 2, done.stderr
         assert f"the policy {policy} does not allow --audio keep" in done.stderr and "--audio drop" in done.stderr
         assert "Traceback" not in done.stderr
         assert list(tmp_path.iterdir()) == []

@@ -28,10 +28,14 @@ from deid_audit.errors import SettingsError, SignatureError, VideoError
 from deid_audit.pipeline import run as job
 from deid_audit.pipeline.concluding import Timer
 from deid_audit.pipeline.marking import Marker, marker_for
+from deid_audit.pipeline.voicing import Voice
 from deid_audit.progress import SilentProgress
 from deid_audit.video import marking
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
+from deid_audit.video.sound import SoundTrack
 from deid_audit.video.writer import check_same_timing, leftover_metadata_keys, write_video
+from deid_audit.voice.masking import MaskParameters
+from tests.unit.made_sounds import spoken, video_with_sound
 from tests.unit.made_videos import make_video
 from tests.unit.media_keys import media_signer, read_mark, require_c2pa
 
@@ -192,14 +196,13 @@ def test_the_documented_way_to_read_a_mark_works(written: tuple[SourceVideo, Pat
     assert done.stdout.startswith("Trusted\n") and "compositeSynthetic" in done.stdout
 
 
-def test_what_a_run_watches_is_the_marked_file(
-    written: tuple[SourceVideo, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_run_watches_and_listens_to_is_the_marked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_c2pa()
-    source, seen = written[0], list[SourceVideo]()
+    source = open_video(video_with_sound(tmp_path / "v.mkv", spoken(2.0, rate=48_000)), label="source")
+    voice, seen = Voice(choice="mask", parameters=MaskParameters.draw(seed=1)), list[SourceVideo]()
 
-    def render_video(_: Any, path: Path, *__: Any, **___: Any) -> None:
-        write_video(path, read_frames(source), like=source)
+    def render_video(_: Any, path: Path, *__: Any, sound: SoundTrack, **___: Any) -> None:
+        write_video(path, read_frames(source), like=source, sound=sound)
 
     def observe(_: Any, released: SourceVideo, *__: Any, **___: Any) -> Any:
         seen.append(released)
@@ -216,13 +219,15 @@ def test_what_a_run_watches_is_the_marked_file(
     settings: Any = SimpleNamespace(case_id="c2")
     nothing: Any = SimpleNamespace(state=lambda: None)
     [watched] = job._render_and_watch(
-        tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), vault, SilentProgress(), Timer()
-    )
+        tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), voice, vault, SilentProgress(),
+        Timer(),
+    )  # fmt: skip
     assert seen == [watched.released]
     store = read_mark(watched.released.path, trusted=issuers())
     assert store["validation_state"] == "Trusted"
     assert [one["title"] for one in store["manifests"].values()] == ["c2-01.mp4"]
-    assert len(list(read_frames(watched.released))) == len(TIMES)  # refused, had the file changed since it was opened
+    assert watched.sound_asked and watched.voice[0].value == 1
+    assert len(list(read_frames(watched.released))) == 50  # refused, had the file changed since it was opened
 
 
 # -- before any work --------------------------------------------------------------------------------------------------
