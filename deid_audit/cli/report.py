@@ -29,7 +29,7 @@ SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal
 
 _TEXT_LEFT = (
     "Places that may show burned-in text, such as a name or a date: {count}. The certificate says where and when. Look "
-    "at them; if they are text that identifies, run again with --burned-in-text cover."
+    "at them; if they are text that identifies, {step}."
 )
 
 
@@ -198,7 +198,9 @@ def print_result(result: "JobResult") -> None:
     left = sum(not region.covered for region in case.burned_in_text)
     if left:
         console.print()
-        console.print(_TEXT_LEFT.format(count=left), markup=False)
+        ours = "run again with --burned-in-text cover"
+        theirs = "cover them with the tool that made the file"
+        console.print(_TEXT_LEFT.format(count=left, step=ours if case.kind == "swap" else theirs), markup=False)
     console.print()
     passed = case.outputs_folder == "release"
     meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"

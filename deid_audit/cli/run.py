@@ -111,7 +111,7 @@ def run(
         typer.Option(
             "--lossless",
             help="Write every pixel outside the faces exactly as it was decoded (8-bit RGB in H.264, High 4:4:4 "
-            "Predictive): files are some ten times larger, and browsers do not play them.",
+            "Predictive): files are 6 to 16 times larger, and browsers do not play them.",
         ),
     ] = False,
     keypoints: Keypoints = "mediapipe",

@@ -10,6 +10,7 @@ from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.pipeline.ladder import Attempt
 from deid_audit.pipeline.rendering import Part, RenderedPass, _Renderer, subject_boxes, withdraw
 from deid_audit.progress import SilentProgress
+from deid_audit.vision.standing_text import TextStretch
 from tests.unit.test_inspecting import MINE, OTHER, STRAY, face, video
 
 GREY, RED, GREEN, BLACK = (90, 90, 90), (200, 0, 0), (0, 200, 0), (0, 0, 0)
@@ -149,6 +150,20 @@ def test_what_the_audit_left_undecided_is_covered_in_the_second_round() -> None:
     ]
     assert (at(image, 150), at(image, 450), at(image, 580, 40)) == (RED, BLACK, BLACK)
     assert done.beside == {} and len(painters[1].beside) == 1, "the swap was tried all the same"
+
+
+def test_burned_in_text_is_covered_over_a_swap_in_every_frame_of_its_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.full((480, 640, 3), GREY, np.uint8)
+    cast = replace(video([face(x=100)], [face(x=100)]), tracks=frozenset({MINE}))
+    shown = [Frame(index=at, pts=at, image_rgb=grey) for at in range(2)]
+    monkeypatch.setattr("deid_audit.pipeline.rendering.read_frames", lambda _: iter(shown))
+    done = RenderedPass(text=[TextStretch(box_xyxy=(120, 240, 400, 260), first=1, last=1)])
+    with SilentProgress().step("", 2) as step:
+        parts = [Part(cast=cast, swapper=Painter(RED))]  # type: ignore[arg-type]
+        first, second = _Renderer(parts=parts, done=done, step=step).frames()
+    assert (at(first.image_rgb, 150), at(first.image_rgb, 300)) == (RED, GREY)
+    assert (at(second.image_rgb, 150), at(second.image_rgb, 300), at(second.image_rgb, 110)) == (BLACK, BLACK, RED)
+    assert [frame.state for frame in done.ledger] == [State.SWAPPED] * 2
 
 
 def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:

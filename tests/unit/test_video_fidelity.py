@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
+from deid_audit.certificate.tables import video_rows
 from deid_audit.errors import VideoError
 from deid_audit.frames import Frame, Image
 from deid_audit.video.encoding import LOSSLESS, USUAL, Encoding
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import check_same_timing, leftover_metadata_keys, method_text, roundtrip, write_video
+from tests.fakes import make_case, make_video_facts
 from tests.unit.made_videos import make_video, picture
 
 BOTH = pytest.mark.parametrize("encoding", [USUAL, LOSSLESS], ids=["usual", "lossless"])
@@ -135,6 +137,11 @@ def test_an_interlaced_video_keeps_its_frames_and_is_named(
     assert original.facts.interlaced and not written.facts.interlaced
     assert "both fields in one frame" in method_text(encoding)
     assert not opened(make_video(tmp_path / "p.mp4", [0, 40])).facts.interlaced
+
+
+def test_the_certificate_names_an_interlaced_original() -> None:
+    rows = video_rows(make_case(originals=(make_video_facts(interlaced=True),)))
+    assert rows[0][3].endswith(", interlaced") and "interlaced" not in rows[-1][3]
 
 
 @BOTH
