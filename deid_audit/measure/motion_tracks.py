@@ -1,4 +1,4 @@
-"""What was seen of one person's movement: landmarks of body, hands and face, frame by frame, at the frames' own times."""
+"""What was seen of one person's movement: landmarks of body, hands and face, each frame at its own time."""
 
 from dataclasses import dataclass, fields
 
@@ -10,7 +10,7 @@ BODY_POINTS, HAND_POINTS, FACE_POINTS = 33, 21, 478
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MotionTracks:
-    """Landmarks in pixels of the upright picture, float64, NaN where nothing was found; left and right are the subject's.
+    """Landmarks in pixels of the upright picture, float64, NaN where nothing was found; sides are the subject's.
 
     `times_s` (n,) rises; `body_xy` (n, 33, 2) in MediaPipe Pose's order, `body_visibility` (n, 33) in [0, 1];
     `left_hand_xy` and `right_hand_xy` (n, 21, 2) in MediaPipe Hands' order; `face_xy` (n, 478, 2) in FaceMesh's, the
