@@ -85,7 +85,8 @@ def test_a_wandering_gaze_is_no_blink_and_has_its_range() -> None:
     assert of(values, "gaze_range_horizontal").value == pytest.approx(100 * 8 / 32 * 0.9, abs=0.7)
     assert of(values, "gaze_range_vertical").value == pytest.approx(100 * 5 / 32, abs=1)
     assert of(values, "gaze_range_vertical").low is not None
-    closed = tracks(LONG, face={**both(blinks(LONG, [3, 6, 9], 0.4)), 468: along(99 * blinks(LONG, [3], 0.1), 0)})
+    shut = blinks(BRIEF, [3], 0.4)
+    closed = tracks(BRIEF, face={**both(shut), 468: along(99 * (shut > 0.9), 0)})
     assert (of(gaze_values(closed), "gaze_range_horizontal").value or 0) < 5
 
 

@@ -98,10 +98,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_weighted_kappa_by_hand() -> None:
-    """Scores 0 1 2 2 against 0 1 1 2: one in four is off by one; by chance 11/16 linear, 15/16 squared."""
+    """Scores 0 1 2 2 against 0 1 1 2: one in four is off by one; by chance 7/8 linear, 10/8 squared."""
     one, other = np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])
-    assert weighted_kappa(one, other, "linear") == pytest.approx(1 - 0.25 / (11 / 16))
-    assert weighted_kappa(one, other, "quadratic") == pytest.approx(1 - 0.25 / (15 / 16))
+    assert weighted_kappa(one, other, "linear") == pytest.approx(1 - 0.25 / (7 / 8))
+    assert weighted_kappa(one, other, "quadratic") == pytest.approx(1 - 0.25 / (10 / 8))
     assert np.isnan(weighted_kappa(one * 0, one * 0, "linear"))
 
 

@@ -16,7 +16,7 @@ from deid_audit.measure.motion_tracks import MotionTracks
 MIN_RATE_HZ = 15.0
 MIN_SECONDS = 3.0
 LONGEST_BLINK_S = 0.5
-_OPEN_PERCENTILE, _OPEN_WINDOW_S = 80, 4.0
+_OPEN_PERCENTILE, _OPEN_WINDOW_S, _OPEN_STEP_S = 80, 4.0, 0.25
 _CLOSED_BELOW = 0.55
 _LEAST_OPEN = 0.7
 _NOISE_FACTOR = 6.0
@@ -141,9 +141,10 @@ def closings_of(ratio: Signal, times_s: Signal) -> list[Closing] | None:
 
 
 def _open_level(ratio: Signal, times_s: Signal) -> Signal:
-    reach = _OPEN_WINDOW_S / 2
-    first, after = np.searchsorted(times_s, times_s - reach), np.searchsorted(times_s, times_s + reach, side="right")
-    level = np.array([np.percentile(ratio[a:b], _OPEN_PERCENTILE) for a, b in zip(first, after, strict=True)])
+    reach, at = _OPEN_WINDOW_S / 2, np.arange(times_s[0], times_s[-1] + _OPEN_STEP_S, _OPEN_STEP_S)
+    first, after = np.searchsorted(times_s, at - reach), np.searchsorted(times_s, at + reach, side="right")
+    around = [ratio[a:b] if b > a else ratio for a, b in zip(first, after, strict=True)]
+    level = np.interp(times_s, at, [np.percentile(part, _OPEN_PERCENTILE) for part in around])
     return np.maximum(level, _LEAST_OPEN * float(np.percentile(ratio, 90)))
 
 

@@ -44,8 +44,11 @@ def face_range_values(tracks: MotionTracks) -> list[ExamValue]:
     face = points.steady_face(tracks.face_xy)
     if face is None or face.seen.sum() < MIN_FRAMES:
         why = f"the face is not seen in {MIN_FRAMES} frames"
-        sided = [one.missing(why, side) for one in (*_RANGES.values(), *_PATHS.values()) for side in points.SIDES]
-        return [_MOUTH.missing(why), *sided, *(one.missing(why) for one in (*_ASYMMETRIES.values(), *_POSE.values()))]
+        ranges, paths = (
+            [one.missing(why, side) for one in named.values() for side in points.SIDES] for named in (_RANGES, _PATHS)
+        )
+        pose, asymmetries = ([one.missing(why) for one in named.values()] for named in (_POSE, _ASYMMETRIES))
+        return [_MOUTH.missing(why), *ranges, *pose, *paths, *asymmetries]
     parts = {(part, side): signal for part in _RANGES for side, signal in _sides(face, part).items()}
     ranged = {
         (_MOUTH, ""): 100 * points.distance(*(face.xy[:, lip] for lip in points.INNER_LIPS)),

@@ -40,7 +40,7 @@ def weighted_kappa(one: NDArray[np.intp], other: NDArray[np.intp], weights: str)
     """Cohen's kappa of two ratings 0 to 4 (n,) with `weights` "linear" or "quadratic"; NaN where all scores are one.
 
     >>> round(weighted_kappa(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2]), "linear"), 4)
-    0.6364
+    0.7143
     """
     counts = np.bincount(SCORES * one + other, minlength=SCORES**2).reshape(SCORES, SCORES)
     steps = np.arange(float(SCORES))
