@@ -107,15 +107,17 @@ def blink_rows() -> Iterator[str]:
         for noise in NOISES_PX:
             cells = []
             for seconds in durations:
-                exact = tried = 0
+                exact = refused = tried = 0
                 for per_minute in (10, 20, 40):
                     at = at_rate(fps, 30.0, 1)
                     centres = [1.0 + 60 / per_minute * number for number in range(per_minute // 2)]
                     closure = blinks(at, centres, seconds)
                     made = tracks(at, face={**lids(closure, "left"), **lids(closure, "right")}, noise=noise)
                     tried += 1
-                    exact += blink_values(made)[0].value == len(centres)
-                cells.append(f"{exact} of {tried}")
+                    found = blink_values(made)[0].value
+                    exact += found == len(centres)
+                    refused += found is None
+                cells.append(f"{exact} of {tried}" + (f", {refused} not measurable" if refused else ""))
             yield f"| {fps or 'variable, about 30'} | {noise} | " + " | ".join(cells) + " |"
 
 
