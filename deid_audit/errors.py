@@ -4,6 +4,7 @@
     +-- SettingsError (2)       an option, an output folder, donor equals subject
     +-- PolicyFileError (2)     a policy file that does not say what it must
     +-- ContextFileError (2)    a steward's answers that cannot be taken
+    +-- TableFileError (2)      a table of action units or ratings that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
     +-- PackError (1)           a donor's pack that cannot be read, or does not hold
     +-- StageError (1)          a stage that could not do its work
@@ -48,6 +49,12 @@ class SettingsError(DeidAuditError):
 
 class PolicyFileError(DeidAuditError):
     """A policy file that is not a policy; names the file and the key."""
+
+    exit_code = 2
+
+
+class TableFileError(DeidAuditError):
+    """A table of action units or of ratings that cannot be taken; names row and column, never a value."""
 
     exit_code = 2
 
