@@ -117,7 +117,7 @@ class Tiles:
             cv2.remap(part, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for part in few_planes(image)
         )
-        return cv2.merge([*parts])
+        return np.asarray(cv2.merge([*parts]))
 
 
 def _drawn(points_px: Points, corners: Corners, size: int) -> NDArray[np.int32]:
