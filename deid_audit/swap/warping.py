@@ -1,7 +1,7 @@
 """Warps between two shapes of a face: linear on the Delaunay triangles of the shape that is warped to.
 
-The same map as scipy's LinearNDInterpolator, which finds each pixel's triangle anew; here the triangles are drawn, and
-faces that are warped to one shape share them.
+The same map as scipy's LinearNDInterpolator makes, which inverts every triangle and looks for each pixel's; here the
+triangles are drawn.
 """
 
 from dataclasses import dataclass
