@@ -14,9 +14,10 @@ from deid_audit.frames import Float
 from deid_audit.progress import SilentProgress
 from deid_audit.render.blend import SOLID, WIDER, Blend, paste
 from deid_audit.swap.networks import PRESETS, Preset
-from deid_audit.swap.prior import FacePrior, Points
+from deid_audit.swap.prior import FacePrior
 from deid_audit.swap.reuse import weights_of
 from deid_audit.swap.train import Faces, Priors, Trainer, train_donor
+from deid_audit.swap.warping import Points
 
 
 class GreyPrior(FacePrior):

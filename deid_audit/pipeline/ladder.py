@@ -10,14 +10,14 @@ import numpy as np
 
 from deid_audit.errors import DeidAuditError
 from deid_audit.faces.align import align, apply
-from deid_audit.frames import AlignedFace, Float, Frame, Image, TrackedFace
+from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import METHOD_TEXT as CERTAINTY_METHOD
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.render.blend import PLAIN, SOLID, WIDER, SteadyColour, masks_agree, paste
 from deid_audit.render.occlusion import METHOD_TEXT as OCCLUSION_METHOD
 from deid_audit.render.occlusion import comes_from_outside, foreign_share, hand_mask, most_hidden
-from deid_audit.swap.convert import rebuild_face, swap_face
+from deid_audit.swap.convert import TakenIn, rebuilt, swapped, take_in
 from deid_audit.swap.networks import SwapModel
 from deid_audit.vision.hands import HandFinder
 from deid_audit.vision.mesh import FACE_OVAL, LEFT_EYE, RIGHT_EYE, FaceMesh, box_of, quarter_turn
@@ -107,11 +107,12 @@ class FaceSwapper:
         if why_not or landmarks_xy is None:
             return None, Rung.COVER, why_not, named
         aligned = align(frame.index, frame.image_rgb, landmarks_xy, self.model.preset.size)
-        kept, why_not, numbers = self._in_front(frame, face.box_xyxy, landmarks_xy, aligned)
+        taken = take_in(self.model, aligned)
+        kept, why_not, numbers = self._in_front(frame, face.box_xyxy, landmarks_xy, taken)
         numbers = (*named, *numbers)
         if why_not:
             return None, Rung.COVER, why_not, numbers
-        made = swap_face(self.model, aligned)
+        made = swapped(self.model, taken)
         agreement = masks_agree(aligned, made)
         numbers = (*numbers, ("mask agreement", agreement))
         if agreement < _LEAST_MASK_AGREEMENT:
@@ -135,17 +136,17 @@ class FaceSwapper:
         return tuple((name, value) for name, value in found if np.isfinite(value))
 
     def _in_front(
-        self, frame: Frame, box_xyxy: Float, landmarks_xy: Float, aligned: AlignedFace
+        self, frame: Frame, box_xyxy: Float, landmarks_xy: Float, taken: TakenIn
     ) -> tuple[Image | None, str, Numbers]:
         """The pixels (H, W) that hands keep in front of the face, None without any; why the face must be covered."""
-        outline = landmarks_xy[list(FACE_OVAL)]
+        aligned, outline = taken.face, landmarks_xy[list(FACE_OVAL)]
         found = self.hands.find(frame.image_rgb, box_xyxy)
         hands = [hand for hand in found if comes_from_outside(hand, outline)]
         size = aligned.crop_rgb.shape[0]
         hidden = hand_mask([apply(aligned.frame_to_crop, hand).astype(np.float32) for hand in hands], size, size)
         inside = aligned.mask > 0.5
         hand_share = float((hidden[inside] > 0).mean()) if inside.any() else 0.0
-        foreign = foreign_share(aligned, rebuild_face(self.model, aligned), hidden)
+        foreign = foreign_share(aligned, rebuilt(self.model, taken), hidden)
         numbers: Numbers = (("hand share", hand_share), ("foreign share", foreign))
         lost = not found and frame.index - self.hand_before <= _LOST_FRAMES
         if hand_share > _IN_FRONT:

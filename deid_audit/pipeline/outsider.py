@@ -14,7 +14,8 @@ from deid_audit.frames import Float, Image
 from deid_audit.measure.sampled import INVERSION_FEATURES, NO_FEATURES
 from deid_audit.render.blend import SteadyColour, paste
 from deid_audit.swap.networks import SwapModel
-from deid_audit.swap.prior import FacePrior, Points, posed_as
+from deid_audit.swap.prior import FacePrior, posed_as
+from deid_audit.swap.warping import Points
 from deid_audit.vision.mesh import FaceMesh, box_of, quarter_turn
 from deid_audit.vision.recognizer import Recognizer
 

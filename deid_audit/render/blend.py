@@ -90,8 +90,7 @@ def paste(
     """
     height_px, width_px = image_rgb.shape[:2]
     if blend.keeps_hair and swapped.hair.any():
-        hair = _to_frame(swapped.hair * 255, face, (width_px, height_px)).astype(np.uint8)
-        kept = hair if kept is None else np.maximum(kept, hair)
+        kept = _with_hair(kept, swapped.hair, face, (width_px, height_px))
     seen = face.mask
     if kept is not None:
         size = face.mask.shape
@@ -129,10 +128,20 @@ def paste(
     return result
 
 
-def _to_frame(crop: Float, face: AlignedFace, size: tuple[int, int]) -> Float:
-    """A map that shows what the face's crop shows, in a frame of `size`; 0 beyond it."""
-    transform = cv2.invertAffineTransform(enlarged(face.frame_to_crop, crop.shape[0] / face.mask.shape[0]))
-    return np.asarray(cv2.warpAffine(crop, transform, size, flags=cv2.INTER_LINEAR))
+def _with_hair(kept: Image | None, hair: Float, face: AlignedFace, size: tuple[int, int]) -> Image:
+    """What stays uint8 (H, W), in a frame of `size`, with the hair (S, S) in [0, 1] that the face's crop shows."""
+    whole = np.zeros(size[::-1], np.uint8) if kept is None else kept.copy()
+    side = hair.shape[0]
+    to_frame = cv2.invertAffineTransform(enlarged(face.frame_to_crop, side / face.mask.shape[0]))
+    corners = np.array([(x, y, 1) for x in (-1, side) for y in (-1, side)]) @ to_frame.T
+    low = np.floor(corners.min(0)).clip(0, size).astype(int)
+    high = (np.ceil(corners.max(0)) + 1).clip(0, size).astype(int)
+    if (low < high).all():
+        to_frame[1, 2] -= low[1]  # the rows of the crop alone; a column that is not counted from 0 is rounded otherwise
+        drawn = cv2.warpAffine(hair * 255, to_frame, (int(high[0]), int(high[1] - low[1])), flags=cv2.INTER_LINEAR)
+        part = whole[low[1] : high[1], low[0] : high[0]]
+        part[:] = np.maximum(part, drawn[:, low[0] :].astype(np.uint8))
+    return whole
 
 
 def enlarged(frame_to_crop: NDArray[np.float64], times: float) -> NDArray[np.float64]:

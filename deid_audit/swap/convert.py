@@ -1,10 +1,12 @@
 """Turns an aligned crop of the subject into the donor's face, and saves or loads the model as a stream."""
 
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from deid_audit.errors import StageError
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
@@ -33,20 +35,52 @@ def cuda_facts() -> dict[str, str | int | None]:
     return facts
 
 
-def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TakenIn:
+    """A face as the model takes it in: the crop, the subject's mean face `seen` in its pose, and the code of both."""
+
+    face: AlignedFace
+    seen: Float
+    code: Tensor
+
+
+def take_in(model: SwapModel, face: AlignedFace) -> TakenIn:
+    """What both decoders begin from, so that a face that is swapped and rebuilt is posed and encoded once."""
+    seen = model.priors["subject"].posed(shape_of(face), model.preset.size) if model.preset.prior else _NO_PRIOR
+    with torch.inference_mode():
+        code = model.encode(_on_device(model, face.crop_rgb) / 255, _on_device(model, seen[..., :HAIR]))
+    return TakenIn(face=face, seen=seen, code=code)
+
+
+def swapped(model: SwapModel, taken: TakenIn) -> SwappedFace:
     """The donor's face in this face's pose and expression, as large as the donor's prior is, and the net's own mask.
 
     A preset without a prior has no mask output; it gets the original's outline, which no check of masks can fault.
     """
+    face = taken.face
     if not model.preset.prior:
-        made = _decoded(model, face, "donor", _NO_PRIOR, _NO_PRIOR)
+        made = _decoded(model, taken.code, "donor", _NO_PRIOR)
         return SwappedFace(crop_rgb=_pixels(made), mask=face.mask, hair=np.zeros_like(face.mask))
-    donor, own, shape = model.priors["donor"], model.priors["subject"], shape_of(face)
-    seen = own.posed(shape, model.preset.size)
-    posed = donor.posed(moved_as(donor.neutral_xy, own.neutral_xy, shape), swapped_px(donor))
-    made = _decoded(model, face, "donor", seen, posed)
-    hair = _where_it_is_now(seen, face)
+    donor, own = model.priors["donor"], model.priors["subject"]
+    posed = donor.posed(moved_as(donor.neutral_xy, own.neutral_xy, shape_of(face)), swapped_px(donor))
+    made = _decoded(model, taken.code, "donor", posed)
+    hair = _where_it_is_now(taken.seen, face)
     return SwappedFace(crop_rgb=_pixels(made), mask=np.ascontiguousarray(made[3]), hair=hair)
+
+
+def rebuilt(model: SwapModel, taken: TakenIn) -> Image:
+    """The crop uint8 (S, S, 3) as the model knows the subject: what it has rarely seen on that face comes out wrong."""
+    return _pixels(_decoded(model, taken.code, "subject", taken.seen))
+
+
+def swap_face(model: SwapModel, face: AlignedFace) -> SwappedFace:
+    """`swapped`, of a face that nothing else is asked of."""
+    return swapped(model, take_in(model, face))
+
+
+def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:
+    """`rebuilt`, of a face that nothing else is asked of."""
+    return rebuilt(model, take_in(model, face))
 
 
 def _where_it_is_now(seen: Float, face: AlignedFace) -> Float:
@@ -56,21 +90,16 @@ def _where_it_is_now(seen: Float, face: AlignedFace) -> Float:
     return np.ascontiguousarray(seen[..., HAIR] * alike)
 
 
-def rebuild_face(model: SwapModel, face: AlignedFace) -> Image:
-    """The crop uint8 (S, S, 3) as the model knows the subject: what it has rarely seen on that face comes out wrong."""
-    posed = model.priors["subject"].posed(shape_of(face), model.preset.size) if model.preset.prior else _NO_PRIOR
-    return _pixels(_decoded(model, face, "subject", posed, posed))
-
-
-def _decoded(model: SwapModel, face: AlignedFace, side: Side, seen: Float, posed: Float) -> Float:
-    device = next(model.parameters()).device
-    pixels, beside, prior = (
-        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device).float()[None]
-        for image in (face.crop_rgb, seen[..., :HAIR], posed[..., :HAIR])
-    )
+def _decoded(model: SwapModel, code: Tensor, side: Side, posed: Float) -> Float:
     with torch.inference_mode():
-        made = model.decode(model.encode(pixels / 255, beside), side, prior)[0]
+        made = model.decode(code, side, _on_device(model, posed[..., :HAIR]))[0]
     return np.asarray(made.float().cpu().numpy())
+
+
+def _on_device(model: SwapModel, image: Float | Image) -> Tensor:
+    """The image (S, S, c) as a batch float32 (1, c, S, S)."""
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return planes.to(next(model.parameters()).device).float()[None]
 
 
 def _pixels(made: Float) -> Image:

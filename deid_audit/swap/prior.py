@@ -6,29 +6,27 @@ landmarks do not say (teeth, gaze, wrinkles, light) the network adds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import LinearNDInterpolator
-from scipy.spatial import Delaunay
 
 from deid_audit.frames import AlignedFace, Float, SwappedFace
-from deid_audit.vision.mesh import (
-    FACE_OVAL,
-    INNER_LIPS,
-    LANDMARK_COUNT,
-    LEFT_EYE,
-    LEFT_IRIS,
-    LIPS_MIDDLE,
-    NOSE_TIP,
-    OUTER_CORNERS,
-    RIGHT_EYE,
-    RIGHT_IRIS,
-    reach_of,
+from deid_audit.swap.warping import (
+    LIDS,
+    Corners,
+    Points,
+    Tiles,
+    few_planes,
+    framed,
+    in_pixels,
+    triangles,
+    unfolded,
+    warp,
 )
+from deid_audit.vision.mesh import FACE_OVAL, INNER_LIPS, LIPS_MIDDLE, NOSE_TIP, OUTER_CORNERS, reach_of
 
 METHOD_TEXT = (
     "The network adds to a prior: the mean of the donor's faces that are nearest to the subject's usual pose and "
@@ -37,15 +35,8 @@ METHOD_TEXT = (
     "movement so carried over is what FaceMesh sees, and FaceMesh also measures the released face's expression."
 )
 HAIR = 4
-Points = NDArray[np.float64]
 
-# Lower and upper point of the lids, and of the inner lips.
-_LIDS = np.array(
-    (
-        (7, 246), (163, 161), (144, 160), (145, 159), (153, 158), (154, 157), (155, 173),
-        (382, 398), (381, 384), (380, 385), (374, 386), (373, 387), (390, 388), (249, 466),
-    )
-)  # fmt: skip
+# Lower and upper point of the inner lips.
 _LIPS = np.array(
     (
         (95, 191), (88, 80), (178, 81), (87, 82), (14, 13), (317, 312), (402, 311), (318, 310), (324, 415),
@@ -53,11 +44,9 @@ _LIPS = np.array(
 )  # fmt: skip
 _OPEN_MOUTHS = 4
 _MOST_FACES = 48
-_SHUT = 0.7  # of its usual opening: an eye that is less open hides too much of the iris to place it
 _LEAST_GAP = 0.005  # of the crop's height, about a pixel: thinner, the line of the lashes breaks up
-_EDGE = 0.75  # of the crop's height from its centre: there nothing moves
-_EDGE_XY = np.array([(x, y) for x in np.linspace(-1, 1, 7) for y in np.linspace(-1, 1, 7) if max(abs(x), abs(y)) == 1])
 _OWN_UP_TO = 0.7  # of the way from the face's centre to its outline: beyond, the form goes over to the subject's
+_UNKNOWN = np.zeros((0, 3), np.int32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,26 +63,47 @@ class FacePrior:
     neutral_xy: Points
     margin: float
     open_mouth: "FacePrior | None" = None
+    # the neutral shape's triangles, reckoned once; whoever replaces the texture alone shares them
+    corners: Corners = field(default_factory=lambda: _UNKNOWN)
+
+    def __post_init__(self) -> None:
+        if self.corners is _UNKNOWN:
+            object.__setattr__(self, "corners", triangles(framed(self.neutral_xy)))
 
     def posed(self, shape_xy: Points, size: int, *, margin: float = 1.0) -> Float:
         """The face in the shape (478, 2), as a crop float32 (size, size, 5) that shows `margin` of the layout."""
-        margins = (self.margin, margin)
-        posed = warp(self.texture, self.neutral_xy, shape_xy, size, margins=margins)
+        begin, end = framed(self.neutral_xy), framed(shape_xy)
+        tiles = Tiles.of(end, unfolded(begin, end, self.corners), size, margin)
+        posed = tiles.warped(self.texture, begin, self.margin)
         if self.open_mouth is not None:
-            within = _between_lips(shape_xy, size, margin)
-            if within.any():
-                mouth = warp(self.open_mouth.texture, self.open_mouth.neutral_xy, shape_xy, size, margins=margins)
-                posed[..., :3] += (mouth[..., :3] - posed[..., :3]) * within[..., None]
+            self._open(posed, self.open_mouth, tiles, end, margin)
         return posed
+
+    @staticmethod
+    def _open(posed: Float, mouth: "FacePrior", tiles: Tiles, end: Points, margin: float) -> None:
+        """Puts what the open mouth shows between the lips."""
+        size = len(posed)
+        within = _between_lips(end, size, margin)
+        columns, rows = (np.flatnonzero(within.any(axis)) for axis in (0, 1))
+        if not len(rows):
+            return
+        window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        begin = framed(mouth.neutral_xy)
+        kept = unfolded(begin, end, mouth.corners)
+        if not np.array_equal(kept, tiles.kept):
+            tiles = Tiles.of(end, kept, size, margin)
+        shown = tiles.warped(mouth.texture[..., :3], begin, mouth.margin, window)
+        part = posed[window][..., :3]
+        part += (shown - part) * within[window][..., None]
 
     def arrays(self) -> list[NDArray[Any]]:
         """What shows the face, for whoever must overwrite it."""
-        own: list[NDArray[Any]] = [self.texture, self.neutral_xy]
+        own: list[NDArray[Any]] = [self.texture, self.neutral_xy, self.corners]
         return own if self.open_mouth is None else [*own, *self.open_mouth.arrays()]
 
     def resized(self, size: int) -> "FacePrior":
         """The same with a texture of `size` px."""
-        parts = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in _few_planes(self.texture)]
+        parts = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in few_planes(self.texture)]
         texture = np.dstack(parts)
         return replace(self, texture=texture)
 
@@ -101,11 +111,6 @@ class FacePrior:
 def shape_of(face: AlignedFace) -> Points:
     """The face's shape (478, 2)."""
     return np.asarray(face.layout_xy, np.float64)
-
-
-def in_pixels(shape_xy: Points, size: int, margin: float) -> Points:
-    """Points (n, 2) of the layout in pixels of a crop of `size` px that shows `margin` of it."""
-    return shape_xy * size / margin + (size - 1) / 2
 
 
 def turn_of(face: AlignedFace) -> float:
@@ -156,7 +161,7 @@ def moved_as(own_xy: Points, neutral_xy: Points, shape_xy: Points) -> Points:
     """
     outward = _outwardness(own_xy)[:, None]
     moved = own_xy + outward * (neutral_xy - own_xy) + (shape_xy - neutral_xy)
-    lower, upper = _LIDS.T
+    lower, upper = LIDS.T
     own, usual, now = (np.maximum(points[lower, 1] - points[upper, 1], 0) for points in (own_xy, neutral_xy, shape_xy))
     closing = own * now / np.maximum(usual, _LEAST_GAP)
     gap = np.maximum(np.where(now < usual, closing, own + now - usual), _LEAST_GAP)
@@ -190,50 +195,3 @@ def _outwardness(shape_xy: Points) -> NDArray[np.float64]:
     reach = reach_of(outline, np.arctan2(away[:, 1], away[:, 0]))
     share = (np.hypot(away[:, 0], away[:, 1]) / reach - _OWN_UP_TO) / (1 - _OWN_UP_TO)
     return np.asarray(np.clip(share, 0, 1))
-
-
-def _unfolded(begin: Points, end: Points) -> NDArray[np.bool_]:
-    """Which points (n,) to keep so that no part of the face is turned over: a far cheek, lips pressed together, an iris
-    that a lid comes over.
-
-    Lids always stay: a lid that is let go would open.
-    """
-    corners = Delaunay(begin).simplices
-    first, second = (points[corners[:, 1:]] - points[corners[:, :1]] for points in (begin, end))
-    before, after = (edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0] for edges in (first, second))
-    kept = np.ones(len(begin), np.bool_)
-    kept[corners[before * after <= 0]] = False
-    kept[[*RIGHT_EYE, *LEFT_EYE]] = True
-    for lids, iris in ((_LIDS[:7], RIGHT_IRIS), (_LIDS[7:], LEFT_IRIS)):
-        lower, upper = lids.T
-        was, now = (float(np.mean(points[lower, 1] - points[upper, 1])) for points in (begin, end))
-        if now < _SHUT * was:
-            kept[list(iris)] = False
-    kept[LANDMARK_COUNT:] = True
-    return kept
-
-
-def warp(image: Float, from_xy: Points, to_xy: Points, size: int, *, margins: tuple[float, float]) -> Float:
-    """The image (M, M, c) warped so that its points (478, 2) come to lie where the others say, as (size, size, c).
-
-    `margins` are how much of the layout the image shows and the result is to show. Between the points it is linear on
-    the target's Delaunay triangles, so that no part folds over another.
-    """
-    stored, shown = image.shape[0], margins
-    grid = (np.arange(size) - (size - 1) / 2) * shown[1] / size
-    edge = _EDGE_XY * _EDGE
-    begin, end = np.concatenate((from_xy, edge)), np.concatenate((to_xy, edge))
-    kept = _unfolded(begin, end)
-    find = LinearNDInterpolator(end[kept], begin[kept])
-    source = find(np.stack(np.meshgrid(grid, grid), -1)) * stored / shown[0] + (stored - 1) / 2
-    maps = source.astype(np.float32)
-    across, down = (np.ascontiguousarray(maps[..., axis]) for axis in (0, 1))
-    parts = [
-        cv2.remap(part, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in _few_planes(image)
-    ]
-    return np.dstack(parts)
-
-
-def _few_planes(image: Float) -> list[Float]:
-    """The planes in contiguous parts of at most three: OpenCV takes no more than four at once."""
-    return [np.ascontiguousarray(image[..., at : at + 3]) for at in range(0, image.shape[2], 3)]

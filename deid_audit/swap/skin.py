@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.frames import Float, Image
-from deid_audit.swap.prior import HAIR, FacePrior, Points, in_pixels
+from deid_audit.swap.prior import HAIR, FacePrior
+from deid_audit.swap.warping import Points, in_pixels
 from deid_audit.vision.mesh import BROWS_AND_EYES, FACE_OVAL, FEATURE_RINGS, filled_hull
 
 # Distance from the middle of the skin's colours, in CIELAB with lightness by a half: light falls off to the sides.

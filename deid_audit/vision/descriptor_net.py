@@ -66,7 +66,9 @@ class _Convolution(nn.Module):
         flat, folded = parameters.ravel(), affine.ravel()
         weight = flat[: outputs * inputs * size * size].reshape(outputs, inputs, size, size)
         gamma, beta = folded[:outputs], folded[outputs:]
-        self.weight = nn.Parameter(torch.from_numpy(weight * gamma[:, None, None, None]), requires_grad=False)
+        # chips come with their colours side by side: weights that lie alike are not laid out anew for each batch
+        scaled = torch.from_numpy(weight * gamma[:, None, None, None]).contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(scaled, requires_grad=False)
         self.bias = nn.Parameter(torch.from_numpy(flat[weight.size :] * gamma + beta), requires_grad=False)
         self.stride, self.padding = stride, 1 if stride == 1 else 0
 

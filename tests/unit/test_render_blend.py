@@ -227,6 +227,35 @@ def test_hair_and_what_is_held_in_front_both_stay(portraits: Portraits) -> None:
     np.testing.assert_array_equal(result[y, x], (0, 255, 0))
 
 
+def test_hair_is_drawn_as_it_would_be_over_the_whole_frame(portraits: Portraits) -> None:
+    """Wherever the face stands: in the middle, tilted, over the frame's edges, or beyond them."""
+    rng = np.random.default_rng(1)
+    frame = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    points = portraits.hopper.landmarks_xy - portraits.hopper.landmarks_xy.mean(0)
+    donor = rng.integers(0, 256, (2 * SIZE, 2 * SIZE, 3), dtype=np.uint8)
+    hands = (rng.random((300, 400)) < 0.02).astype(np.uint8) * np.uint8(255)
+    drawn = 0
+    for centre in ((200, 150), (20, 150), (390, 280), (200, 5), (-400, 150), (200, 900)):
+        for degrees, size, held in ((0, 1.0, None), (17, 0.6, hands), (-40, 1.7, None)):
+            turn = cv2.getRotationMatrix2D((0, 0), degrees, size)[:, :2]
+            placed = (points @ turn.T + centre).astype(np.float32)
+            face = align(0, frame, placed, SIZE)
+            hair = rng.random((2 * SIZE, 2 * SIZE)).astype(np.float32)
+            hair[SIZE:] = 0
+            to_frame = cv2.invertAffineTransform(enlarged(face.frame_to_crop, 2))
+            whole = cv2.warpAffine(hair * 255, to_frame, (400, 300), flags=cv2.INTER_LINEAR).astype(np.uint8)
+            drawn += int(whole.any())
+            mask = np.ones((2 * SIZE, 2 * SIZE), np.float32)
+            made, bald = _swapped(donor, mask, hair), _swapped(donor, mask)
+            expected = whole if held is None else np.maximum(held, whole)
+            result, other = (
+                paste(frame, placed, face, one, SteadyColour(RATE), kept=kept)
+                for one, kept in ((made, held), (bald, expected))
+            )
+            np.testing.assert_array_equal(result, other)
+    assert 10 < drawn < 18
+
+
 def _stats(level: float) -> ColourStats:
     return ColourStats(mean=np.array((level, 0.0, 0.0)), spread=np.array((10.0, 1.0, 1.0)))
 

@@ -58,7 +58,7 @@ def test_a_model_comes_back_bit_for_bit(model: SwapModel) -> None:
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert [prior.margin for prior in loaded.priors.values()] == [1.25, 1.25]
-    assert len(_arrays(loaded)) == len(_arrays(model)) == 2 + 4
+    assert len(_arrays(loaded)) == len(_arrays(model)) == 3 + 6
     for own, stored in zip(_arrays(model), _arrays(loaded), strict=True):
         assert own.dtype == stored.dtype
         np.testing.assert_array_equal(own, stored)

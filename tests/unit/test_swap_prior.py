@@ -134,7 +134,7 @@ def test_arrays_are_all_that_shows_the_face() -> None:
     prior = _gaping((10, 200), (0.0, 0.06))
     mouth = prior.open_mouth
     assert mouth is not None
-    expected = (prior.texture, prior.neutral_xy, mouth.texture, mouth.neutral_xy)
+    expected = [getattr(face, name) for face in (prior, mouth) for name in ("texture", "neutral_xy", "corners")]
     assert [id(array) for array in prior.arrays()] == [id(array) for array in expected]
     for array in prior.arrays():
         array.fill(0)

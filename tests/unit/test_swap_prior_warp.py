@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid_audit.swap.prior import _LEAST_GAP, _outwardness, _unfolded, moved_as, warp
+from deid_audit.swap.prior import _LEAST_GAP, _outwardness, moved_as
+from deid_audit.swap.warping import framed, triangles, unfolded, warp
 from deid_audit.vision.mesh import (
     FACE_OVAL,
     INNER_LIPS,
@@ -64,16 +65,16 @@ def test_margins_say_how_much_of_the_layout_picture_and_result_show() -> None:
 
 
 def test_turned_over_points_are_dropped_but_never_those_of_an_eye() -> None:
-    edge = np.array(((-0.75, -0.75), (0.75, -0.75), (-0.75, 0.75), (0.75, 0.75)))
-    begin = np.concatenate((shape(), edge))
-    assert _unfolded(begin, begin).all()
+    begin = framed(shape())
+    corners = triangles(begin)
+    assert unfolded(begin, begin, corners).all()
     far = begin.copy()
     far[FACE_OVAL[0]] = (0, -0.9)  # beyond the edge, which stays
-    assert _unfolded(begin, far)[LANDMARK_COUNT:].all()
+    assert unfolded(begin, far, corners)[LANDMARK_COUNT:].all()
     for index, to, stays in ((50, (0.3, 0.1), False), (RIGHT_EYE[4], (-0.16, -0.3), True)):
         end = begin.copy()
         end[index] = to  # beyond its neighbours
-        kept = _unfolded(begin, end)
+        kept = unfolded(begin, end, corners)
         assert bool(kept[index]) is stays
         assert kept[[*RIGHT_EYE, *LEFT_EYE]].all()
         assert kept[LANDMARK_COUNT:].all()
@@ -140,10 +141,11 @@ def test_half_shut_is_half_shut_whatever_the_eyes_form() -> None:
 
 
 def test_irises_move_with_the_gaze_and_are_let_go_when_the_eye_shuts() -> None:
-    begin, end = shape(lids=0.04), shape(lids=0.04)
+    begin, end = framed(shape(lids=0.04)), framed(shape(lids=0.04))
+    corners = triangles(begin)
     irises = [*RIGHT_IRIS, *LEFT_IRIS]
     end[irises, 0] += 0.005
-    assert _unfolded(begin, end)[irises].all()
-    moved = moved_as(begin, begin, end)
+    assert unfolded(begin, end, corners)[irises].all()
+    moved = moved_as(begin[:478], begin[:478], end[:478])
     np.testing.assert_allclose(moved[irises], end[irises], atol=1e-9)
-    assert not _unfolded(begin, shape(lids=0.02))[irises].any()
+    assert not unfolded(begin, framed(shape(lids=0.02)), corners)[irises].any()

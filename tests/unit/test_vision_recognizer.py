@@ -102,3 +102,16 @@ def test_a_missing_chip_has_no_numbers_and_moves_no_other_row(
 
 def test_no_chips_give_no_rows(recognizer: Recognizer) -> None:
     assert recognizer.describe([]).shape == (0, 128)
+
+
+def test_a_descriptor_is_the_same_alone_and_beside_others(portraits: Portraits, recognizer: Recognizer) -> None:
+    chips = [
+        recognizer.chip(image, seen.box_xyxy, None)
+        for person in portraits
+        for seen, image in [(person, person.image_rgb), *_jittered(person)]
+    ]
+    together, again = recognizer.describe(chips), recognizer.describe(chips)
+    np.testing.assert_array_equal(together, again)
+    for batch in (1, 2, 5):
+        # rounding, in rows of length 1: no decision is taken to more than four digits
+        np.testing.assert_allclose(recognizer.describe(chips, batch=batch), together, rtol=0, atol=2e-6)
