@@ -16,6 +16,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had here, where they are looked for)
 from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
 from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
+from deid_audit.records import StageProfile as StageProfile  # noqa: PLC0414
 from deid_audit.records import Strict as Strict  # noqa: PLC0414
 from deid_audit.records import VideoFacts as VideoFacts  # noqa: PLC0414
 from deid_audit.records import VideoInventory as VideoInventory  # noqa: PLC0414
@@ -348,9 +349,8 @@ class CaseRecord(Strict):
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
-    media_mark: MediaMark | None = Field(
-        default=None, description="The mark in the written videos; null where this tool wrote none."
-    )
+    media_mark: MediaMark | None = Field(default=None, description="The mark in the videos; null without.")
+    profile: tuple[StageProfile, ...] = Field(default=(), description="Where the time went; empty unless asked for.")
     log_checkpoint: str = Field(
         default="",
         pattern=r"^$|^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— [^\n]+ [A-Za-z0-9+/]+={0,2}\n$",

@@ -24,6 +24,7 @@ from deid_audit.cli.options import (
     OutFolder,
     PassphraseFile,
     Preset,
+    Profile,
     ReferencesPassphraseFile,
     ResumeKey,
     Seed,
@@ -99,6 +100,7 @@ def run(
     thorough: Thorough = False,
     keypoints: Keypoints = "mediapipe",
     log: LogFolder = None,
+    profile: Profile = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -118,7 +120,7 @@ def run(
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough,
-        keypoints=(keypoints,), log=log, force=force,
+        keypoints=(keypoints,), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(

@@ -13,33 +13,35 @@ from numpy.typing import NDArray
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.appearance import Appearance, Look, appearance_of, look_at
+from deid_audit.measure.appearance import Appearance
 from deid_audit.measure.canaries import Flock
-from deid_audit.measure.expression import FaceSignals, face_signals
+from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.flicker import FlickerTrack, flicker_track
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
-from deid_audit.pipeline.cast import CastVideo
+from deid_audit.overlap import ahead
+from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.original_side import OriginalSide
 from deid_audit.pipeline.outsider import Outsider
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
 from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
+from deid_audit.pipeline.watching import Watcher, Watchers
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
+from deid_audit.timing import Stopwatch
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections, share_inside
 from deid_audit.vision.keypoint_detectors import (
     KeypointBackend,
-    KeypointDetector,
-    KeypointTraits,
     MediaPipePose,
     Window,
 )
-from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
+from deid_audit.vision.mesh import quarter_turn
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
@@ -84,53 +86,6 @@ class Observed:
         return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks]
 
 
-class Watcher:
-    """Pose and face landmarks of one rendition of a video; both sides get the same boxes (n, 4), turns and modes."""
-
-    def __init__(
-        self, turns: NDArray[np.int16], boxes: Float, detector: KeypointDetector | None, *, face: bool
-    ) -> None:
-        self._boxes, self._turns = boxes, turns
-        self._detector = detector
-        self._mesh = FaceMesh(video=True) if face else None
-        self.landmarks: list[NDArray[np.float32]] = []
-        self._looks: list[Look | None] = []
-
-    def see(self, frame: Frame) -> NDArray[np.float32]:
-        """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
-        if self._detector is not None:
-            self._detector.add(frame.image_rgb, self._boxes[frame.index])
-        points = None
-        if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
-            turn = float(self._turns[frame.index])
-            points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
-        self.landmarks.append(np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points)
-        return self.landmarks[-1]
-
-    def look(self, frame: Frame, landmarks: NDArray[np.float32], *, wanted: bool) -> None:
-        """Adds how the frame's face looks under the original's `landmarks` (478, 3), where it is wanted."""
-        seen = wanted and bool(np.isfinite(landmarks).all())
-        self._looks.append(look_at(frame.image_rgb, landmarks[:, :2]) if seen else None)
-
-    def appearance(self) -> Appearance:
-        return appearance_of(self._looks, np.stack(self.landmarks))
-
-    def pose_track(self, traits: KeypointTraits) -> PoseTrack | None:
-        """The body's keypoints, None when the detector knows nothing of this rendition; asked for once."""
-        if self._detector is None:
-            return None
-        keypoints, area = self._detector.finish()
-        return PoseTrack(keypoints=keypoints, area=area, traits=traits)
-
-    def signals(self) -> FaceSignals:
-        return face_signals(np.stack(self.landmarks))
-
-    def wipe(self) -> None:
-        """Overwrites the landmarks, once everything that is kept of them was taken."""
-        for points in self.landmarks:
-            points.fill(0)
-
-
 def observe(
     cast: CastVideo,
     released: SourceVideo,
@@ -142,56 +97,68 @@ def observe(
     keypoints: KeypointBackend | None = None,
     rebuild: tuple[Rebuild, int] | None = None,
     outsider: Outsider | None = None,
+    original_side: OriginalSide | None = None,
+    clock: Stopwatch | None = None,
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
     On a few frames the `canaries` are released, which shows what the audit can see there. `keypoints` is who finds the
     body's keypoints, MediaPipe when left out. `rebuild` is the subject's decoder with its crop's side, where this run
     has one: what an insider could do before it is destroyed. `outsider` is who can only imitate the swap, where the
-    donor's side of it is known.
+    donor's side of it is known. `original_side` is what an earlier round saw, or will hold it for a later one.
+
+    Decoding and both sides' landmarks and keypoints run in threads of their own, the search beside them.
     """
-    keypoints = keypoints or MediaPipePose()
+    clock, keypoints = clock or Stopwatch(), keypoints or MediaPipePose()
     boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
     swapped = subject_swapped(done.ledger)
     window = pose_window(cast, boxes)
-    sides: tuple[Of, ...] = ("original", "swapped")
-    original_watch, released_watch = (
-        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True) for side in sides
-    )
+    side = OriginalSide() if original_side is None else original_side
+    watchers = Watchers(side, turns, boxes, keypoints, window, clock)
+    original_watch, released_watch = watchers.of("original"), watchers.of("swapped")
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
-    search = ReleasedSearch(engines, canaries, done)
+    search = ReleasedSearch(engines, canaries, done, clock)
     around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
-    count = cast.source.facts.frame_count
-    with progress.step(f"measuring, {cast.source.label}", count) as step:
-        for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
-            known = original_watch.see(before)
-            points = released_watch.see(after)
-            for watch, frame in ((original_watch, before), (released_watch, after)):
-                watch.look(frame, known, wanted=bool(swapped[after.index]))
+    count, depth = cast.source.facts.frame_count, depth_of(cast.source)
+    with (
+        progress.step(f"measuring, {cast.source.label}", count) as step,
+        ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
+        ahead(clock.each("decode", read_frames(released)), depth) as written,
+        ahead(original_watch.watched(originals), depth) as befores,
+        ahead(released_watch.watched(written), depth) as afters,
+    ):
+        for (before, known), (after, points) in zip(befores, afters, strict=True):
+            with clock.part("looks"):
+                for watch, frame in ((original_watch, before), (released_watch, after)):
+                    watch.look(frame, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
-            around.see(before, after, points)
-            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
+            with clock.part("sampled frames"):
+                around.see(before, after, points)
+            with clock.part("chips and descriptors"):
+                subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
             if after.index in sampled:
                 samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
-    null_edit = keypoints.start("reencoded", window_xyxy=window)
     watched: dict[Of, PoseTrack | None] = {
-        "original": original_watch.pose_track(keypoints.traits),
-        "swapped": released_watch.pose_track(keypoints.traits),
+        "original": watchers.pose_of("original", original_watch),
+        "swapped": watchers.pose_of("swapped", released_watch),
     }
     seen = (original_watch.landmarks, swapped)
-    watcher = Watcher(turns, boxes, null_edit, face=True)
-    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, seen)
-    watched["reencoded"] = reencoded.pose_track(keypoints.traits)
+    watcher = watchers.of("reencoded")
+    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, clock, seen)
+    watched["reencoded"] = watchers.pose_of("reencoded", reencoded)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        watcher = Watcher(turns, boxes, keypoints.start(name, window_xyxy=window), face=False)
-        rendition = _watch_rendition(cast, boxes, watcher, name, progress, around)
-        watched[name] = rendition.pose_track(keypoints.traits)
+        watcher = watchers.of(name)
+        if not (
+            watchers.again and name == "masked"
+        ):  # a black box shows no face to describe, and its keypoints are known
+            _watch_rendition(cast, boxes, watcher, name, progress, around, clock)
+        watched[name] = watchers.pose_of(name, watcher)
     poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
     looks: dict[Of, Appearance] = {
         "original": original_watch.appearance(),
@@ -199,8 +166,9 @@ def observe(
         "reencoded": reencoded.appearance(),
     }
     faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
-    for watch in (original_watch, released_watch, reencoded):
-        watch.wipe()
+    released_watch.wipe()
+    if original_side is None:
+        side.wipe()
     times_s = np.array(released.times_s)
     others: tuple[Of, ...] = ("swapped", "reencoded")
     return Observed(
@@ -247,6 +215,7 @@ def _watch_rendition(
     of: Of,
     progress: Progress,
     around: SampledFrames,
+    clock: Stopwatch,
     known: tuple[Sequence[NDArray[np.float32]], NDArray[np.bool_]] | None = None,
 ) -> Watcher:
     """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
@@ -255,14 +224,26 @@ def _watch_rendition(
     """
     control = CONTROLS.get(of)
     name = "null edit" if of == "reencoded" else of
-    with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
-        for frame in roundtrip(_edited(read_frames(cast.source), boxes, control), like=cast.source):
+    source, depth = cast.source, depth_of(cast.source)
+    with (
+        progress.step(f"{name}, {source.label}", source.facts.frame_count) as step,
+        ahead(clock.each("decode", read_frames(source)), depth) as frames,
+        ahead(
+            clock.each(
+                "edits through the encoder", roundtrip(_edited(clock.each(None, frames), boxes, control), like=source)
+            ),
+            depth,
+        ) as edited,
+    ):
+        for frame in edited:
             watcher.see(frame)
             if of != "masked":  # a black box shows no face to describe
-                around.see_edited(of, frame)
+                with clock.part("sampled frames"):
+                    around.see_edited(of, frame)
             if known is not None:
                 landmarks, wanted = known
-                watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
+                with clock.part("looks"):
+                    watcher.look(frame, landmarks[frame.index], wanted=bool(wanted[frame.index]))
             step.advance()
     return watcher
 

@@ -23,7 +23,9 @@ class Painter:
     reach: int = 0
     beside: list[list[float]] = field(default_factory=list)
 
-    def attempt(self, frame: Frame, face: TrackedFace, beside: list[TrackedFace]) -> Attempt:
+    def attempt(
+        self, frame: Frame, face: TrackedFace, beside: list[TrackedFace], described: Float | None = None
+    ) -> Attempt:
         self.beside.append([float(one.box_xyxy[0]) for one in beside])
         image: Image | None = None
         if self.colour is not None:
@@ -44,12 +46,15 @@ def render(
 ) -> tuple[Image, list[Region], RenderedPass]:
     """One frame of grey with these faces; `tracks[i]` are what painter i swaps, OTHER is a known other person."""
     cast = replace(video(row), others=frozenset({OTHER}))
-    parts = [Part(cast=replace(cast, tracks=mine), swapper=one) for mine, one in zip(tracks, painters, strict=True)]  # type: ignore[arg-type]
+    parts = [
+        Part(cast=replace(cast, tracks=mine), swapper=one, describer=None)  # type: ignore[arg-type]
+        for mine, one in zip(tracks, painters, strict=True)
+    ]
     done = RenderedPass()
     with SilentProgress().step("", 1) as step:
         renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []})
     grey = np.full((480, 640, 3), GREY, np.uint8)
-    image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey))
+    image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey), (None,) * len(parts))
     assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
     done.original_descriptors.append(original)
     return image, regions, done
