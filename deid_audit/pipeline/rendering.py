@@ -126,7 +126,10 @@ class _Renderer:
         except Exception:  # each face is then described by itself, and covered where that fails again
             return [(None,) * len(row) for row in faces]
         # copies, or the rows of one frame would keep all others of the batch
-        return [tuple(None if face is None else next(described).copy() for face in row) for row in faces]
+        return [
+            tuple(None if face is None else made.copy() for face, made in zip(row, described, strict=False))
+            for row in faces
+        ]
 
     def _rendered(self, shown: tuple[tuple[Frame, Descriptors], float]) -> Frame:
         (frame, descriptors), time_s = shown
