@@ -17,6 +17,7 @@ from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had
 from deid_audit.records import ModelFile as ModelFile  # noqa: PLC0414
 from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
 from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
+from deid_audit.records import StageProfile as StageProfile  # noqa: PLC0414
 from deid_audit.records import Strict as Strict  # noqa: PLC0414
 from deid_audit.records import TextRegion as TextRegion  # noqa: PLC0414
 from deid_audit.records import VideoFacts as VideoFacts  # noqa: PLC0414
@@ -353,9 +354,8 @@ class CaseRecord(Strict):
     burned_in_text: tuple[TextRegion, ...] = Field(
         default=(), description="Lines of standing text that were found: covered ones, and ones that are left."
     )
-    media_mark: MediaMark | None = Field(
-        default=None, description="The mark in the written videos; null where this tool wrote none."
-    )
+    media_mark: MediaMark | None = Field(default=None, description="The mark in the videos; null without.")
+    profile: tuple[StageProfile, ...] = Field(default=(), description="Where the time went; empty unless asked for.")
     log_checkpoint: str = Field(
         default="",
         pattern=r"^$|^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— [^\n]+ [A-Za-z0-9+/]+={0,2}\n$",

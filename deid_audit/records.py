@@ -109,3 +109,19 @@ class ModelFile(Strict):
     sha256: str = Field(description="SHA-256 of the file, hex.")
     licence: str = Field(description="Its licence.")
     used_for: str = Field(description="What it was used for.")
+
+
+class TimedPart(Strict):
+    """Seconds that threads spent in one part of a pass, over all its frames."""
+
+    part: str = Field(description="Name of the part.")
+    seconds: float = Field(ge=0, description="Time that threads spent in it, in seconds.")
+
+
+class StageProfile(Strict):
+    """Where the time of one pass went. Parts run side by side: together they may come to more than the pass took."""
+
+    stage: str = Field(description="Name of the pass.")
+    frames: int = Field(ge=0, description="Frames that went through it, of all videos and rounds.")
+    seconds: float = Field(ge=0, description="Time from its beginning to its end, in seconds.")
+    parts: tuple[TimedPart, ...] = Field(description="Its parts, the longest first.")

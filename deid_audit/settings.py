@@ -61,6 +61,7 @@ class _CaseAsked(_Asked):
     log: Path | None = None
     attacker: tuple[AttackerKind, Path] | None = None
     keypoints: KeypointChoice = KeypointChoice()
+    profile: bool = False
 
 
 class _Keeping(_CaseAsked):

@@ -20,6 +20,7 @@ from deid_audit.cli.options import (
     LogFolder,
     OutFolder,
     PassphraseFile,
+    Profile,
     ReferencesPassphraseFile,
     SignerKey,
     Strangers,
@@ -81,6 +82,7 @@ def audit(
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
     log: LogFolder = None,
+    profile: Profile = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +100,7 @@ def audit(
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
-        keypoints=tuple(keypoints or ()), log=log, force=force,
+        keypoints=tuple(keypoints or ()), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(audit_pipeline, references_passphrase=references_passphrase_of(settings))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deid_audit.cli.options import Json
+from deid_audit.cli.options import Json, Profile
 from deid_audit.cli.report import perform, progress_on_stderr
 
 # Steps, not seconds: the demo comes out the same on a slow machine, only later.
@@ -20,6 +20,7 @@ def demo(
             "--out", metavar="DIR", readable=False, help="Where the demo appears; an earlier demo is replaced."
         ),
     ] = Path("deid-audit-demo"),
+    profile: Profile = False,
     as_json: Json = False,
 ) -> None:
     """Make two exam-like clips (talking, blinking, head turns, a 5 Hz head tremor) and run the main job on them."""
@@ -39,5 +40,6 @@ def demo(
             case_id="demo",
             force=True,
             iterations=DEMO_STEPS,
+            profile=profile,
         )
         raise typer.Exit(perform(run_pipeline, settings, as_json=as_json))

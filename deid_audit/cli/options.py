@@ -241,6 +241,10 @@ ReferencesPassphraseFile = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier output at --out.")]
+Profile = Annotated[
+    bool,
+    typer.Option("--profile", help="Print how long each part of each pass took, and keep it in the statement."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[
     Path, typer.Option("--out", metavar="DIR", readable=False, help="Where the result appears; must not exist.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deid_audit.answers import next_step
 from deid_audit.cli.lasting import with_lists_and_time
 from deid_audit.cli.options import print_json
+from deid_audit.cli.profile import print_profile
 from deid_audit.cli.signer import named_signer
 from deid_audit.records import Outcome
 
@@ -40,6 +41,8 @@ def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSetti
         print_json(document(result))
     else:
         print_result(result)
+    if result.case.profile:
+        print_profile(result.case.profile)
     return 0 if result.case.outputs_folder == "release" else 3
 
 
@@ -119,6 +122,7 @@ def document(result: "JobResult") -> dict[str, Any]:
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
         "learning_curve": [_reading(point) for point in result.learning_curve],
         "seconds": result.seconds,
+        "profile": [one.model_dump(mode="json") for one in case.profile],
         "verify": verify_command(result),
     }
 

@@ -25,6 +25,7 @@ from deid_audit.cli.options import (
     OutFolder,
     PassphraseFile,
     Preset,
+    Profile,
     ReferencesPassphraseFile,
     ResumeKey,
     Seed,
@@ -116,6 +117,7 @@ def run(
     ] = False,
     keypoints: Keypoints = "mediapipe",
     log: LogFolder = None,
+    profile: Profile = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -136,7 +138,7 @@ def run(
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough, lossless=lossless,
         burned_in_text=burned_in_text,
-        keypoints=(keypoints,), log=log, force=force,
+        keypoints=(keypoints,), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(

@@ -17,7 +17,9 @@ from deid_audit.faces.hidden import HeadWatch, hidden_heads
 from deid_audit.faces.search import EVERY_FRAMES, HarderSearch
 from deid_audit.faces.search import METHOD_TEXT as SEARCH_METHOD
 from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.overlap import ahead, mapped
 from deid_audit.progress import Step
+from deid_audit.timing import Stopwatch
 from deid_audit.vision.detectors import Detections, FaceDetector, WaryDetector, iou_matrix
 from deid_audit.vision.heads import HeadFinder
 from deid_audit.vision.mesh import FaceMesh, box_of, roll_of
@@ -119,8 +121,14 @@ def track_faces(
     second_opinion: WaryDetector,
     recognizer: Recognizer,
     step: Step,
+    depth: int = 0,
+    clock: Stopwatch | None = None,
 ) -> VideoFaces:
-    """Follows every face through the frames; a track lost for more than a second, or at a cut, ends."""
+    """Follows every face through the frames; a track lost for more than a second, or at a cut, ends.
+
+    Frames, detector, tracks and heads run in threads of their own, up to `depth` frames ahead of each other; 0: in one.
+    """
+    clock = clock or Stopwatch()
     tracks: list[_Track] = []
     active: list[_Track] = []
     cleared: list[tuple[str, ...]] = []
@@ -128,23 +136,42 @@ def track_faces(
     static_mesh = FaceMesh(video=False)
     search, watch, recent = HarderSearch(detector), HeadWatch(), Recent(round(frame_rate) + 1)
     shots: list[int] = []
-    for frame in frames:
-        cut = recent.add(frame)
-        shots.append(shots[-1] + cut if shots else 0)
-        _end([track for track in active if cut], active)
-        found = detector.detect(frame.image_rgb)
-        if frame.index % EVERY_FRAMES == 0:
-            found = search(frame.image_rgb, found, nothing_seen=not len(found.boxes_xyxy))
-        for track, box, score in _assign(active, tracks, found):
-            face = _look(track, frame, box, score, static_mesh)
-            track.note(frame.index, face, recent)
-            if face is not None and face.landmarks_xy is not None:
-                chips.add(track.track_id, frame.index, recognizer.chip_from_mesh(frame.image_rgb, face.landmarks_xy))
-        _end([track for track in active if track.missed > frame_rate], active)
-        seen = [track.sightings[frame.index] for track in active if frame.index in track.sightings]
-        watch(frame, seen)
-        cleared.append(() if seen else _second_look(frame, detector, second_opinion, tracks))
-        step.advance()
+
+    def detected(frame: Frame) -> tuple[Frame, Detections]:
+        with clock.part("detector"):
+            found = detector.detect(frame.image_rgb)
+            if frame.index % EVERY_FRAMES == 0:
+                found = search(frame.image_rgb, found, nothing_seen=not len(found.boxes_xyxy))
+        return frame, found
+
+    def followed(shown: tuple[Frame, Detections]) -> tuple[Frame, list[TrackedFace]]:
+        frame, found = shown
+        with clock.part("tracks and mesh"):
+            cut = recent.add(frame)
+            shots.append(shots[-1] + cut if shots else 0)
+            _end([track for track in active if cut], active)
+            for track, box, score in _assign(active, tracks, found):
+                face = _look(track, frame, box, score, static_mesh)
+                track.note(frame.index, face, recent)
+                if face is not None and face.landmarks_xy is not None:
+                    with clock.part("chips and descriptors"):
+                        chip = recognizer.chip_from_mesh(frame.image_rgb, face.landmarks_xy)
+                        chips.add(track.track_id, frame.index, chip)
+            _end([track for track in active if track.missed > frame_rate], active)
+            seen = [track.sightings[frame.index] for track in active if frame.index in track.sightings]
+            with clock.part("second opinion"):
+                cleared.append(() if seen else _second_look(frame, detector, second_opinion, tracks))
+        return frame, seen
+
+    with (
+        ahead(clock.each("decode", frames), depth) as decoded,
+        ahead(mapped(detected, decoded), depth) as found,
+        ahead(mapped(followed, found), depth) as rows,
+    ):
+        for frame, seen in rows:
+            with clock.part("heads by the body"):
+                watch(frame, seen)
+            step.advance()
     chips.flush()
     _end(list(active), active)
     static_mesh.close()

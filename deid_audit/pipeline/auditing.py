@@ -28,7 +28,7 @@ from deid_audit.pipeline.cast import (
     strangers,
 )
 from deid_audit.pipeline.comparing import compare_videos
-from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
+from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
 from deid_audit.pipeline.job import now, prepare
@@ -44,6 +44,7 @@ from deid_audit.pipeline.training import wipe_arrays_with
 from deid_audit.pipeline.voicing import audited_sound
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
+from deid_audit.timing import Timer
 from deid_audit.vault import Vault
 from deid_audit.video import pairing, reader
 from deid_audit.video.opening import opened
@@ -98,12 +99,15 @@ def audit(
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
                     paired, who="subject", engines=engines, progress=progress,
-                    photo=photo, chosen=settings.subject_tracks,
+                    photo=photo, chosen=settings.subject_tracks, clock=timer.watch("finding faces"),
                 )  # fmt: skip
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
-                donor = [analyse(donors, who="donor", engines=engines, progress=progress)] if donors else []
+                finding = timer.watch("finding faces")
+                donor = (
+                    [analyse(donors, who="donor", engines=engines, progress=progress, clock=finding)] if donors else []
+                )
                 donor_descriptors = around_donor = np.zeros((0, 128), np.float32)
                 for role in donor:
                     refuse_same_person(subject.average, role.average)
@@ -119,7 +123,7 @@ def audit(
                 wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
-                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, vault, progress)
+                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, vault, progress, timer)
             others = strangers(subject, *donor)
             wipe_arrays_with(vault, "descriptors of other people", [others])
             measurements = reckon(
@@ -151,6 +155,7 @@ def audit(
             making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
             timer=timer,
             media_mark=media_mark,
+            profile=settings.profile,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
@@ -196,12 +201,17 @@ def _compare_and_watch(
     keypoints: Sequence[KeypointBackend],
     vault: Vault,
     progress: Progress,
+    timer: Timer,
 ) -> list[Watched]:
     watched: list[Watched] = []
     for number, (cast, shown, backend) in enumerate(zip(subject.videos, released, keypoints, strict=True), start=1):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
-            done = compare_videos(cast, shown, engines=engines, step=step)
-        observed = observe(cast, shown, done, engines=engines, canaries=canaries, progress=progress, keypoints=backend)
+            done = compare_videos(cast, shown, engines=engines, step=step, clock=timer.watch("comparing"))
+        clock = timer.watch("measuring")
+        with clock.running(cast.source.facts.frame_count):
+            observed = observe(
+                cast, shown, done, engines=engines, canaries=canaries, progress=progress, keypoints=backend, clock=clock
+            )
         wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
         watched.append(
             Watched(

@@ -21,8 +21,10 @@ from deid_audit.faces.splitting import split_tracks
 from deid_audit.faces.subject import MINIMUM_FACES, SMALLEST_FACE_PX, Person, name_person, others_than
 from deid_audit.faces.track import VideoFaces, track_faces
 from deid_audit.frames import AlignedFace, Float, Image, TrackedFace
+from deid_audit.overlap import frames_ahead
 from deid_audit.pipeline.engines import Engines
 from deid_audit.progress import Progress
+from deid_audit.timing import Stopwatch
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.vision.colour import ColourStats, colour_stats, recolour
 from deid_audit.vision.detectors import iou_matrix, overlap_of_smaller, share_inside
@@ -125,10 +127,18 @@ def frame_rate_of(source: SourceVideo) -> float:
     return source.facts.frame_count / max(source.facts.duration_s, 1e-6)
 
 
-def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> VideoFaces:
+def depth_of(source: SourceVideo) -> int:
+    """How many of its frames may wait between two stages of a pass."""
+    return frames_ahead(source.facts.width, source.facts.height)
+
+
+def find_faces(
+    source: SourceVideo, *, engines: Engines, progress: Progress, clock: Stopwatch | None = None
+) -> VideoFaces:
     """Tracks every face of one video."""
-    frame_rate = frame_rate_of(source)
-    with progress.step(f"finding faces, {source.label}", source.facts.frame_count) as step:
+    frame_rate, count = frame_rate_of(source), source.facts.frame_count
+    clock = clock or Stopwatch()
+    with progress.step(f"finding faces, {source.label}", count) as step, clock.running(count):
         found = track_faces(
             read_frames(source),
             frame_rate=frame_rate,
@@ -136,6 +146,8 @@ def find_faces(source: SourceVideo, *, engines: Engines, progress: Progress) -> 
             second_opinion=engines.second,
             recognizer=engines.recognizer,
             step=step,
+            depth=depth_of(source),
+            clock=clock,
         )
     return hold_hidden(split_tracks(found), frames=round(frame_rate * _HIDDEN_S))
 
@@ -148,12 +160,13 @@ def analyse(
     progress: Progress,
     photo: Float | None = None,
     chosen: Sequence[tuple[int, int]] = (),
+    clock: Stopwatch | None = None,
 ) -> Role:
     """Tracks every face of every video and names the one person they share; NotEnoughFaces when there is none.
 
     `photo` (128,) is the descriptor of a photo that says which person it is, `chosen` tracks that do, as (video, id).
     """
-    tracked = [find_faces(source, engines=engines, progress=progress) for source in sources]
+    tracked = [find_faces(source, engines=engines, progress=progress, clock=clock) for source in sources]
     person = name_person(tracked, who=who, photo=photo, chosen=chosen)
     others = others_than(person, tracked)
     return Role(videos=videos_of(person, others, sources, tracked), average=person.average, others=tuple(others))

@@ -12,10 +12,12 @@ from deid_audit.frames import Float, Frame, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.measure.detail import COVERED_BELOW, detail_kept
 from deid_audit.measure.identity import MATCH_CUT
-from deid_audit.pipeline.cast import CastVideo
+from deid_audit.overlap import ahead
+from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, region_of
 from deid_audit.progress import Step
+from deid_audit.timing import Stopwatch
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.vision.mesh import FaceMesh, quarter_turn
 
@@ -87,15 +89,23 @@ class _Comparer:
         return np.asarray(recognizer.describe([recognizer.chip(frame.image_rgb, box_xyxy, landmarks_xy)])[0])
 
 
-def compare_videos(cast: CastVideo, released: SourceVideo, *, engines: Engines, step: Step) -> RenderedPass:
+def compare_videos(
+    cast: CastVideo, released: SourceVideo, *, engines: Engines, step: Step, clock: Stopwatch | None = None
+) -> RenderedPass:
     """The ledger of `released` beside the original it was made from, and the original's descriptors."""
     done = RenderedPass()
     comparer = _Comparer(cast, engines, FaceMesh(video=False), done.beside)
-    pairs = zip(read_frames(cast.source), read_frames(released), cast.source.times_s, strict=True)
-    for before, after, time_s in pairs:
-        entry, descriptor = comparer.compare(before, after, time_s)
-        done.ledger.append(entry)
-        done.original_descriptors.append(descriptor)
-        step.advance()
+    clock, depth = clock or Stopwatch(), depth_of(cast.source)
+    with (
+        clock.running(cast.source.facts.frame_count),
+        ahead(clock.each("decode", read_frames(cast.source)), depth) as befores,
+        ahead(clock.each("decode", read_frames(released)), depth) as afters,
+    ):
+        for before, after, time_s in zip(befores, afters, cast.source.times_s, strict=True):
+            with clock.part("compare"):
+                entry, descriptor = comparer.compare(before, after, time_s)
+            done.ledger.append(entry)
+            done.original_descriptors.append(descriptor)
+            step.advance()
     comparer.mesh.close()
     return done

@@ -3,10 +3,8 @@
 Comes after the measurements; what made the videos, and how they were watched, is the caller's.
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deid_audit import __version__
@@ -24,6 +22,7 @@ from deid_audit.findings import (
     Figure,
     Measurement,
     MediaMark,
+    StageProfile,
     StageRecord,
     VideoFacts,
 )
@@ -56,7 +55,9 @@ from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
+from deid_audit.records import TimedPart
 from deid_audit.settings import AudioChoice
+from deid_audit.timing import Timer
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
 from deid_audit.vault.references import METHOD_TEXT as REFERENCES_METHOD
 from deid_audit.vault.resume import METHOD_TEXT as RESUME_METHOD
@@ -69,19 +70,6 @@ from deid_audit.vision.standing_text import METHOD_TEXT as TEXT_METHOD
 StageSettings = Mapping[str, str | int | float | bool | None]
 CurvePoint = dict[str, float | bool | None]
 StageRow = tuple[str, str, float, StageSettings]
-
-
-@dataclass(slots=True)
-class Timer:
-    """Seconds a pass, for the statement and for the person waiting."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,12 +111,13 @@ def conclude(
     from_pack: bool = False,
     audio: AudioChoice = "drop",
     media_mark: MediaMark | None = None,
+    profile: bool = False,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     `audio` is what became of sound.
-    `media_mark` is the mark in the videos, where this tool wrote one.
+    `media_mark` is the mark in the videos, where this tool wrote one. `profile`: say where the time went.
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
@@ -181,6 +170,7 @@ def conclude(
             for region in text_regions(number, video.observed.text_left, video.observed.text_covered)
         ),
         media_mark=media_mark,
+        profile=profile_of(timer) if profile else (),
         log_checkpoint=job.journal.checkpoint(),
     )
     with job.progress.step("issuing the certificate", 1) as step:
@@ -215,6 +205,22 @@ def conclude(
         seconds=timer.seconds,
         explanations=explanations,
         learning_curve=tuple(learning_curve),
+    )
+
+
+def profile_of(timer: Timer) -> tuple[StageProfile, ...]:
+    """Every pass that was timed in parts, in milliseconds' steps."""
+    return tuple(
+        StageProfile(
+            stage=name,
+            frames=watch.frames,
+            seconds=round(watch.seconds, 3),
+            parts=tuple(
+                TimedPart(part=part, seconds=round(seconds, 3))
+                for part, seconds in sorted(watch.parts.items(), key=lambda one: -one[1])
+            ),
+        )
+        for name, watch in timer.watches.items()
     )
 
 

@@ -78,13 +78,19 @@ class FaceSwapper:
     hands: HandFinder = field(default_factory=HandFinder)
     hand_before: int = -1000  # index of the last frame with a hand in front
 
-    def attempt(self, frame: Frame, face: TrackedFace, beside: Sequence[TrackedFace] = ()) -> Attempt:
-        """The frame with this face swapped, or the reason why it must be covered; `beside` are its other faces."""
-        original = np.full(128, np.nan, np.float32)
+    def attempt(
+        self, frame: Frame, face: TrackedFace, beside: Sequence[TrackedFace] = (), described: Float | None = None
+    ) -> Attempt:
+        """The frame with this face swapped, or the reason why it must be covered; `beside` are its other faces.
+
+        `described` (128,) is the face's descriptor before the swap, where it was made already.
+        """
+        original = np.full(128, np.nan, np.float32) if described is None else described
         try:
             try:
-                chip = self.recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
-                original = self.recognizer.describe([chip])[0]
+                if described is None:
+                    chip = self.recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
+                    original = self.recognizer.describe([chip])[0]
             finally:  # also when that fails: a meeting must not go unnoticed
                 doubt = self.certainty.doubt(face, beside, original)
             image, rung, reason, numbers = self._swap(frame, face, original, doubt)

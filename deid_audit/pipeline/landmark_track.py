@@ -29,16 +29,12 @@ class LandmarkTrack:
         self._appearance: list[Appearance] = []
         self._outlines: list[NDArray[np.float32]] = []
 
-    def add(self, landmarks: NDArray[np.float32]) -> None:
-        """The next frame's, NaN where none; they are overwritten at the end of their stretch."""
+    def add(self, landmarks: NDArray[np.float32], look: Look | None) -> None:
+        """The next frame's, NaN where none, and how its face looks; landmarks are overwritten after their stretch."""
         if len(self._waiting) == STRETCH:
             self._reduce()
         self._waiting.append(landmarks)
-        self._looks.append(None)
-
-    def looked(self, look: Look | None) -> None:
-        """How the face of the frame that was added last looks."""
-        self._looks[-1] = look
+        self._looks.append(look)
 
     def under(self, index: int) -> Float:
         """The lent landmarks (478, 2) px of frame `index`, NaN but for a look's; once all frames were added."""

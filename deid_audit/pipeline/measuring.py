@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.appearance import LOOK_POINTS, Appearance, look_at
+from deid_audit.measure.appearance import Appearance
 from deid_audit.measure.canaries import Flock
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.fidelity import SURROUNDING, OutsideSimilarity
@@ -22,27 +22,29 @@ from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
-from deid_audit.pipeline.cast import CastVideo
+from deid_audit.overlap import ahead
+from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.landmark_track import LandmarkTrack
+from deid_audit.pipeline.original_side import OriginalSide
 from deid_audit.pipeline.outsider import Outsider
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
 from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
+from deid_audit.pipeline.watching import Watcher, Watchers
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import CONTROLS, grown
+from deid_audit.timing import Stopwatch
 from deid_audit.video.encoding import Encoding
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections, share_inside
 from deid_audit.vision.keypoint_detectors import (
     KeypointBackend,
-    KeypointDetector,
-    KeypointTraits,
     MediaPipePose,
     Window,
 )
-from deid_audit.vision.mesh import LANDMARK_COUNT, FaceMesh, quarter_turn
+from deid_audit.vision.mesh import quarter_turn
 from deid_audit.vision.standing_text import StandingText, TextStretch
 
 _CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
@@ -91,58 +93,6 @@ class Observed:
         return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks]
 
 
-class Watcher:
-    """Pose and face landmarks of one rendition of a video; both sides get the same boxes (n, 4), turns and modes."""
-
-    def __init__(
-        self,
-        turns: NDArray[np.int16],
-        boxes: Float,
-        detector: KeypointDetector | None,
-        *,
-        face: bool,
-        lends: bool = False,
-    ) -> None:
-        self._boxes, self._turns = boxes, turns
-        self._detector = detector
-        self._mesh = FaceMesh(video=True) if face else None
-        self.face = LandmarkTrack(lends=lends)
-
-    def see(self, frame: Frame) -> NDArray[np.float32]:
-        """Adds the next frame; gives its face landmarks (478, 3), NaN where none."""
-        if self._detector is not None:
-            self._detector.add(frame.image_rgb, self._boxes[frame.index])
-        points = None
-        if self._mesh is not None and np.isfinite(self._boxes[frame.index]).all():
-            turn = float(self._turns[frame.index])
-            points = self._mesh.landmarks(frame.image_rgb, self._boxes[frame.index], turn_degrees=turn)
-        found = np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if points is None else points
-        self.face.add(found)
-        return found
-
-    def look(self, frame: Frame, landmarks: NDArray[np.float32], *, wanted: bool) -> None:
-        """Adds how the frame's face looks under the original's `landmarks` (478, 2 or 3), where it is wanted."""
-        if wanted and bool(np.isfinite(landmarks[list(LOOK_POINTS)]).all()):
-            self.face.looked(look_at(frame.image_rgb, landmarks[:, :2]))
-
-    def appearance(self) -> Appearance:
-        return self.face.appearance()
-
-    def pose_track(self, traits: KeypointTraits) -> PoseTrack | None:
-        """The body's keypoints, None when the detector knows nothing of this rendition; asked for once."""
-        if self._detector is None:
-            return None
-        keypoints, area = self._detector.finish()
-        return PoseTrack(keypoints=keypoints, area=area, traits=traits)
-
-    def signals(self) -> FaceSignals:
-        return self.face.signals()
-
-    def wipe(self) -> None:
-        """Overwrites the landmarks, once everything that is kept of them was taken."""
-        self.face.wipe()
-
-
 def observe(
     cast: CastVideo,
     released: SourceVideo,
@@ -154,64 +104,73 @@ def observe(
     keypoints: KeypointBackend | None = None,
     rebuild: tuple[Rebuild, int] | None = None,
     outsider: Outsider | None = None,
+    original_side: OriginalSide | None = None,
+    clock: Stopwatch | None = None,
 ) -> Observed:
     """Watches the released file beside the original, then null edit and controls of the original.
 
     On a few frames the `canaries` are released, which shows what the audit can see there. `keypoints` is who finds the
     body's keypoints, MediaPipe when left out. `rebuild` is the subject's decoder with its crop's side, where this run
     has one: what an insider could do before it is destroyed. `outsider` is who can only imitate the swap, where the
-    donor's side of it is known.
+    donor's side of it is known. `original_side` is what an earlier round saw, or will hold it for a later one.
+
+    Decoding and both sides' landmarks and keypoints run in threads of their own, the search beside them.
     """
-    keypoints = keypoints or MediaPipePose()
+    clock, keypoints = clock or Stopwatch(), keypoints or MediaPipePose()
     boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
     swapped = subject_swapped(done.ledger)
     window = pose_window(cast, boxes)
-    sides: tuple[Of, ...] = ("original", "swapped")
-    original_watch, released_watch = (
-        Watcher(turns, boxes, keypoints.start(side, window_xyxy=window), face=True, lends=side == "original")
-        for side in sides
-    )
+    side = OriginalSide() if original_side is None else original_side
+    watchers = Watchers(side, turns, boxes, keypoints, window, clock)
+    original_watch, released_watch = watchers.of("original"), watchers.of("swapped")
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
-    search = ReleasedSearch(engines, canaries, done)
+    search = ReleasedSearch(engines, canaries, done, clock)
     around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
     text = StandingText(released.times_s)
     outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
-    count = cast.source.facts.frame_count
-    with progress.step(f"measuring, {cast.source.label}", count) as step:
-        for before, after in zip(read_frames(cast.source), read_frames(released), strict=True):
-            known = original_watch.see(before)
-            points = released_watch.see(after)
-            for watch, frame in ((original_watch, before), (released_watch, after)):
-                watch.look(frame, known, wanted=bool(swapped[after.index]))
+    count, depth = cast.source.facts.frame_count, depth_of(cast.source)
+    with (
+        progress.step(f"measuring, {cast.source.label}", count) as step,
+        ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
+        ahead(clock.each("decode", read_frames(released)), depth) as written,
+        ahead(original_watch.watched(originals), depth) as befores,
+        ahead(released_watch.watched(written), depth) as afters,
+    ):
+        for (before, known), (after, points) in zip(befores, afters, strict=True):
+            with clock.part("looks"):
+                for watch, frame, own in ((released_watch, after, points), (original_watch, before, known)):
+                    watch.keep(frame, own, known, wanted=bool(swapped[after.index]))
             search.see(before, after)
-            around.see(before, after, points)
-            outside.compare(before, after)
-            text.see(after)
-            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
+            with clock.part("sampled frames"):
+                around.see(before, after, points)
+            with clock.part("picture and text"):
+                outside.compare(before, after)
+                text.see(after)
+            with clock.part("chips and descriptors"):
+                subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
             if after.index in sampled:
                 samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
-    null_edit = keypoints.start("reencoded", window_xyxy=window)
     watched: dict[Of, PoseTrack | None] = {
-        "original": original_watch.pose_track(keypoints.traits),
-        "swapped": released_watch.pose_track(keypoints.traits),
+        "original": watchers.pose_of("original", original_watch),
+        "swapped": watchers.pose_of("swapped", released_watch),
     }
     seen = (original_watch.face, swapped)
-    watcher = Watcher(turns, boxes, null_edit, face=True)
-    reencoded = _watch_rendition(cast, boxes, watcher, "reencoded", progress, around, done.encoding, seen, outside_null)
-    watched["reencoded"] = reencoded.pose_track(keypoints.traits)
+    watcher = watchers.of("reencoded")
+    reencoded = _watch_rendition(
+        cast, boxes, watcher, "reencoded", progress, around, clock, done.encoding, seen, outside_null
+    )
+    watched["reencoded"] = watchers.pose_of("reencoded", reencoded)
     controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
     for name in controls:
-        detector = keypoints.start(name, window_xyxy=window)
-        if detector is None and name == "masked":  # nothing else is seen of a black box
-            continue
-        watcher = Watcher(turns, boxes, detector, face=False)
-        rendition = _watch_rendition(cast, boxes, watcher, name, progress, around, done.encoding)
-        watched[name] = rendition.pose_track(keypoints.traits)
+        watcher = watchers.of(name)
+        if watcher.finds_keypoints or name != "masked":  # nothing else is seen of a black box
+            _watch_rendition(cast, boxes, watcher, name, progress, around, clock, done.encoding)
+        watched[name] = watchers.pose_of(name, watcher)
     poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
     looks: dict[Of, Appearance] = {
         "original": original_watch.appearance(),
@@ -219,8 +178,7 @@ def observe(
         "reencoded": reencoded.appearance(),
     }
     faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
-    for watch in (original_watch, released_watch, reencoded):
-        watch.wipe()
+    released_watch.wipe()
     times_s = np.array(released.times_s)
     others: tuple[Of, ...] = ("swapped", "reencoded")
     return Observed(
@@ -270,6 +228,7 @@ def _watch_rendition(
     of: Of,
     progress: Progress,
     around: SampledFrames,
+    clock: Stopwatch,
     encoding: Encoding,
     known: tuple[LandmarkTrack, NDArray[np.bool_]] | None = None,
     outside: OutsideSimilarity | None = None,
@@ -281,20 +240,29 @@ def _watch_rendition(
     """
     control = CONTROLS.get(of)
     name = "null edit" if of == "reencoded" else of
-    with progress.step(f"{name}, {cast.source.label}", cast.source.facts.frame_count) as step:
-        edited = _edited(read_frames(cast.source), boxes, control)
+    source, depth = cast.source, depth_of(cast.source)
+    with (
+        progress.step(f"{name}, {source.label}", source.facts.frame_count) as step,
+        ahead(clock.each("decode", read_frames(source)), depth) as frames,
+    ):
+        edited = _edited(clock.each(None, frames), boxes, control)
         if outside is not None:
             edited = outside.remembering(edited)
-        for frame in roundtrip(edited, like=cast.source, encoding=encoding):
-            watcher.see(frame)
-            if outside is not None:
-                outside.compare_remembered(frame)
-            if of != "masked":  # a black box shows no face to describe
-                around.see_edited(of, frame)
-            if known is not None:
-                face, wanted = known
-                watcher.look(frame, face.under(frame.index), wanted=bool(wanted[frame.index]))
-            step.advance()
+        through = roundtrip(edited, like=source, encoding=encoding)
+        with ahead(clock.each("edits through the encoder", through), depth) as renditions:
+            for frame in renditions:
+                points = watcher.see(frame)
+                if outside is not None:
+                    with clock.part("picture and text"):
+                        outside.compare_remembered(frame)
+                if of != "masked":  # a black box shows no face to describe
+                    with clock.part("sampled frames"):
+                        around.see_edited(of, frame)
+                if known is not None:
+                    face, wanted = known
+                    with clock.part("looks"):
+                        watcher.keep(frame, points, face.under(frame.index), wanted=bool(wanted[frame.index]))
+                step.advance()
     return watcher
 
 

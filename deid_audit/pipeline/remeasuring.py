@@ -18,9 +18,10 @@ from deid_audit.measure.identity import VideoDescriptors, distances_to_original,
 from deid_audit.measure.residue import measure_breadth, measure_residue
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.keeping import gallery_cut, ledgers_of
-from deid_audit.pipeline.measuring import Watcher, subject_chip, subject_swapped
+from deid_audit.pipeline.measuring import subject_chip, subject_swapped
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
 from deid_audit.pipeline.searching import Descriptions, ReleasedSearch
+from deid_audit.pipeline.watching import Watcher
 from deid_audit.progress import Progress
 from deid_audit.vault.references import References, VideoReferences
 from deid_audit.video.reader import SourceVideo, read_frames

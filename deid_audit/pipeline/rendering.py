@@ -4,8 +4,10 @@ Fail closed: any failed check, and any exception while a face is swapped, covers
 never the fallback.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ from numpy.typing import NDArray
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
+from deid_audit.overlap import ahead, frames_that_fit, mapped
 from deid_audit.pipeline.burned_in import text_covered
-from deid_audit.pipeline.cast import CastVideo, frame_rate_of
+from deid_audit.pipeline.cast import CastVideo, depth_of, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
@@ -23,15 +26,22 @@ from deid_audit.progress import Step
 from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
+from deid_audit.timing import Stopwatch
 from deid_audit.video.encoding import USUAL, Encoding
 from deid_audit.video.reader import read_frames
 from deid_audit.video.sound import SoundTrack
 from deid_audit.video.writer import write_video
 from deid_audit.vision.detectors import MediaPipeDetector
+from deid_audit.vision.hands import HandFinder
 from deid_audit.vision.mesh import FaceMesh
+from deid_audit.vision.recognizer import Recognizer
 from deid_audit.vision.standing_text import TextStretch
 
 _MOST_COVERED = 0.2  # of a face's box: what is left beside another's cover could be neither judged nor described
+_BATCHES = 2  # of the frames that may be held at once: so many originals are described together
+
+Descriptors = tuple[Float | None, ...]
+"""Of one frame's faces before the swap, (128,) each, by part; None where there is no face, or it is described later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,19 +49,22 @@ class RenderedPass:
     """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows.
 
     `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
-    one the audit cannot judge such a face, and it becomes undecided. `encoding` is how the file was written; controls
-    and null edit are made alike. `text` is the burned-in text that is covered.
+    one the audit cannot judge such a face, and it becomes undecided. `described` has all that were made, for a second
+    round. `encoding` is how the file was written; controls and null edit are made alike. `text` is the burned-in text
+    that is covered.
     """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
     original_descriptors: list[Float] = field(default_factory=list)
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
+    described: list[Descriptors] = field(default_factory=list)
     encoding: Encoding = USUAL
     text: Sequence[TextStretch] = ()
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""
-        for row in (*self.original_descriptors, *self.beside.values()):
+        made = (row for rows in self.described for row in rows if row is not None)
+        for row in (*self.original_descriptors, *self.beside.values(), *made):
             row.fill(0)
 
 
@@ -61,6 +74,7 @@ class Part:
 
     cast: CastVideo
     swapper: FaceSwapper
+    describer: Recognizer
 
 
 @dataclass(slots=True, eq=False)
@@ -69,28 +83,78 @@ class _Renderer:
     done: RenderedPass
     step: Step
     again: Mapping[int, Sequence[Region]] = field(default_factory=dict)
+    known: Sequence[Descriptors] = ()
+    clock: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def cast(self) -> CastVideo:
         return self.parts[0].cast
 
-    def frames(self) -> Iterator[Frame]:
-        for frame, time_s in zip(read_frames(self.cast.source), self.cast.source.times_s, strict=True):
-            image, regions, descriptor = self._render(frame)
-            self.done.ledger.append(
-                LedgerFrame(
-                    index=frame.index,
-                    time_s=time_s,
-                    regions=tuple(regions),
-                    cleared_by=self.cast.faces.cleared_by[frame.index],
-                )
-            )
-            self.done.original_descriptors.append(descriptor)
-            self.step.advance()
-            image = text_covered(image, frame.index, self.done.text)
-            yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
+    def frames(self) -> Generator[Frame, None, None]:
+        """Decoding, describing and swapping in threads of their own; whoever takes the frames encodes beside them."""
+        source = self.cast.source
+        depth = depth_of(source)
+        with (
+            ahead(self.clock.each("decode", read_frames(source)), depth) as decoded,
+            ahead(self._described(decoded), depth) as described,
+            ahead(mapped(self._rendered, zip(described, source.times_s, strict=True)), depth) as rendered,
+        ):
+            for frame in rendered:
+                self.step.advance()
+                yield frame
 
-    def _render(self, frame: Frame) -> tuple[Image, list[Region], Float]:
+    def _described(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Descriptors]]:
+        """The frames with the descriptors of the faces that a swap is tried for, made for several frames at once."""
+        if self.known:
+            yield from zip(frames, self.known, strict=True)
+            return
+        facts, coming = self.cast.source.facts, iter(frames)
+        size = _BATCHES * frames_that_fit(facts.width, facts.height)
+        while batch := list(islice(coming, size)):
+            with self.clock.part("describe"):
+                rows = self._describe(batch)
+            self.done.described += rows
+            batch.reverse()
+            for row in rows:
+                yield batch.pop(), row
+
+    def _describe(self, batch: Sequence[Frame]) -> list[Descriptors]:
+        faces = [[part.cast.person_face(frame.index) for part in self.parts] for frame in batch]
+        recognizer = self.parts[0].describer
+        try:
+            chips = [
+                None if face is None else recognizer.chip(frame.image_rgb, face.box_xyxy, face.landmarks_xy)
+                for frame, row in zip(batch, faces, strict=True)
+                for face in row
+            ]
+            described = iter(recognizer.describe(chips))
+        except DeidAuditError:
+            raise
+        except Exception:  # each face is then described by itself, and covered where that fails again
+            return [(None,) * len(row) for row in faces]
+        # copies, or the rows of one frame would keep all others of the batch
+        return [
+            tuple(None if face is None else made.copy() for face, made in zip(row, described, strict=False))
+            for row in faces
+        ]
+
+    def _rendered(self, shown: tuple[tuple[Frame, Descriptors], float]) -> Frame:
+        (frame, descriptors), time_s = shown
+        with self.clock.part("swap net and paste"):
+            image, regions, descriptor = self._render(frame, descriptors)
+        self.done.ledger.append(
+            LedgerFrame(
+                index=frame.index,
+                time_s=time_s,
+                regions=tuple(regions),
+                cleared_by=self.cast.faces.cleared_by[frame.index],
+            )
+        )
+        self.done.original_descriptors.append(descriptor)
+        image = text_covered(image, frame.index, self.done.text)
+        return Frame(index=frame.index, pts=frame.pts, image_rgb=image)
+
+    def _render(self, frame: Frame, described: Descriptors) -> tuple[Image, list[Region], Float]:
         """The frame as released, its regions with the subject's first, and the subject's original descriptor (128,)."""
         casts = [part.cast for part in self.parts]
         faces = [cast.person_face(frame.index) for cast in casts]
@@ -101,11 +165,11 @@ class _Renderer:
         ]
         attempts: list[Attempt | None] = []
         covers: list[Float] = []
-        for part, face in zip(self.parts, faces, strict=True):
+        for part, face, known in zip(self.parts, faces, described, strict=True):
             if face is None:
                 attempts.append(None)
                 continue
-            tried = part.swapper.attempt(frame, face, others_beside(part.cast, face))
+            tried = part.swapper.attempt(frame, face, others_beside(part.cast, face), known)
             for region in again:
                 if region.track_id == face.track_id:  # the attempt was made all the same: later frames build on it
                     tried = replace(tried, image_rgb=None, rung=Rung.COVER, reason=region.reason)
@@ -225,17 +289,28 @@ def region_of(face: TrackedFace, state: State, reason: str, *, is_subject: bool,
     )
 
 
-def part_of(cast: CastVideo, average: Float, others: Sequence[Float], *, model: SwapModel, engines: Engines) -> Part:
+def part_of(
+    cast: CastVideo,
+    average: Float,
+    others: Sequence[Float],
+    *,
+    model: SwapModel,
+    engines: Engines,
+    clock: Stopwatch | None = None,
+) -> Part:
     """The part of one person in one video; `average` and `others` are descriptors (128,) of them and everyone else."""
+    clock = clock or Stopwatch()
     return Part(
         cast=cast,
         swapper=FaceSwapper(
             certainty=Certainty(average=average, others=others),
             model=model,
-            recognizer=engines.recognizer,
+            recognizer=clock.timed("check", engines.recognizer),
             colour=SteadyColour(frame_rate_of(cast.source)),
-            mesh=FaceMesh(video=False),
+            mesh=clock.timed("check", FaceMesh(video=False)),
+            hands=clock.timed("hands", HandFinder()),
         ),
+        describer=engines.recognizer,
     )
 
 
@@ -247,17 +322,26 @@ def render_video(
     step: Step,
     again: Sequence[LedgerFrame] = (),
     sound: SoundTrack | None = None,
+    known: Sequence[Descriptors] = (),
+    clock: Stopwatch | None = None,
 ) -> None:
     """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
 
     The first of the `parts` is the subject; faces that belong to none of them are covered. `again` is the ledger of an
-    earlier round after its audit: what it left undecided is covered this time.
+    earlier round after its audit: what it left undecided is covered this time. `known` are that round's descriptors.
     """
     source = parts[0].cast.source
+    clock = clock or Stopwatch()
     undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
+    done.described += known
+    renderer = _Renderer(parts=parts, done=done, step=step, again=undecided, known=known, clock=clock)
     try:
-        renderer = _Renderer(parts=parts, done=done, step=step, again=undecided)
-        write_video(path, renderer.frames(), like=source, encoding=done.encoding, sound=sound)
+        with (
+            closing(renderer.frames()) as frames,
+            clock.running(source.facts.frame_count),
+            clock.part("encode"),
+        ):
+            write_video(path, clock.each(None, frames), like=source, encoding=done.encoding, sound=sound)
     finally:
         for part in parts:
             part.swapper.close()

@@ -21,7 +21,7 @@ from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, op
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, refuse_unfit, train_companions
-from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, Timer, conclude
+from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, conclude
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
@@ -32,10 +32,11 @@ from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
 from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.measuring import observe
+from deid_audit.pipeline.original_side import OriginalSide
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
+from deid_audit.pipeline.rendering import Descriptors, RenderedPass, part_of, render_video
 from deid_audit.pipeline.resuming import destroyed, resumable
 from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
@@ -49,6 +50,7 @@ from deid_audit.render import blend
 from deid_audit.settings import RunSettings
 from deid_audit.swap import prior, train
 from deid_audit.swap.convert import rebuild_face
+from deid_audit.timing import Timer
 from deid_audit.vault import Vault
 from deid_audit.video import marking, reader, writer
 from deid_audit.video.encoding import LOSSLESS, USUAL
@@ -103,15 +105,15 @@ def run(
                 photo = describe_photo(settings.subject_photo, engines)
                 subject = analyse(
                     subjects, who="subject", engines=engines, progress=progress,
-                    photo=photo, chosen=settings.subject_tracks,
+                    photo=photo, chosen=settings.subject_tracks, clock=timer.watch("finding faces"),
                 )  # fmt: skip
                 wipe_arrays_with(vault, "tracked faces of the subject", subject.arrays())
                 if photo is not None:
                     wipe_arrays_with(vault, "descriptor of the subject's photo", [photo])
-                donor = _donor(subject, packs, filmed, engines, progress)
+                donor = _donor(subject, packs, filmed, engines, progress, timer)
                 wipe_arrays_with(vault, "tracked faces of the donor", donor.arrays())
                 refuse_same_person(subject.average, donor.average)
-                other_donors = _other_donors(others_given, engines, vault, progress)
+                other_donors = _other_donors(others_given, engines, vault, progress, timer)
                 refuse_unfit(subject, donor, other_donors)
             with timer.of("training"):
                 pair = train_pair(
@@ -200,25 +202,35 @@ def run(
             from_pack=donor.pack is not None,
             audio=settings.audio,
             media_mark=marker.record if marker is not None else None,
+            profile=settings.profile,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
 
 
 def _donor(
-    subject: Role, packs: Sequence[DonorPack], filmed: Sequence[SourceVideo], engines: Engines, progress: Progress
+    subject: Role,
+    packs: Sequence[DonorPack],
+    filmed: Sequence[SourceVideo],
+    engines: Engines,
+    progress: Progress,
+    timer: Timer,
 ) -> Donor:
     """The pack that fits, where packs were given; else whom the videos show."""
     if packs:
         return packed_donor(subject, packs, progress=progress)
-    return FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress))
+    clock = timer.watch("finding faces")
+    return FilmedDonor(role=analyse(filmed, who="donor", engines=engines, progress=progress, clock=clock))
 
 
-def _other_donors(given: Sequence[SourceVideo], engines: Engines, vault: Vault, progress: Progress) -> list[Role]:
+def _other_donors(
+    given: Sequence[SourceVideo], engines: Engines, vault: Vault, progress: Progress, timer: Timer
+) -> list[Role]:
     """One role a video: each is the donor of another person."""
-    roles = []
+    roles: list[Role] = []
     for at, video in enumerate(given, start=1):
-        roles.append(analyse([video], who=f"other donor {at}", engines=engines, progress=progress))
+        clock = timer.watch("finding faces")
+        roles.append(analyse([video], who=f"other donor {at}", engines=engines, progress=progress, clock=clock))
         wipe_arrays_with(vault, f"tracked faces of other donor {at}", roles[-1].arrays())
     return roles
 
@@ -242,7 +254,10 @@ def _render_and_watch(
     everyone = [person.average for person in subject.others]
     swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
 
-    def render(number: int, again: Sequence[LedgerFrame]) -> tuple[RenderedPass, SourceVideo]:
+    def render(
+        number: int, again: Sequence[LedgerFrame] = (), known: Sequence[Descriptors] = ()
+    ) -> tuple[RenderedPass, SourceVideo]:
+        clock = timer.watch("rendering")
         cast = subject.videos[number - 1]
         path = folder / f"{settings.case_id}-{number:02d}.mp4"
         path.unlink(missing_ok=True)
@@ -253,6 +268,7 @@ def _render_and_watch(
                 [one for one in (subject.average, *everyone) if one is not role.average],
                 model=model,
                 engines=engines,
+                clock=clock,
             )
             for role, model in swapped
         ]
@@ -260,20 +276,24 @@ def _render_and_watch(
         size = cast.source.facts.frame_count * 128 * 4
         vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-            render_video(parts, path, done, step=step, again=again, sound=voice.track(cast.source))
+            render_video(
+                parts, path, done, step=step, again=again, sound=voice.track(cast.source), known=known, clock=clock
+            )
         if marker is not None:  # before anything looks at the file: what is certified is the marked one
             marker.mark(path, label=f"released video {number}", title=path.name)
         released = open_video(path, label=f"released video {number}")
         writer.check_same_timing(cast.source, released)
         return done, released
 
-    def watch(number: int, done: RenderedPass, released: SourceVideo) -> Watched:
+    def watch(number: int, done: RenderedPass, released: SourceVideo, side: OriginalSide) -> Watched:
         cast = subject.videos[number - 1]
-        observed = observe(
-            cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
-            rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
-            outsider=outsider_of(pair.model),
-        )  # fmt: skip
+        clock = timer.watch("measuring")
+        with clock.running(cast.source.facts.frame_count):
+            observed = observe(
+                cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
+                rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
+                outsider=outsider_of(pair.model), original_side=side, clock=clock,
+            )  # fmt: skip
         wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
         return Watched(
             released=released,
@@ -287,15 +307,15 @@ def _render_and_watch(
     cover = settings.burned_in_text == "cover"
     with timer.of("rendering"):
         texts = [find_text(cast.source, progress=progress) if cover else () for cast in subject.videos]
-        rendered = [render(number, ()) for number in numbers]
+        rendered = [render(number) for number in numbers]
     watched = []
     with timer.of("measuring"):
         for number, first in zip(numbers, rendered, strict=True):
-            unused = canaries.state()
-            video = watch(number, *first)
+            unused, side = canaries.state(), OriginalSide()
+            video = watch(number, *first, side)
             if any(frame.state is State.UNDECIDED for frame in video.ledger):
                 canaries.restore(unused)  # they were pasted into a file that does not stay
-                video = watch(number, *render(number, video.ledger))
+                video = watch(number, *render(number, video.ledger, first[0].described), side)
             watched.append(video)
     return watched
 

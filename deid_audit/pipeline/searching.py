@@ -4,7 +4,6 @@ Part of pass 4; it looks and describes, what follows from it is `finishing`'s an
 """
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +16,14 @@ from deid_audit.measure.residue import faces_elsewhere
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass
 from deid_audit.render.conceal import grown
+from deid_audit.timing import Stopwatch
 from deid_audit.vision.detectors import Detections
 from deid_audit.vision.looks import Sighted
 from deid_audit.vision.mesh import FaceMesh
 from deid_audit.vision.recognizer import Recognizer
 
 _DESCRIBE_BATCH = 16
+_SEARCH, _KNOWN_FACES = "search", "known faces"
 _TAKEN_BOX = 1.15  # landmarks end at the skin: a pasted face keeps away from the hair, too
 
 
@@ -42,13 +43,16 @@ class ReleasedSearch:
     and track in `beside_keys`.
     """
 
-    def __init__(self, engines: Engines, canaries: Flock | None, done: RenderedPass) -> None:
+    def __init__(
+        self, engines: Engines, canaries: Flock | None, done: RenderedPass, clock: Stopwatch | None = None
+    ) -> None:
         self.sighted: list[Sighted] = []
         self.second_look: dict[int, Detections] = {}
         self.regions: list[tuple[RegionSeen, ...]] = []
         self.others = Descriptions(engines.recognizer)
         self.other_frames: list[int] = []
-        self.seconds = self.canary_seconds = 0.0
+        self._clock = clock or Stopwatch()
+        self._before = dict(self._clock.parts)
         self._beside = Descriptions(engines.recognizer)
         self._beside_keys: list[tuple[int, int]] = []
         self._engines, self._canaries, self._done = engines, canaries, done
@@ -60,24 +64,35 @@ class ReleasedSearch:
 
         `before` is the same frame of the original; None where there is none any more.
         """
-        started = time.perf_counter()
         image, entry = after.image_rgb, self._done.ledger[after.index]
-        sighted = self._engines.audit.see(image, after.index)
-        self.sighted.append(sighted)
-        for box in faces_elsewhere(sighted.boxes_xyxy, entry):
-            self.others.add(self._chip_of(image, box))
-            self.other_frames.append(after.index)
-        self._look_at_regions(None if before is None else before.image_rgb, image, entry)
-        searched = time.perf_counter()
-        self.seconds += searched - started
+        with self._clock.part(_SEARCH):
+            sighted = self._engines.audit.see(image, after.index)
+            self.sighted.append(sighted)
+            for box in faces_elsewhere(sighted.boxes_xyxy, entry):
+                self.others.add(self._chip_of(image, box))
+                self.other_frames.append(after.index)
+            self._look_at_regions(None if before is None else before.image_rgb, image, entry)
         if self._canaries is not None and after.index in self._planted:
-            regions = [np.array(region.box_xyxy, np.float32) for region in entry.regions]
-            self._canaries.release(
-                image,
-                [*sighted.boxes_xyxy, *(grown(box, _TAKEN_BOX) for box in regions)],
-                lambda copy: self._engines.audit.detect(copy).boxes_xyxy,
-            )
-            self.canary_seconds += time.perf_counter() - searched
+            with self._clock.part(_KNOWN_FACES):
+                regions = [np.array(region.box_xyxy, np.float32) for region in entry.regions]
+                self._canaries.release(
+                    image,
+                    [*sighted.boxes_xyxy, *(grown(box, _TAKEN_BOX) for box in regions)],
+                    lambda copy: self._engines.audit.detect(copy).boxes_xyxy,
+                )
+
+    @property
+    def seconds(self) -> float:
+        """Time it took to search, in seconds."""
+        return self._spent(_SEARCH)
+
+    @property
+    def canary_seconds(self) -> float:
+        """Time it took to search for known faces, in seconds."""
+        return self._spent(_KNOWN_FACES)
+
+    def _spent(self, part: str) -> float:
+        return self._clock.parts.get(part, 0.0) - self._before.get(part, 0.0)
 
     def distances_beside(self) -> dict[tuple[int, int], float]:
         """How far every shown face of somebody else, by frame and track, stands from its own original; NaN unknown."""

@@ -3,6 +3,7 @@
 Each gives boxes in pixels of the image it was shown; none keeps state between images.
 """
 
+import threading
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Protocol
@@ -139,9 +140,11 @@ class HogDetector:
         import dlib  # noqa: PLC0415
 
         self._detector = dlib.get_frontal_face_detector()
+        self._alone = threading.Lock()  # it lets other threads run, and keeps the picture it looks at in itself
 
     def detect(self, image_rgb: Image, *, upsample: int = 0, min_score: float = 0.0) -> Detections:
-        rectangles, scores, _ = self._detector.run(image_rgb, upsample, min_score)
+        with self._alone:
+            rectangles, scores, _ = self._detector.run(image_rgb, upsample, min_score)
         return _pack([(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in rectangles], list(scores))
 
 

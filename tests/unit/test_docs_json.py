@@ -44,6 +44,7 @@ from deid_audit.pipeline.rechecking import RecheckReport, judged_again
 from deid_audit.pipeline.standing import Withdrawn
 from deid_audit.pipeline.withdrawing import Written
 from deid_audit.policy import judge
+from deid_audit.records import StageProfile, TimedPart
 from deid_audit.status import withdrawal
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
@@ -89,7 +90,9 @@ def answered_case(kind: str = "swap") -> CaseRecord:
 
 def job_result(kind: str = "swap") -> Any:
     """What `document` reads of a JobResult, without the pipeline's heavy imports."""
-    case = answered_case(kind)
+    parts = (TimedPart(part="detector", seconds=6.1),)
+    profile = (StageProfile(stage="finding faces", frames=200, seconds=12.4, parts=parts),)
+    case = answered_case(kind).model_copy(update={"profile": profile})
     explanation = Explanation(
         finding=case.verdict.findings[0],
         also=("video 2: 0.58 is not above 0.6",),

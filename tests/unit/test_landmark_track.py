@@ -31,9 +31,7 @@ def looks(points: Points) -> list[Look | None]:
 def filled(points: Points, seen: list[Look | None]) -> tuple[LandmarkTrack, list[Points]]:
     track, handed = LandmarkTrack(lends=True), [one.copy() for one in points]
     for one, look in zip(handed, seen, strict=True):
-        track.add(one)
-        if look is not None:
-            track.looked(look)
+        track.add(one, look)
     return track, handed
 
 

@@ -26,10 +26,10 @@ from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.certificate.profiles import usage_of
 from deid_audit.errors import SettingsError, SignatureError, VideoError
 from deid_audit.pipeline import run as job
-from deid_audit.pipeline.concluding import Timer
 from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.voicing import Voice
 from deid_audit.progress import SilentProgress
+from deid_audit.timing import Timer
 from deid_audit.video import marking
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.sound import SoundTrack

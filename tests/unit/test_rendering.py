@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from deid_audit.errors import StageError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.pipeline.ladder import Attempt
-from deid_audit.pipeline.rendering import Part, RenderedPass, _Renderer, subject_boxes, withdraw
+from deid_audit.pipeline.rendering import Descriptors, Part, RenderedPass, _Renderer, subject_boxes, withdraw
 from deid_audit.progress import SilentProgress
 from deid_audit.vision.standing_text import TextStretch
 from tests.unit.test_inspecting import MINE, OTHER, STRAY, face, video
@@ -24,7 +25,9 @@ class Painter:
     reach: int = 0
     beside: list[list[float]] = field(default_factory=list)
 
-    def attempt(self, frame: Frame, face: TrackedFace, beside: list[TrackedFace]) -> Attempt:
+    def attempt(
+        self, frame: Frame, face: TrackedFace, beside: list[TrackedFace], described: Float | None = None
+    ) -> Attempt:
         self.beside.append([float(one.box_xyxy[0]) for one in beside])
         image: Image | None = None
         if self.colour is not None:
@@ -45,12 +48,15 @@ def render(
 ) -> tuple[Image, list[Region], RenderedPass]:
     """One frame of grey with these faces; `tracks[i]` are what painter i swaps, OTHER is a known other person."""
     cast = replace(video(row), others=frozenset({OTHER}))
-    parts = [Part(cast=replace(cast, tracks=mine), swapper=one) for mine, one in zip(tracks, painters, strict=True)]  # type: ignore[arg-type]
+    parts = [
+        Part(cast=replace(cast, tracks=mine), swapper=one, describer=None)  # type: ignore[arg-type]
+        for mine, one in zip(tracks, painters, strict=True)
+    ]
     done = RenderedPass()
     with SilentProgress().step("", 1) as step:
         renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []})
     grey = np.full((480, 640, 3), GREY, np.uint8)
-    image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey))
+    image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey), (None,) * len(parts))
     assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
     done.original_descriptors.append(original)
     return image, regions, done
@@ -177,6 +183,61 @@ def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:
 
 def _entry(regions: list[Region]) -> LedgerFrame:
     return LedgerFrame(index=0, time_s=0.0, regions=tuple(regions))
+
+
+# -- originals are described together ---------------------------------------------------------------------------------
+
+
+class Describer:
+    """A chip is the frame's value; its descriptor, too. Fails where it is told to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.batches: list[int] = []
+
+    def chip(self, image_rgb: Image, box_xyxy: Float, landmarks_xy: Float | None) -> Image:
+        return image_rgb[:1, :1]
+
+    def describe(self, chips: list[Image | None]) -> Float:
+        self.batches.append(len(chips))
+        if self.error is not None:
+            raise self.error
+        values = [np.nan if chip is None else float(chip[0, 0, 0]) for chip in chips]
+        return np.repeat(np.float32(values)[:, None], 128, axis=1)
+
+
+def described(describer: Describer, known: list[Descriptors] | None = None) -> tuple[list[float | None], RenderedPass]:
+    """Eleven frames, the subject in all but the fourth; the descriptor's value that comes with each of them."""
+    rows = [[] if at == 3 else [face(at, x=100)] for at in range(11)]
+    part = Part(cast=video(*rows), swapper=None, describer=describer)  # type: ignore[arg-type]
+    done = RenderedPass()
+    with SilentProgress().step("", 11) as step:
+        renderer = _Renderer(parts=[part], done=done, step=step, known=known or ())
+    frames = [Frame(index=at, pts=at, image_rgb=np.full((480, 640, 3), at, np.uint8)) for at in range(11)]
+    found = list(renderer._described(frames))
+    assert [frame.index for frame, _ in found] == list(range(11))
+    return [None if row is None else float(row[0]) for _, (row,) in found], done
+
+
+def test_originals_are_described_in_batches_and_each_frame_gets_its_own() -> None:
+    describer = Describer()
+    values, done = described(describer)
+    assert values == [None if at == 3 else float(at) for at in range(11)]
+    assert describer.batches == [8, 3] and len(done.described) == 11
+    done.wipe()
+    assert not any(row.any() for (row,) in done.described if row is not None)
+
+
+def test_a_second_round_takes_the_descriptors_of_the_first() -> None:
+    values, done = described(Describer())
+    idle = Describer()
+    assert described(idle, done.described)[0] == values and not idle.batches
+
+
+def test_where_describing_together_fails_each_face_is_left_to_its_own_attempt() -> None:
+    assert described(Describer(RuntimeError("no memory")))[0] == [None] * 11
+    with pytest.raises(StageError):
+        described(Describer(StageError("the detector gave values that are not numbers")))
 
 
 # -- what is withdrawn ------------------------------------------------------------------------------------------------
