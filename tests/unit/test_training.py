@@ -142,7 +142,7 @@ def test_a_pair_is_trained_kept_and_wiped_and_what_its_probe_lacks_is_said(
         trainee.end()
         # the model and its mean faces are the vault's
         faces = [array for prior in pair.model.priors.values() for array in prior.arrays()]
-        assert len(faces) == 8
+        assert len(faces) == 12  # texture, shape and its triangles, of face and open mouth, of two people
         faces += [face.crop_rgb for face in (*own.crops, *given.portraits)]
         assert all(array.any() for array in faces)
     assert not any(array.any() for array in faces)
