@@ -1,7 +1,7 @@
 """The three passes over one clip, each stage in a thread of its own and all in one: frames a second, in turns.
 
-    python benchmarks/passes.py CLIP --frames 60 --rounds 2
-    python benchmarks/passes.py CLIP --frames 60 --height 720
+    python benchmarks/passes.py                  # a sample clip
+    python benchmarks/passes.py CLIP --frames 60 --rounds 2 --height 720
 
 The subject is the clip's one person, the donor the demo's portrait; the swap's network is not trained, which costs
 what a trained one does. Ledger and file must be the same both ways. Prints a Markdown table; on standard error, where
@@ -46,6 +46,7 @@ from deid_audit.vision.native_output import silence_native_stderr
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # an installed package stays in front
 from tests.e2e.short_clips import write_pictures
+from tests.sample_clips import SAMPLES
 
 PRESET, SILENT = PRESETS["micro64"], SilentProgress()
 WAYS = {"in one thread": lambda width, height: 0, "side by side": frames_that_fit}
@@ -105,11 +106,14 @@ def passed(source: SourceVideo, engines: Engines, folder: Path) -> tuple[Timer, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path)
-    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("clip", type=Path, nargs="?", default=SAMPLES / "talking_head/clm_manA_cap13.mp4")
+    parser.add_argument("--frames", type=int, default=30)
     parser.add_argument("--height", type=int)
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
+    if not asked.clip.exists():
+        print("not run: no clip was given, and the samples are not there")
+        return
     silence_native_stderr()
     prepare_runtime("cpu")
     rates: dict[tuple[str, str], list[float]] = {}

@@ -82,6 +82,23 @@ def test_a_release_is_complete_and_verifies(released: tuple[Path, dict]) -> None
     assert not (out.parent / "out.partial").exists()
 
 
+def test_the_profile_that_was_asked_for_is_printed_and_signed(released: tuple[Path, dict]) -> None:
+    out, result = released
+    assert document_in((out / "evidence.json").read_text())["predicate"]["profile"] == result["profile"]
+    passes = {one["stage"]: one for one in result["profile"]}
+    assert list(passes) == ["finding faces", "rendering", "measuring"]
+    subject, donor = 48, 48
+    assert [one["frames"] for one in passes.values()] == [subject + donor, subject, subject]
+    parts = {name: {part["part"] for part in one["parts"]} for name, one in passes.items()}
+    assert {"decode", "detector", "tracks and mesh", "heads by the body"} <= parts["finding faces"]
+    assert {"decode", "describe", "hands", "swap net and paste", "check", "encode"} <= parts["rendering"]
+    assert {"keypoints, original", "mesh, swapped", "search", "edits through the encoder"} <= parts["measuring"]
+    for one in passes.values():
+        busy = sum(part["seconds"] for part in one["parts"])
+        assert 0.5 * one["seconds"] < busy, "most of a pass is named"
+    assert all(one["seconds"] <= result["seconds"][name] + 0.1 for name, one in passes.items())
+
+
 def test_the_log_tells_of_the_run_and_goes_on_from_the_statements_checkpoint(released: tuple[Path, dict]) -> None:
     out, _ = released
     shown = deid_audit("log", "show", "--case", "c1", "--json")

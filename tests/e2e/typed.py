@@ -55,5 +55,5 @@ def run_arguments(clips: tuple[Path, Path], out: Path, *more: object) -> tuple[o
 def easily_released(clips: tuple[Path, Path], folder: Path, **surrounding: str) -> subprocess.CompletedProcess[str]:
     """Case c1 in `folder`/out, by the easy policy."""
     (folder / "easy.toml").write_text(EASY_POLICY)
-    asked = ("--policy", folder / "easy.toml", "--case-id", "c1", "--json")
+    asked = ("--policy", folder / "easy.toml", "--case-id", "c1", "--profile", "--json")
     return deid_audit(*run_arguments(clips, folder / "out", *asked), **surrounding)
