@@ -59,7 +59,7 @@ def _cells(row: "MotionRow") -> dict[str, object]:
 
 
 def print_report(report: "MotionReport") -> None:
-    """Timing, then body, hands and face, then what an examination measures, where there is any."""
+    """Timing, then body, hands and face, then what an examination measures; CSV and JSON have more."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -73,6 +73,8 @@ def print_report(report: "MotionReport") -> None:
         typer.echo(f"\n{group} (100 % is the {yardstick.name}: {unit})")
         if shown:
             _print_group(console, shown, tested=report.margin_percent is not None)
+        for because in _untested(rows):
+            typer.echo(f"equivalence not tested: {because}")
         for because, names in _missing(rows):
             console.print(f"not measurable here: {names}: {because}", markup=False, soft_wrap=True)
     if report.exam:
@@ -109,21 +111,9 @@ def _print_group(console: "Console", rows: list["MotionRow"], *, tested: bool) -
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    titles = (
-        "keypoint",
-        "median px",
-        "95th px",
-        "median %",
-        "seen",
-        "px/s",
-        "px/s²",
-        "px/s³",
-        "r x, y",
-        "ICC x, y",
-        "bias px x, y",
-    )
+    titles = ("keypoint", "median px", "95th px", "median %", "seen", "px/s", "px/s³", "r x, y", "ICC x, y", "bias px")
     for title in (*titles, *(("equivalent",) if tested else ())):
-        table.add_column(title, justify="left" if title == "keypoint" else "right", no_wrap=True)
+        table.add_column(title, justify="left" if title == "keypoint" else "right")
     for row in rows:
         one = row.released
         if one is not None:
@@ -132,21 +122,25 @@ def _print_group(console: "Console", rows: list["MotionRow"], *, tested: bool) -
 
 
 def _shown(row: "MotionRow", one: "Agreement") -> Iterator[str]:
-    errors = [_number(one.errors[name]) + _times(row.ratios[name]) for name in _ERRORS]
-    yield from errors[:2]
-    yield _number(one.median_percent)
-    yield f"{one.seen_other - one.seen_original:+.1%}"
-    yield from errors[2:]
+    median, p95, velocity, _, jerk = (_number(one.errors[name]) + _times(row.ratios[name]) for name in _ERRORS)
+    yield from (median, p95, _number(one.median_percent), f"{one.seen_other - one.seen_original:+.1%}", velocity, jerk)
     for what in ("correlation", "icc", "bias_px"):
-        yield ", ".join(_number(getattr(axis, what).value) for axis in one.axes.values())
+        values = [getattr(axis, what).value for axis in one.axes.values()]
+        yield ", ".join("-" if value is None else f"{value:.2f}" for value in values)
 
 
 def _test(one: "Agreement") -> str:
     tests = [axis.equivalence for axis in one.axes.values()]
-    if any(test is None or isinstance(test, str) for test in tests):
-        return next((test for test in tests if isinstance(test, str)), "")
+    if any(isinstance(test, str) for test in tests):
+        return "not tested"
     shown = all(test is not None and not isinstance(test, str) and test.shown for test in tests)
     return "yes" if shown else "not shown"
+
+
+def _untested(rows: list["MotionRow"]) -> list[str]:
+    """Why equivalence could not be tested, each reason once."""
+    axes = [axis for row in rows if row.released is not None for axis in row.released.axes.values()]
+    return list(dict.fromkeys(axis.equivalence for axis in axes if isinstance(axis.equivalence, str)))
 
 
 def _missing(rows: list["MotionRow"]) -> Iterator[tuple[str, str]]:
@@ -160,7 +154,7 @@ def _missing(rows: list["MotionRow"]) -> Iterator[tuple[str, str]]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.2g}"
 
 
 def _times(ratio: float | None) -> str:

@@ -59,7 +59,9 @@ def test_a_margin_that_is_not_shown_to_be_kept_ends_in_status_3(capsys: pytest.C
     short = report(seconds=3)  # fewer than ten seconds show no equivalence
     assert short.equivalent is False and short.exit_code == 3
     print_report(short)
-    assert "is NOT shown to be kept by all" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is NOT shown to be kept by all" in said and "not tested" in said
+    assert said.count("equivalence not tested: 3 seconds; equivalence needs at least 10") == 2  # body and face
     unasked = report(seconds=3, margin_percent=None)
     assert unasked.equivalent is None and unasked.exit_code == 0
     nothing = replace(short, comparison=replace(short.comparison, rows=()))
