@@ -31,7 +31,7 @@ def test_nothing_but_faces_and_text_differs_from_the_original(
     (tmp_path / "easy.toml").write_text(EASY_POLICY)
     asked = ("--policy", tmp_path / "easy.toml", "--case-id", "c2", "--lossless", "--burned-in-text", "cover")
     done = warm.run(*run_arguments((subject, clips[1]), tmp_path / "out", *asked), timeout_s=500)
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     predicate = json.loads((tmp_path / "out" / "evidence.json").read_bytes())["predicate"]
     stages = {stage["stage"]: stage for stage in predicate["stages"]}
     assert stages["video"]["settings"]["lossless"] and "lossless" in stages["video"]["method"]
