@@ -6,16 +6,14 @@ for (const timeline of document.querySelectorAll(".timeline")) {
   if (markers.length === 0) continue;
   const svg = timeline.querySelector("svg");
   const panel = document.createElement("figure");
-  const picture = document.createElement("img");
   const words = document.createElement("figcaption");
   panel.className = "panel";
   words.setAttribute("aria-live", "polite");
 
   const show = (marker) => {
     const shown = document.getElementById(marker.getAttribute("href").slice(1));
-    picture.src = shown.querySelector("img").src;
-    picture.alt = shown.querySelector("img").alt;
     words.textContent = shown.querySelector("figcaption").innerText;
+    panel.replaceChildren(...[...shown.querySelectorAll("img")].map((one) => one.cloneNode()), words);
     for (const one of markers) {
       one.classList.toggle("shown", one === marker);
       one.setAttribute("tabindex", one === marker ? "0" : "-1"); // one stop for the tabulator; arrows go on from it
@@ -47,7 +45,6 @@ for (const timeline of document.querySelectorAll(".timeline")) {
 
   const named = () => markers.find((marker) => marker.getAttribute("href") === window.location.hash);
   window.addEventListener("hashchange", () => named() && show(named()));
-  panel.append(picture, words);
   timeline.append(panel);
   timeline.classList.add("with-panel");
   const compared = markers.filter((marker) => marker.dataset.distance !== "");

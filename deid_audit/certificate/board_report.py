@@ -17,23 +17,27 @@ from deid_audit.certificate.strings import REPORT
 from deid_audit.findings import CaseRecord, FigureDigest
 from deid_audit.resources import resource_dir
 
-MOST_PICTURES = 36
+MOST_PICTURES = 30
 MOST_VIDEOS_DRAWN = 24
 _MOST_COLUMNS = 600
 _MOST_COLUMNS_IN_ALL = 6000
 _MOST_COVERS_LISTED = 12
 _MOST_PLOT_BYTES = 250_000
-_MOST_PLOT_BYTES_IN_ALL = 900_000
+_MOST_PLOT_BYTES_IN_ALL = 800_000
 _DISTANCES = "distance-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A released frame as JPEG bytes made by `measure.thumbnails`, at its seconds from the first frame."""
+    """A released frame as JPEG bytes made by `measure.thumbnails`, at its seconds from the first frame.
+
+    `face` is the same frame's face, None where it is not known where it is.
+    """
 
     wanted: Wanted
     time_s: float
     data: bytes
+    face: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +195,8 @@ def _picture(one: Picture) -> dict[str, Any]:
         "id": f"picture-{wanted.video}-{wanted.frame}",
         "address": _address("image/jpeg", one.data),
         "alt": REPORT["picture_alt"].format(**place),
+        "face": None if one.face is None else _address("image/jpeg", one.face),
+        "face_alt": REPORT["face_alt"],
         "caption": REPORT["picture_caption"].format(**place),
         "distance": REPORT["picture_no_distance"]
         if distance is None

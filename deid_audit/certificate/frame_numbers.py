@@ -24,6 +24,15 @@ class FrameNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """A frame's state, and the box of the subject's face in pixels; `whose` is what the ledger says of its owner."""
+
+    state: str
+    face_xyxy: tuple[float, float, float, float] | None
+    whose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
     """A stretch in which the subject's face is covered, in seconds from the first frame."""
 
@@ -48,14 +57,21 @@ def read_distances(text: str) -> FrameNumbers:
     return FrameNumbers(times_s=times, distances=distances, covered=covered)
 
 
-def read_states(text: str) -> list[list[str]]:
-    """The state of every frame of every video, from the ledger's CSV, which has a row a face region."""
-    videos: list[list[str]] = []
-    for video, frame, _, state, *_ in _rows(text):
+def read_ledger(text: str) -> list[list[LedgerRow]]:
+    """Every frame of every video, from the ledger's CSV, which has a row a face region.
+
+    The face is the subject's first; without one, that of nobody known.
+    """
+    videos: list[list[LedgerRow]] = []
+    for video, frame, _, state, _, subject, *_, x0, y0, x1, y1 in _rows(text):
         if int(video) > len(videos):
             videos.append([])
-        if int(frame) == len(videos[-1]):
-            videos[-1].append(state)
+        rows = videos[-1]
+        if int(frame) == len(rows):
+            rows.append(LedgerRow(state=state, face_xyxy=None, whose=""))
+        if (subject == "yes" and rows[-1].whose != "yes") or (subject == "unknown" and not rows[-1].whose):
+            face = (float(x0), float(y0), float(x1), float(y1))
+            rows[-1] = LedgerRow(state=state, face_xyxy=face, whose=subject)
     return videos
 
 

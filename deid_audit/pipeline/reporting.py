@@ -18,14 +18,14 @@ from deid_audit.certificate.board_report import (
     plots_of,
     render_report,
 )
-from deid_audit.certificate.frame_numbers import FrameNumbers, choose, read_distances, read_states
+from deid_audit.certificate.frame_numbers import FrameNumbers, LedgerRow, choose, read_distances, read_ledger
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import STATEMENT_FILE, compare_files, parse_statement
 from deid_audit.files import read_at_most
 from deid_audit.findings import CaseRecord
 from deid_audit.measure.identity import MATCH_CUT
-from deid_audit.measure.thumbnails import thumbnail
+from deid_audit.measure.thumbnails import close_up, thumbnail
 from deid_audit.pipeline.placing import put_in_place
 from deid_audit.video.reader import frames_at
 
@@ -63,12 +63,13 @@ def write_report(out: Path) -> Reported:
             f"{case.outputs_folder}/{problem.name} is not as the statement says: {problem.detail}", next_step=_WHOLE
         )
     numbers = _numbers(out, case)
-    states = _named(out, "audit/frames.csv", case.ledger.sha256)
+    ledger = _named(out, "audit/frames.csv", case.ledger.sha256)
+    frames = [] if ledger is None else read_ledger(ledger.decode())
     material = Material(
         numbers=numbers,
-        states=() if states is None else read_states(states.decode()),
+        states=[[frame.state for frame in video] for video in frames],
         plots=dict(_plots(out, case)),
-        pictures=tuple(_pictures(out, case, numbers)) if case.outputs_folder == "release" else (),
+        pictures=tuple(_pictures(out, case, numbers, frames)) if case.outputs_folder == "release" else (),
     )
     page = render_report(case, statement, material, cut=MATCH_CUT)
     _place(out / REPORT_FILE, page)
@@ -134,7 +135,9 @@ def _plots(out: Path, case: CaseRecord) -> Iterator[tuple[str, bytes]]:
             yield one.name, data
 
 
-def _pictures(out: Path, case: CaseRecord, numbers: dict[int, FrameNumbers]) -> Iterator[Picture]:
+def _pictures(
+    out: Path, case: CaseRecord, numbers: dict[int, FrameNumbers], frames: list[list[LedgerRow]]
+) -> Iterator[Picture]:
     """The chosen frames of the released files, decoded from them; one pass a file, up to the last that is wanted."""
     files = [output.name for output in case.outputs if output.role == "video"][:MOST_VIDEOS_DRAWN]
     for video, (name, facts) in enumerate(zip(files, case.rendered, strict=False), start=1):
@@ -142,4 +145,6 @@ def _pictures(out: Path, case: CaseRecord, numbers: dict[int, FrameNumbers]) -> 
         wanted = {one.frame: one for one in chosen}
         decoded = frames_at(out / case.outputs_folder / name, wanted, label=f"released video {video}")
         for one, (time_s, image_rgb) in zip(chosen, decoded, strict=True):
-            yield Picture(wanted=one, time_s=time_s, data=thumbnail(image_rgb))
+            box = frames[video - 1][one.frame].face_xyxy if frames else None
+            face = None if box is None else close_up(image_rgb, box)
+            yield Picture(wanted=one, time_s=time_s, data=thumbnail(image_rgb), face=face)

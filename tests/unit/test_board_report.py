@@ -18,7 +18,7 @@ from deid_audit.certificate.frame_numbers import FrameNumbers, choose, read_dist
 from deid_audit.certificate.strings import REPORT, TEXT, VERDICT_WORDS
 from deid_audit.evidence import build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Outcome
-from deid_audit.measure.thumbnails import LONGEST_PX, MOST_BYTES, thumbnail
+from deid_audit.measure.thumbnails import LONGEST_PX, MOST_BYTES, MOST_FACE_BYTES, close_up, thumbnail
 from deid_audit.resources import resource_dir
 from tests.fakes import FRAMES
 from tests.unit.board_pages import SMALLEST, Page, distance_plot, distances_csv
@@ -35,9 +35,9 @@ def render(case: CaseRecord, material: Material) -> str:
 
 
 def shown(numbers: FrameNumbers, most: int = MOST_PICTURES) -> tuple[Picture, ...]:
-    small = thumbnail(picture())
+    small, face = thumbnail(picture()), close_up(picture(), (20, 10, 50, 40))
     wanted = choose(1, len(numbers.times_s), numbers, most)
-    return tuple(Picture(wanted=one, time_s=numbers.times_s[one.frame], data=small) for one in wanted)
+    return tuple(Picture(wanted=one, time_s=numbers.times_s[one.frame], data=small, face=face) for one in wanted)
 
 
 def made(outcome: Outcome = Outcome.PASSED) -> str:
@@ -164,8 +164,11 @@ def test_two_hours_and_many_videos_stay_below_three_megabytes() -> None:
         times_s=tuple(np.arange(count) / 25), distances=tuple(random.uniform(0.5, 0.9, count)), covered=tuple(covered)
     )
     states = [("swapped", "concealed", "clear")[at] for at in random.integers(0, 3, count)]
-    noise = thumbnail(random.integers(0, 256, (1080, 1920, 3), dtype=np.uint8))
-    pictures = tuple(Picture(wanted=one, time_s=0.0, data=noise) for one in choose(1, count, numbers, MOST_PICTURES))
+    image = random.integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+    noise, face = thumbnail(image), close_up(image, (100, 100, 180, 190))
+    pictures = tuple(
+        Picture(wanted=one, time_s=0.0, data=noise, face=face) for one in choose(1, count, numbers, MOST_PICTURES)
+    )
     plots = {f"plot-{number}": b"<svg/>" + b" " * 240_000 for number in range(6)}
     named = [figures()[0].digest.model_copy(update={"name": name}) for name in plots]
     one = certified_case(Outcome.PASSED)
@@ -191,6 +194,8 @@ def test_a_thumbnail_gives_way_to_its_size() -> None:
     assert len(thumbnail(noise)) <= MOST_BYTES
     assert thumbnail(noise) == thumbnail(noise.copy())
     assert LONGEST_PX == 360
+    assert close_up(noise, (0, 0, 0, 0)) is None and close_up(noise, (-50, -50, -20, -20)) is None
+    assert len(close_up(noise, (300, 300, 460, 500)) or b"") in range(1, MOST_FACE_BYTES + 1)
 
 
 # -- in a browser ------------------------------------------------------------------------------------------------------
@@ -261,7 +266,7 @@ def test_pointer_focus_and_arrow_keys_choose_the_picture(tmp_path: Path) -> None
     found = re.search(r'data-seen="([^"]*)"', dom)
     assert found is not None
     said = json.loads(found[1].replace("&quot;", '"'))
-    frames = [int(one["id"].split("-")[2]) for one in Page(PAGE).all("figure") if one.get("class") == "picture"]
+    frames = Page(PAGE).frames
     assert frames[-1] == FRAMES - 1
     expected = [SMALLEST, frames[0], frames[1], frames[-1], frames[-1], frames[-2], frames[0], frames[3]]
     assert [int(one) for one in said["seen"]] == expected

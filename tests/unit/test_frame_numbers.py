@@ -1,5 +1,7 @@
 """Frames in numbers, read back and chosen from; the shapes that are drawn of them. All expected values by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from deid_audit.certificate.frame_numbers import (
@@ -10,10 +12,10 @@ from deid_audit.certificate.frame_numbers import (
     choose,
     covers,
     read_distances,
-    read_states,
+    read_ledger,
 )
 from deid_audit.certificate.timeline import CURVE_HEIGHT, CURVE_TOP, LEFT, RIGHT, WIDTH, draw
-from deid_audit.ledger import State, to_csv
+from deid_audit.ledger import LedgerFrame, State, to_csv
 from deid_audit.measure.plotting import to_csv as plotted_csv
 from tests.unit.board_pages import COVERED, ledger
 
@@ -34,12 +36,22 @@ def test_distances_are_read_as_the_figure_writes_them() -> None:
     )
 
 
-def test_states_are_read_as_the_ledger_writes_them() -> None:
-    two = ledger()[:50]
-    doubled = [*two[:3], two[3].__class__(index=3, time_s=0.12, regions=(*two[3].regions, *two[40].regions)), *two[4:]]
-    first, second = read_states(to_csv([doubled, two]))
-    assert [at for at, state in enumerate(second) if state == State.CONCEALED] == [at for at in COVERED if at < 50]
-    assert first[3] == State.CONCEALED and (len(first), len(second)) == (50, 50)
+def test_the_ledger_is_read_as_it_is_written() -> None:
+    """The worst state of a frame's faces, and the subject's face, wherever it stands among them."""
+    own = ledger()
+    face = own[0].regions[0]
+    other = replace(face, is_subject=False, state=State.CONCEALED, box_xyxy=(1, 2, 3, 4))
+    nobody = replace(other, is_known=False)
+    frames = [
+        LedgerFrame(index=0, time_s=0.0, regions=(nobody, other, face)),
+        LedgerFrame(index=1, time_s=0.04, regions=(other, nobody)),
+        LedgerFrame(index=2, time_s=0.08, regions=(other,)),
+        LedgerFrame(index=3, time_s=0.12, regions=(), cleared_by=("a", "b")),
+    ]
+    first, second = read_ledger(to_csv([own, frames]))
+    assert [at for at, frame in enumerate(first) if frame.state == State.CONCEALED] == list(COVERED)
+    assert [frame.state for frame in second] == ["concealed", "concealed", "concealed", "clear"]
+    assert [frame.face_xyxy for frame in second] == [face.box_xyxy, nobody.box_xyxy, None, None]
 
 
 def test_a_cover_lasts_until_the_next_frame_that_shows_the_face() -> None:
@@ -75,14 +87,9 @@ def test_without_numbers_all_are_spread_and_a_short_video_has_no_more_than_its_f
 def test_the_curve_is_drawn_where_it_belongs() -> None:
     """Three frames a second apart in three seconds; the scale goes from 0.56 to 0.84."""
     drawing = draw(numbers(0.8, None, 0.7, rate=1), (), (), cut=0.6, most_columns=600)
-    width = WIDTH - LEFT - RIGHT
-    assert drawing.cut_y == pytest.approx(CURVE_TOP + CURVE_HEIGHT * 24 / 28, abs=0.05)
-    top = round(CURVE_TOP + CURVE_HEIGHT * 4 / 28, 1)
-    foot = CURVE_TOP + CURVE_HEIGHT * 14 / 28
-    assert (
-        drawing.curve == f"M{LEFT},{top:g} {LEFT},{top:g}ZM{LEFT + width * 2 / 3:.5g},{foot:g} "
-        f"{LEFT + width * 2 / 3:.5g},{foot:g}Z"
-    )
+    assert (WIDTH, LEFT, RIGHT, CURVE_TOP, CURVE_HEIGHT) == (960, 92, 8, 14, 200)
+    assert drawing.cut_y == round(14 + 200 * 24 / 28, 1)
+    assert drawing.curve == "M92,42.6 92,42.6ZM665.3,114 665.3,114Z"
     assert [tick.words for tick in drawing.ticks_y] == ["0.6", "0.7", "0.8"]
 
 

@@ -45,8 +45,8 @@ REPORT: Mapping[str, str] = MappingProxyType({
     "seconds": "{value} s",
     # -- pictures
     "pictures": "Pictures from the release",
-    "pictures_intro": "Decoded from the released files when this page was made, and made smaller; no picture shows "
-    "an original.",
+    "pictures_intro": "Decoded from the released files when this page was made, and made smaller; beside each, the "
+    "subject's face as the ledger places it; no picture shows an original.",
     "pictures_chosen": "How they were chosen: at most {most} in all, shared among the videos. Up to half of a "
     "video's are its worst, the frames nearest to their original, no two within a second or a fiftieth of the video, "
     "whichever is less; the rest are evenly spread from the first frame to the last. The tool chose them, nobody "
@@ -54,6 +54,7 @@ REPORT: Mapping[str, str] = MappingProxyType({
     "pictures_withheld": "None: this release did not pass, and a frame of a withheld video may show the subject. The "
     "steward has pictures in audit/why.",
     "picture_alt": "Released frame {frame} of video {number}, at {time}",
+    "face_alt": "The face in it, enlarged",
     "picture_worst": "among the worst",
     "picture_spread": "evenly spread",
     "picture_caption": "Video {number}, {time}, frame {frame}",
