@@ -8,6 +8,7 @@ import typer
 from deid_audit.cli import (
     approve,
     audit,
+    board_report,
     conceal,
     demo,
     doctor,
@@ -39,6 +40,7 @@ def build_app() -> typer.Typer:
     app.command("approve")(approve.approve)
     app.command("withdraw")(withdraw.withdraw)
     app.command("recheck")(recheck.recheck)
+    app.command("report")(board_report.report)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")
     app.add_typer(policy.app, name="policy")

@@ -371,6 +371,9 @@ class FigureDigest(Strict):
     kind: Literal["plot", "released frame"] = Field(description="A plot, or a picture from the released file.")
     caption: str = Field(description="What is printed below it.")
     alt: str = Field(description="What is read aloud in its place.")
+    csv_sha256: str | None = Field(
+        default=None, description="SHA-256 of what a plot shows, as CSV in the steward's folder, hex; null without."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +392,12 @@ class Figure:
     def digest(self) -> FigureDigest:
         """What the statement says of it."""
         return FigureDigest(
-            name=self.name, sha256=sha256_bytes(self.data), kind=self.kind, caption=self.caption, alt=self.alt
+            name=self.name,
+            sha256=sha256_bytes(self.data),
+            kind=self.kind,
+            caption=self.caption,
+            alt=self.alt,
+            csv_sha256=None if self.csv is None else sha256_bytes(self.csv.encode()),
         )
 
 

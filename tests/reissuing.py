@@ -23,6 +23,7 @@ def unsigned_again(out: Path) -> bytes:
 
 def _picture(folder: Path, stated: FigureDigest) -> Figure:
     [path] = [path for path in folder.iterdir() if path.stem == stated.name and path.suffix in (".svg", ".png")]
+    numbers = path.with_suffix(".csv")
     return Figure(
         name=stated.name,
         media_type="image/svg+xml" if path.suffix == ".svg" else "image/png",
@@ -30,6 +31,7 @@ def _picture(folder: Path, stated: FigureDigest) -> Figure:
         kind=stated.kind,
         caption=stated.caption,
         alt=stated.alt,
+        csv=numbers.read_text(encoding="utf-8") if numbers.exists() else None,
     )
 
 

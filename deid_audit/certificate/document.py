@@ -12,16 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deid_audit.answers import AnswerFinding, valid_until
-from deid_audit.catalog import METRICS
 from deid_audit.certificate import first_page, questions, strings, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.certificate.fields import add_signature_fields
+from deid_audit.certificate.filling import filled, shared_words
 from deid_audit.certificate.strings import TEXT
-from deid_audit.context import FIELDS
-from deid_audit.digests import sha256_bytes
 from deid_audit.errors import StageError
-from deid_audit.findings import CaseRecord, Figure, Finding, Outcome
+from deid_audit.findings import CaseRecord, Figure
 from deid_audit.resources import resource_dir
 
 APT_COMMAND = "apt-get install --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -29,7 +26,6 @@ MAX_FILES_LISTED = 200
 _VARIANT = "pdf/a-3a"
 _SCHEME = "certificate:"
 _FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono")
-_RANK = {Outcome.FAILED: 0, Outcome.INDETERMINATE: 1, Outcome.PASSED: 2, Outcome.NOT_APPLICABLE: 3}
 _Resources = Mapping[str, tuple[bytes, str]]
 
 
@@ -48,7 +44,7 @@ def render_certificate(case: CaseRecord, statement: bytes, figures: Sequence[Fig
         StageError: the text libraries are missing, or the figures are not those of the case.
     """
     _require_same_figures(case, figures)
-    html = _fill_template(case, statement, figures)
+    html = filled("certificate.html.j2", _context(case, statement, figures))
     resources = {f"{_SCHEME}figure/{number}": (one.data, one.media_type) for number, one in enumerate(figures)}
     return write_pdf(html, resources, statement, issued_at=issued_at)
 
@@ -80,41 +76,13 @@ def font_files() -> list[Path]:
     return [folder / f"{name}.ttf" for name in _FONTS]
 
 
-def _fill_template(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> str:
-    import jinja2  # noqa: PLC0415  (heavy; commands that print no certificate do without)
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("certificate.html.j2").render(_context(case, statement, figures))
-
-
 def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> dict[str, Any]:
     values = tables.Values(case.measurements)
-    findings = sorted(enumerate(case.verdict.findings, start=1), key=lambda pair: _RANK[pair[1].outcome])
-    outcomes = [finding.outcome for finding in case.verdict.findings]
     return {
-        "text": TEXT,
-        "case": case,
+        **shared_words(case, statement),
         "annexes": _annexes(case),
         "short": first_page.short_name,
-        "five": first_page.five_numbers(case),
         "untested": first_page.untested(case),
-        "statement_name": STATEMENT_NAME,
-        "statement_sha256": sha256_bytes(statement),
-        "statement_size": wording.size(len(statement)),
-        "kind": strings.KIND_WORDS[case.kind],
-        "verdict": strings.VERDICT_WORDS[case.verdict.outcome],
-        "outcome": case.verdict.outcome.value.lower(),
-        "tally": [(outcomes.count(one), words) for one, words in strings.TALLY_WORDS.items() if one in outcomes],
-        "rules": [_rule_row(number, finding) for number, finding in findings],
-        "answers": [_answer_row(one) for one in sorted(case.verdict.answers, key=lambda one: _RANK[one.outcome])],
-        "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
-        "valid_until": valid_until(case.context),
         "questions": [(one, questions.parts_of(one, case)) for one in questions.QUESTIONS],
         "log_entries": wording.log_entries(case.log_checkpoint),
         "files": case.outputs[:MAX_FILES_LISTED],
@@ -139,35 +107,6 @@ def _annexes(case: CaseRecord) -> dict[str, dict[str, str]]:
         heading = TEXT["annex_heading"].format(letter=letter, title=title)
         rows[name] = {"words": wording.annex(name), "heading": heading, "id": f"annex-{letter.lower()}"}
     return rows
-
-
-def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
-    rule = finding.rule
-    title = METRICS[rule.metric].title
-    return {
-        "number": number,
-        "title": title[:1].upper() + title[1:],
-        "metric": rule.metric,
-        "of": strings.OF_WORDS[rule.of],
-        "observed": wording.observed(finding),
-        "limit": wording.limit(rule),
-        "where": finding.scope or TEXT["nowhere"],
-        "outcome": finding.outcome.value,
-        "words": strings.OUTCOME_WORDS[finding.outcome],
-        "reason": "" if finding.outcome is Outcome.PASSED else finding.reason,
-        "rule": rule,
-    }
-
-
-def _answer_row(finding: AnswerFinding) -> dict[str, Any]:
-    return {
-        "label": FIELDS[finding.asked.field].label,
-        "field": finding.asked.field,
-        "answer": TEXT["none"] if finding.answer is None else finding.answer,
-        "outcome": finding.outcome.value,
-        "words": strings.ANSWER_WORDS[finding.outcome],
-        "reason": finding.reason if finding.outcome is Outcome.FAILED else "",
-    }
 
 
 def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: datetime) -> bytes:

@@ -53,6 +53,7 @@ from deid_audit.pipeline.finishing import ledger_record, refuse_incomplete
 from deid_audit.pipeline.job import Job
 from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
+from deid_audit.pipeline.reporting import write_report
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
 from deid_audit.records import TimedPart
@@ -189,6 +190,7 @@ def conclude(
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )
+    write_report(partial)
     job.ended.append(
         RunEnded(
             case_id=job.case_id,

@@ -5,7 +5,7 @@ repeated. A file that is damaged or has no usable timestamps is refused, never h
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import VideoError
 from deid_audit.findings import VideoFacts, VideoInventory
-from deid_audit.frames import Frame
+from deid_audit.frames import Frame, Image
 from deid_audit.video.colour import ColourTags, tags_of, to_rgb
 from deid_audit.video.opening import REMUX, decode_all, opened, still_image
 from deid_audit.video.orientation import Orientation, orientation_of
@@ -138,6 +138,28 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
             position += 1
     if position != len(video.pts) or video.stamp not in (None, _stamp(video.path, video.label)):
         raise _changed(video.label)
+
+
+def frames_at(path: Path, wanted: Collection[int], *, label: str) -> Iterator[tuple[float, Image]]:
+    """The frames of these numbers (from 0), in order, each with its seconds from the first frame.
+
+    One pass that ends with the last of them, and turns only these into RGB; for a file that is known by its digest.
+
+    Raises:
+        VideoError: the file cannot be read, or has fewer frames.
+    """
+    left, first = set(wanted), 0
+    with opened(path, label) as (container, stream):
+        for position, frame in enumerate(decode_all(container, stream, label)):
+            pts = _checked_pts(frame, None, label)
+            first = pts if position == 0 else first
+            if position in left:
+                left.remove(position)
+                time_s = float((pts - first) * (stream.time_base or 0))
+                yield time_s, _orientation(frame, label).upright(to_rgb(frame))
+            if not left:
+                return
+    raise VideoError(f"{label} has fewer frames than its statement says", next_step=REMUX)
 
 
 def _picked(view: SourceVideo, source: SourceVideo) -> Iterator[Frame]:

@@ -162,7 +162,15 @@ def holding_the_name(out: Path) -> list[str]:
 def test_the_name_of_a_patient_is_nowhere_in_the_output(released: tuple[Path, dict]) -> None:
     out = released[0]
     looked_into = {path.name for path in out.rglob("*") if path.is_file()}
-    assert looked_into >= {"run.log", "frames.csv", "evidence.json", "certificate.pdf", "c1-01.mp4", "README.txt"}
+    assert looked_into >= {
+        "run.log",
+        "report.html",
+        "frames.csv",
+        "evidence.json",
+        "certificate.pdf",
+        "c1-01.mp4",
+        "README.txt",
+    }
     assert "finding faces, subject video 1" in (out / "audit" / "run.log").read_text()
     assert holding_the_name(out) == []
 

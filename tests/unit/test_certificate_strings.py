@@ -40,6 +40,7 @@ def test_every_string_is_used_and_every_one_that_is_used_is_there() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in _CODE)
     pages = set(re.findall(r"\btext\.(\w+)", templates)) | quoted("TEXT", code)
     assert pages - {"format"} == set(strings.TEXT)
+    assert set(re.findall(r"\breport\.(\w+)", templates)) - {"html"} | quoted("REPORT", code) == set(strings.REPORT)
     assert set(re.findall(r"\"(\w+)\"", code)) >= set(strings.TABLES) >= quoted("TABLES", code)
     assert set(strings.ANNEXES) == {
         path.name.removesuffix(".html.j2") for path in _TEMPLATES if "annexes" in path.parts
@@ -52,7 +53,7 @@ def quoted(name: str, code: str) -> set[str]:
 
 
 def test_no_string_is_empty_and_every_gap_in_one_has_a_name() -> None:
-    for table in (strings.TEXT, strings.TABLES):
+    for table in (strings.TEXT, strings.TABLES, strings.REPORT):
         for key, words in table.items():
             assert words, key
             assert all(name != "" for _, name, _, _ in string.Formatter().parse(words) if name is not None), key

@@ -20,6 +20,7 @@ from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.findings import Outcome, Rule
 from deid_audit.ledger import LedgerFrame
 from deid_audit.pipeline import issuing, packaging
+from deid_audit.pipeline.reporting import REPORT_FILE
 from deid_audit.policy import OPERATOR_WORDS, list_policies
 from deid_audit.vision import models
 from tests.unit.certificates import figures
@@ -201,7 +202,7 @@ def test_the_output_folder_is_drawn_as_it_is_written(tmp_path: Path) -> None:
         log=["line"],
         digest_key=bytes(32),
     )
-    for name in (issuing.CERTIFICATE, STATEMENT_FILE, ATTESTATION_FILE, "signer.crt"):
+    for name in (issuing.CERTIFICATE, STATEMENT_FILE, ATTESTATION_FILE, "signer.crt", REPORT_FILE):
         (tmp_path / "OUT" / name).touch()
     written = {
         str(path.relative_to(tmp_path)) + ("/" if path.is_dir() else "")

@@ -23,6 +23,7 @@ from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import load_signer
 from deid_audit.certificate.media_keys import load_media_signer
 from deid_audit.cli.approve import _document as approve_document
+from deid_audit.cli.board_report import document as report_document
 from deid_audit.cli.conceal import document as conceal_document
 from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
@@ -41,6 +42,7 @@ from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
 from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again
+from deid_audit.pipeline.reporting import Reported
 from deid_audit.pipeline.standing import Withdrawn
 from deid_audit.pipeline.withdrawing import Written
 from deid_audit.policy import judge
@@ -170,6 +172,17 @@ def recheck_report() -> RecheckReport:
     return judged_again(report, report.case, report.case.policy, report.case.measurements[:3])
 
 
+def board_report() -> Reported:
+    return Reported(
+        case=make_case(),
+        statement_sha256="ab" * 32,
+        path=Path("OUT/audit/report.html"),
+        report_sha256="cd" * 32,
+        size_bytes=782113,
+        pictures=30,
+    )
+
+
 def doctor_report() -> DoctorReport:
     found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
     blocked = DoctorFinding(area="models", name="centerface", status="missing", found="no file", needed_by=("run",))
@@ -256,6 +269,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "withdraw": lambda: withdraw_document(withdrawn()),
     "status": lambda: json.loads(withdrawn().withdrawn.withdrawal.payload()),
     "recheck": lambda: recheck_document(recheck_report()),
+    "report": lambda: report_document(board_report()),
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),

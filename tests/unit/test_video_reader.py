@@ -13,7 +13,7 @@ from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import VideoError
 from deid_audit.video import opening, reader
 from deid_audit.video.orientation import Orientation, _from_matrix
-from deid_audit.video.reader import SourceVideo, open_video, read_frames
+from deid_audit.video.reader import SourceVideo, frames_at, open_video, read_frames
 from tests.sample_clips import sample
 from tests.unit.made_videos import make_video, picture
 
@@ -36,6 +36,16 @@ def test_variable_rate_is_kept_frame_by_frame(tmp_path: Path) -> None:
     assert video.facts.variable_rate and video.facts.frame_count == 6
     assert video.facts.duration_s == pytest.approx(0.420)  # the last frame lasts as long as the one before it
     assert [frame.pts for frame in read_frames(video)] == list(video.pts)
+
+
+def test_single_frames_are_those_of_the_whole_upright_and_at_their_instants(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.mp4", [80, 120, 175, 210, 480, 490], rotation=90)
+    whole = [frame.image_rgb for frame in read_frames(opened(path))]
+    found = list(frames_at(path, {4, 0, 2}, label=LABEL))
+    assert [time for time, _ in found] == pytest.approx([0.0, 0.095, 0.4])
+    assert all(np.array_equal(image, whole[at]) for at, (_, image) in zip((0, 2, 4), found, strict=True))
+    with pytest.raises(VideoError, match=f"{LABEL} has fewer frames than its statement says"):
+        list(frames_at(path, {1, 6}, label=LABEL))
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25)])

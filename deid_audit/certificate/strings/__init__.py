@@ -6,6 +6,7 @@ is quoted for an answer in `certificate.quoting`.
 """
 
 from deid_audit.certificate.strings.pages import ANNEXES, FIVE_NUMBERS, TEXT
+from deid_audit.certificate.strings.report import REPORT
 from deid_audit.certificate.strings.tables import (
     ATTACKS,
     IDENTITY_COLUMNS,
@@ -45,6 +46,7 @@ __all__ = [
     "OUTCOME_WORDS",
     "PARTS",
     "PART_COLUMNS",
+    "REPORT",
     "TABLES",
     "TALLY_WORDS",
     "TEXT",
