@@ -1,5 +1,6 @@
 """`deid-audit motion`: whether the movement of one video is still there in another, keypoint by keypoint."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from deid_audit.cli.report import progress_on_stderr
 
 if TYPE_CHECKING:
     from deid_audit.measure.motion import Agreement, AxisAgreement, Estimate, MotionRow
+    from deid_audit.pipeline.exam_rows import ExamRow, TremorRow
     from deid_audit.pipeline.movement import MotionReport
 
 SCHEMA = "deid-audit/motion/v1"
@@ -88,19 +90,13 @@ def document(report: "MotionReport") -> dict[str, Any]:
             {"group": group, "name": one.name, "px": one.px} for group, one in report.comparison.yardsticks.items()
         ],
         "rows": [_row(one) for one in report.comparison.rows],
-        "exam": [
-            {
-                "name": one.name,
-                "unit": one.unit,
-                "original": one.original,
-                "released": one.released,
-                "difference": one.difference,
-                "interval": None if one.interval is None else one.interval.model_dump(mode="json"),
-                "because": one.because,
-            }
-            for one in report.exam
-        ],
+        "exam": [_exam(one) for one in report.exam],
+        "tremors": [_exam(one) for one in report.tremors],
     }
+
+
+def _exam(row: "ExamRow | TremorRow") -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(row).items()}
 
 
 def _row(row: "MotionRow") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,6 @@ def _cells(row: "MotionRow") -> dict[str, object]:
 def print_report(report: "MotionReport") -> None:
     """Timing, then body, hands and face, then what an examination measures; CSV and JSON have more."""
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     for text in _about(report):
@@ -77,16 +76,7 @@ def print_report(report: "MotionReport") -> None:
             typer.echo(f"equivalence not tested: {because}")
         for because, names in _missing(rows):
             console.print(f"not measurable here: {names}: {because}", markup=False, soft_wrap=True)
-    if report.exam:
-        typer.echo("\nexamination")
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("measure", "unit", "first", "second", "difference", "95 % interval", "not measurable here"):
-            table.add_column(title)
-        for one in report.exam:
-            interval = "" if one.interval is None else f"{one.interval.low:.3g} to {one.interval.high:.3g}"
-            values = (_number(one.original), _number(one.released), _number(one.difference))
-            table.add_row(one.name, one.unit, *values, interval, one.because)
-        console.print(table)
+    _print_exam(console, report)
 
 
 def _about(report: "MotionReport") -> Iterator[str]:
@@ -105,6 +95,52 @@ def _about(report: "MotionReport") -> Iterator[str]:
     if report.equivalent is not None:
         words = "is kept by all that can be measured" if report.equivalent else "is NOT shown to be kept by all"
         yield f"margin     {report.margin_percent:g} % of the lengths below: {words}"
+
+
+def _print_exam(console: "Console", report: "MotionReport") -> None:
+    """What can be measured of an exam, then how far tremors are kept, then what cannot be and why."""
+    typer.echo("\nexam (docs/exam_measures.md)")
+    measured = [one for one in report.exam if one.difference is not None]
+    if measured:
+        rows = (
+            (
+                f"{one.side} {one.name}".strip().replace("_", " "), one.unit,
+                f"{_number(one.original)}{_between(one.original_interval)}",
+                f"{_number(one.released)}{_between(one.released_interval)}",
+                _number(one.difference), _number(one.null_difference),
+            )
+            for one in measured
+        )  # fmt: skip
+        _print_rows(console, ("measure", "unit", "first", "second", "difference", "null edit's"), rows)
+    kept = [one for one in report.tremors if one.value is not None]
+    if kept:
+        told = (
+            (
+                f"{one.side} {one.name}".strip().replace("_", " "), one.unit,
+                f"{_number(one.value)}{_between(one.interval)}", _number(one.null_edit),
+            )
+            for one in kept
+        )  # fmt: skip
+        _print_rows(console, ("how tremors are kept", "unit", "second", "null edit's"), told)
+    reasons: dict[str, list[str]] = {}
+    for row in report.exam:
+        if row.difference is None:
+            reasons.setdefault(row.because, []).append(f"{row.side} {row.name}".strip().replace("_", " "))
+    for because, names in reasons.items():
+        console.print(f"not measurable here: {', '.join(names)}: {because}", markup=False, soft_wrap=True)
+
+
+def _print_rows(console: "Console", titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _between(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f" ({ends[0]:.3g} to {ends[1]:.3g})"
 
 
 def _print_group(console: "Console", rows: list["MotionRow"], *, tested: bool) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.errors import SettingsError
-from deid_audit.findings import Interval
 from deid_audit.frames import Frame
 from deid_audit.measure.motion import MotionComparison, compare_tracks
 from deid_audit.measure.motion_tracks import MotionTracks
+from deid_audit.pipeline.exam_rows import ExamRow, TremorRow, exam_rows, tremor_rows
 from deid_audit.pipeline.staging import interruptible, staged_file
 from deid_audit.pipeline.tracing import Person, find_person, picked, trace
 from deid_audit.progress import Progress
@@ -27,28 +27,16 @@ FIRST, SECOND = "first video", "second video"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExamRow:
-    """A measure of an examination in both videos; `because` says why it is missing where it is."""
-
-    name: str
-    unit: str
-    original: float | None
-    released: float | None
-    difference: float | None
-    interval: Interval | None = None
-    because: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MotionReport:
-    """All that is said of two videos' movement; `exam` has a row for each measure of an examination."""
+    """All that is said of two videos' movement; `exam` has each measure of an exam, `tremors` how they agree."""
 
     timing: Timing
     others: bool
     null_edit: bool
     margin_percent: float | None
     comparison: MotionComparison
-    exam: tuple[ExamRow, ...] = ()
+    exam: tuple[ExamRow, ...]
+    tremors: tuple[TremorRow, ...]
 
     @property
     def equivalent(self) -> bool | None:
@@ -106,12 +94,15 @@ def compare_movement(
         if null_edit:
             renditions.append((before, roundtrip(read_frames(before), like=before), person, ours, "null edit"))
         tracks = [_traced(*one, times_s, progress) for one in renditions]
+        three = tracks[0], tracks[1], tracks[2] if null_edit else None
         report = MotionReport(
             timing=timing,
             others=person.others,
             null_edit=null_edit,
             margin_percent=margin_percent,
-            comparison=compare_tracks(*tracks, margin_percent=margin_percent),
+            comparison=compare_tracks(*three, margin_percent=margin_percent),
+            exam=exam_rows(*three),
+            tremors=tremor_rows(*three),
         )
         for one in tracks:
             for array in one.arrays():
