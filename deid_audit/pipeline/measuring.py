@@ -21,7 +21,7 @@ from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
-from deid_audit.overlap import ahead
+from deid_audit.overlap import ahead, mapped
 from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.original_side import OriginalSide
@@ -122,24 +122,30 @@ def observe(
     around = SampledFrames(cast, swapped, engines, rebuild, outsider)
     samples: list[tuple[int, Image, Float]] = []
     count, depth = cast.source.facts.frame_count, depth_of(cast.source)
+
+    def look(pair: tuple[tuple[Frame, Float], tuple[Frame, Float]]) -> None:
+        """What is seen of both sides of one frame together."""
+        (before, known), (after, points) = pair
+        with clock.part("looks"):
+            for watch, frame in ((original_watch, before), (released_watch, after)):
+                watch.look(frame, known, wanted=bool(swapped[after.index]))
+        search.see(before, after)
+        with clock.part("sampled frames"):
+            around.see(before, after, points)
+        with clock.part("chips and descriptors"):
+            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
+        if after.index in sampled:
+            samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
+
     with (
         progress.step(f"measuring, {cast.source.label}", count) as step,
         ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
         ahead(clock.each("decode", read_frames(released)), depth) as written,
         ahead(original_watch.watched(originals), depth) as befores,
         ahead(released_watch.watched(written), depth) as afters,
+        ahead(mapped(look, zip(befores, afters, strict=True)), depth) as looked,
     ):
-        for (before, known), (after, points) in zip(befores, afters, strict=True):
-            with clock.part("looks"):
-                for watch, frame in ((original_watch, before), (released_watch, after)):
-                    watch.look(frame, known, wanted=bool(swapped[after.index]))
-            search.see(before, after)
-            with clock.part("sampled frames"):
-                around.see(before, after, points)
-            with clock.part("chips and descriptors"):
-                subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
-            if after.index in sampled:
-                samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
+        for _ in looked:
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
