@@ -22,7 +22,7 @@ from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
-from deid_audit.overlap import ahead
+from deid_audit.overlap import ahead, mapped
 from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.landmark_track import LandmarkTrack
@@ -119,9 +119,8 @@ def observe(
     clock, keypoints = clock or Stopwatch(), keypoints or MediaPipePose()
     boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
     swapped = subject_swapped(done.ledger)
-    window = pose_window(cast, boxes)
     side = OriginalSide() if original_side is None else original_side
-    watchers = Watchers(side, turns, boxes, keypoints, window, clock)
+    watchers = Watchers(side, turns, boxes, keypoints, pose_window(cast, boxes), clock)
     original_watch, released_watch = watchers.of("original"), watchers.of("swapped")
     sampled = _sample_indices(swapped)
     subject = Descriptions(engines.recognizer)
@@ -131,27 +130,33 @@ def observe(
     text = StandingText(released.times_s)
     outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
     count, depth = cast.source.facts.frame_count, depth_of(cast.source)
+
+    def look(pair: tuple[tuple[Frame, NDArray[np.float32]], tuple[Frame, NDArray[np.float32]]]) -> None:
+        """What is seen of both sides of one frame together."""
+        (before, known), (after, points) = pair
+        with clock.part("looks"):
+            for watch, frame, own in ((released_watch, after, points), (original_watch, before, known)):
+                watch.keep(frame, own, known, wanted=bool(swapped[after.index]))
+        search.see(before, after)
+        with clock.part("sampled frames"):
+            around.see(before, after, points)
+        with clock.part("picture and text"):
+            outside.compare(before, after)
+            text.see(after)
+        with clock.part("chips and descriptors"):
+            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
+        if after.index in sampled:
+            samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
+
     with (
         progress.step(f"measuring, {cast.source.label}", count) as step,
         ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
         ahead(clock.each("decode", read_frames(released)), depth) as written,
         ahead(original_watch.watched(originals), depth) as befores,
         ahead(released_watch.watched(written), depth) as afters,
+        ahead(mapped(look, zip(befores, afters, strict=True)), depth) as looked,
     ):
-        for (before, known), (after, points) in zip(befores, afters, strict=True):
-            with clock.part("looks"):
-                for watch, frame, own in ((released_watch, after, points), (original_watch, before, known)):
-                    watch.keep(frame, own, known, wanted=bool(swapped[after.index]))
-            search.see(before, after)
-            with clock.part("sampled frames"):
-                around.see(before, after, points)
-            with clock.part("picture and text"):
-                outside.compare(before, after)
-                text.see(after)
-            with clock.part("chips and descriptors"):
-                subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
-            if after.index in sampled:
-                samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
+        for _ in looked:
             step.advance()
         step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
     search.close()
