@@ -65,7 +65,7 @@ def made_once(model: SwapModel, face: AlignedFace) -> None:
 
 
 def main() -> None:
-    rounds = 12
+    rounds = 4
     prepare_runtime("cpu", 1)
     cv2.setNumThreads(1)
     mesh, faces, priors = FaceMesh(video=False), [], []
