@@ -7,8 +7,8 @@ as they were raised, and no thread outlives its loop.
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
-from queue import SimpleQueue
+from contextlib import closing, contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -80,7 +80,8 @@ class _Ahead(Generic[T]):
         self._room: SimpleQueue[None] = SimpleQueue()
         for _ in range(depth):
             self._room.put(None)
-        self._stopped = False
+        self._end: SimpleQueue[None] = SimpleQueue()
+        self._stopped = self._ended = False
         # a daemon, so that the interpreter can end even if a library in it hangs after a second signal
         self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
 
@@ -99,11 +100,24 @@ class _Ahead(Generic[T]):
             del made  # or this frame would be held until the next one was made
 
     def stop(self) -> None:
-        """Ends the thread after the item it is at, and waits for that."""
-        self._stopped = True
-        self._room.put(None)
-        if self._thread.ident is not None:  # a signal may come before it was started
-            self._thread.join()
+        """Ends the thread after the item it is at, and waits for that, whatever signals come meanwhile.
+
+        A thread that worked on could use what its loop closes, and fill what the vault has wiped.
+        """
+        held: BaseException | None = None
+        while self._thread.ident is not None:  # not where a signal came before it was started
+            try:
+                self._stopped = True
+                self._room.put(None)
+                while not self._ended:  # Python's own `join` takes a thread for ended when a signal interrupts it
+                    with suppress(Empty):
+                        self._end.get(timeout=1)
+                self._thread.join()
+                break
+            except BaseException as signalled:
+                held = held or signalled
+        if held is not None:
+            raise held
 
     def _run(self) -> None:
         ended: BaseException | None = None
@@ -121,3 +135,5 @@ class _Ahead(Generic[T]):
         except BaseException as error:  # also what would end a thread without a word: the loop has to know
             ended = error
         self._made.put(ended)
+        self._ended = True
+        self._end.put(None)

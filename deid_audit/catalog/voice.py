@@ -32,7 +32,7 @@ def add_rows(rows: Rows) -> None:
     )
     add(
         "voice.distance",
-        "distance to the original's voice by its cepstra; of the original: between its own halves",
+        "distance of voices by their cepstra: to the original's; of the original, between its own halves",
         "",
         0,
         None,

@@ -109,6 +109,7 @@ def _video_fields(facts: "VideoFacts") -> dict[str, Any]:
         "frames": facts.frame_count,
         "duration_s": round(facts.duration_s, 3),
         "variable_rate": facts.variable_rate,
+        # What a run drops by itself; a look does not know whether --audio will ask for the sound.
         "dropped": facts.inventory.model_dump(mode="json"),
     }
 

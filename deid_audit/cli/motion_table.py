@@ -1,6 +1,7 @@
-"""How `deid-audit motion` shows its comparison: tables for people, a row a keypoint for programs."""
+"""How `deid-audit motion` shows its comparison: tables for people, and a CSV file of the keypoints for programs."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from deid_audit.measure.motion import Agreement, MotionRow
+    from deid_audit.pipeline.exam_rows import ExamRow, TremorRow
     from deid_audit.pipeline.movement import MotionReport
 
 _ERRORS = ("median_px", "p95_px", "velocity_px_s", "acceleration_px_s2", "jerk_px_s3")
@@ -26,7 +28,7 @@ COLUMNS = (
 
 
 def write_csv(report: "MotionReport", path: Path) -> None:
-    """A row for each line of the comparison; a cell is empty where nothing was measured."""
+    """A row for each keypoint or group of them, none of the exam; a cell is empty where nothing was measured."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
@@ -59,7 +61,10 @@ def _cells(row: "MotionRow") -> dict[str, object]:
 
 
 def print_report(report: "MotionReport") -> None:
-    """Timing, then body, hands and face, then what an examination measures; CSV and JSON have more."""
+    """Timing, then body, hands and face, then what an examination measures.
+
+    JSON has all of it and more; the CSV has more of each keypoint and nothing of the exam.
+    """
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -104,7 +109,7 @@ def _print_exam(console: "Console", report: "MotionReport") -> None:
     if measured:
         rows = (
             (
-                f"{one.side} {one.name}".strip().replace("_", " "), one.unit,
+                _called(one), one.unit,
                 f"{_number(one.original)}{_between(one.original_interval)}",
                 f"{_number(one.released)}{_between(one.released_interval)}",
                 _number(one.difference), _number(one.null_difference),
@@ -116,18 +121,38 @@ def _print_exam(console: "Console", report: "MotionReport") -> None:
     if kept:
         told = (
             (
-                f"{one.side} {one.name}".strip().replace("_", " "), one.unit,
+                _called(one), one.unit,
                 f"{_number(one.value)}{_between(one.interval)}", _number(one.null_edit),
             )
             for one in kept
         )  # fmt: skip
         _print_rows(console, ("how tremors are kept", "unit", "second", "null edit's"), told)
-    reasons: dict[str, list[str]] = {}
-    for row in report.exam:
-        if row.difference is None:
-            reasons.setdefault(row.because, []).append(f"{row.side} {row.name}".strip().replace("_", " "))
-    for because, names in reasons.items():
+    for because, names in _unmeasured(report).items():
         console.print(f"not measurable here: {', '.join(names)}: {because}", markup=False, soft_wrap=True)
+
+
+def _called(row: "ExamRow | TremorRow") -> str:
+    return f"{row.side} {row.name}".strip().replace("_", " ")
+
+
+def _unmeasured(report: "MotionReport") -> dict[str, list[str]]:
+    """Each reason once, with what it holds for; how a tremor is kept joins its part's line that says the same."""
+    missing = [row for row in report.exam if row.difference is None]
+    reasons: dict[str, list[str]] = {}
+    for row in missing:
+        reasons.setdefault(row.because, []).append(_called(row))
+    for kept in report.tremors:
+        if kept.value is None:
+            part = kept.name.partition("_tremor_")[0]
+            own = [row.because for row in missing if (row.name.partition("_tremor_")[0], row.side) == (part, kept.side)]
+            same = (because for because in own if _bare(kept.because) in _bare(because))
+            reasons.setdefault(next(same, kept.because), []).append(_called(kept))
+    return reasons
+
+
+def _bare(because: str) -> str:
+    """A reason without whose video it is of: the two tables say that in different words."""
+    return re.sub(r"\b(original|released)(: | )", "", because)
 
 
 def _print_rows(console: "Console", titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

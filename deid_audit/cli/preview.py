@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _LISTED = 4
 _LABEL = 20
+_SOUND = "sound (unless --audio asks for it)"
 Row = tuple[str, str]
 
 
@@ -49,7 +50,7 @@ def _blocks(result: "Inspection") -> Iterator[tuple[str, list[Row]]]:
 
 def _video_words(facts: "VideoFacts") -> str:
     carried = facts.inventory
-    counts = ((carried.audio_streams, "sound"), (carried.subtitle_streams, "subtitles"), (carried.data_streams, "data"))
+    counts = ((carried.audio_streams, _SOUND), (carried.subtitle_streams, "subtitles"), (carried.data_streams, "data"))
     streams = [f"{number} x {kind}" for number, kind in counts if number]
     dropped = [f"streams: {', '.join(streams)}"] if streams else []
     dropped += [f"tags: {', '.join(carried.metadata_keys)}"] if carried.metadata_keys else []

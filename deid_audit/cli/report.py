@@ -202,7 +202,8 @@ def print_result(result: "JobResult") -> None:
     left = sum(not region.covered for region in case.burned_in_text)
     if left:
         console.print()
-        ours = "run again with --burned-in-text cover"
+        covered = any(stage.settings.get("burned_in_text") == "cover" for stage in case.stages)
+        ours = "cover them with another tool first" if covered else "run again with --burned-in-text cover"
         theirs = "cover them with the tool that made the file"
         console.print(_TEXT_LEFT.format(count=left, step=ours if case.kind == "swap" else theirs), markup=False)
     console.print()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deid_audit.findings import TextRegion
-from deid_audit.frames import Image
+from deid_audit.frames import Float, Image
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import mask
 from deid_audit.video.reader import SourceVideo, read_frames
@@ -30,11 +30,15 @@ def find_text(source: SourceVideo, *, progress: Progress) -> tuple[TextStretch, 
     return search.finish()
 
 
+def boxes_in(frame_index: int, stretches: Sequence[TextStretch]) -> list[Float]:
+    """The boxes (4,) px of the lines that stand in this frame."""
+    return [np.array(one.box_xyxy, np.float32) for one in stretches if one.first <= frame_index <= one.last]
+
+
 def text_covered(image_rgb: Image, frame_index: int, stretches: Sequence[TextStretch]) -> Image:
     """The frame uint8 (H, W, 3) with every line that stands in it filled black."""
-    for one in stretches:
-        if one.first <= frame_index <= one.last:
-            image_rgb = mask(image_rgb, np.array(one.box_xyxy, np.float32))
+    for box in boxes_in(frame_index, stretches):
+        image_rgb = mask(image_rgb, box)
     return image_rgb
 
 

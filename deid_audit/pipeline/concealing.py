@@ -28,6 +28,7 @@ from deid_audit.pipeline.job import now
 from deid_audit.pipeline.marking import marker_for
 from deid_audit.pipeline.rendering import region_of
 from deid_audit.pipeline.staging import interruptible, staged_file
+from deid_audit.pipeline.voicing import METHOD_TEXT as SOUND_METHOD
 from deid_audit.progress import Progress
 from deid_audit.render.conceal import METHODS, release_box
 from deid_audit.settings import AuditSettings, ConcealSettings
@@ -120,7 +121,7 @@ def conceal(
 
 def _method(method: str, *, marked: bool) -> str:
     """How the file was made, for its certificate."""
-    said = f"{METHOD_TEXT.format(method=method)} {method_text()}"
+    said = f"{METHOD_TEXT.format(method=method)} {method_text()} {SOUND_METHOD['drop']}"
     return f"{said} {MARK_METHOD}" if marked else said
 
 

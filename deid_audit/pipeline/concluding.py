@@ -117,11 +117,12 @@ def conclude(
     """Judges, then fills `partial` with everything that the job leaves behind.
 
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
-    `audio` is what became of sound.
+    `audio` is what was asked for: where no video carries sound, it counts as left out.
     `media_mark` is the mark in the videos, where this tool wrote one. `profile`: say where the time went.
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
+    audio = audio_written(audio, examined.watched)
     if job.kind == "swap":  # an audit has no weights, and knows nothing of another tool's
         job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
     issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
@@ -137,6 +138,7 @@ def conclude(
             kind=job.kind,
             issued_at=issued_at.isoformat(),
             audio=audio,
+            text_covered=any(video.observed.text_covered for video in examined.watched),
         )
         if passed
         else packaging.write_withheld(partial / "withheld", rendered)
@@ -208,6 +210,11 @@ def conclude(
         explanations=explanations,
         learning_curve=tuple(learning_curve),
     )
+
+
+def audio_written(asked: AudioChoice, watched: Sequence[Watched]) -> AudioChoice:
+    """What became of sound: what was asked for, but none where no original has any."""
+    return asked if any(video.sound_asked for video in watched) else "drop"
 
 
 def profile_of(timer: Timer) -> tuple[StageProfile, ...]:

@@ -23,6 +23,7 @@ from deid_audit.measure.keypoints import PoseTrack
 from deid_audit.measure.outside import Surroundings
 from deid_audit.measure.sampled import SampledFaces
 from deid_audit.overlap import ahead, mapped
+from deid_audit.pipeline.burned_in import boxes_in
 from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.landmark_track import LandmarkTrack
@@ -120,110 +121,109 @@ def observe(
     boxes, turns = subject_boxes(done.ledger), _turns_of(cast)
     swapped = subject_swapped(done.ledger)
     side = OriginalSide() if original_side is None else original_side
-    watchers = Watchers(side, turns, boxes, keypoints, pose_window(cast, boxes), clock)
-    original_watch, released_watch = watchers.of("original"), watchers.of("swapped")
-    sampled = _sample_indices(swapped)
-    subject = Descriptions(engines.recognizer)
-    search = ReleasedSearch(engines, canaries, done, clock)
-    around = SampledFrames(cast, swapped, engines, rebuild, outsider)
-    samples: list[tuple[int, Image, Float]] = []
-    text = StandingText(released.times_s)
-    outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
-    count, depth = cast.source.facts.frame_count, depth_of(cast.source)
+    with Watchers(side, turns, boxes, keypoints, pose_window(cast, boxes), clock) as watchers:
+        original_watch, released_watch = watchers.of("original"), watchers.of("swapped")
+        sampled = _sample_indices(swapped)
+        subject = Descriptions(engines.recognizer)
+        search = ReleasedSearch(engines, canaries, done, clock)
+        around = SampledFrames(cast, swapped, engines, rebuild, outsider)
+        samples: list[tuple[int, Image, Float]] = []
+        text = StandingText(released.times_s)
+        outside, outside_null = (OutsideSimilarity(boxes=_left_out(done)) for _ in range(2))
+        count, depth = cast.source.facts.frame_count, depth_of(cast.source)
 
-    def look(pair: tuple[tuple[Frame, NDArray[np.float32]], tuple[Frame, NDArray[np.float32]]]) -> None:
-        """What is seen of both sides of one frame together."""
-        (before, known), (after, points) = pair
-        with clock.part("looks"):
-            for watch, frame, own in ((released_watch, after, points), (original_watch, before, known)):
-                watch.keep(frame, own, known, wanted=bool(swapped[after.index]))
-        search.see(before, after)
-        with clock.part("sampled frames"):
-            around.see(before, after, points)
-        with clock.part("picture and text"):
-            outside.compare(before, after)
-            text.see(after)
-        with clock.part("chips and descriptors"):
-            subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
-        if after.index in sampled:
-            samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
+        def look(pair: tuple[tuple[Frame, NDArray[np.float32]], tuple[Frame, NDArray[np.float32]]]) -> None:
+            """What is seen of both sides of one frame together."""
+            (before, known), (after, points) = pair
+            with clock.part("looks"):
+                for watch, frame, own in ((released_watch, after, points), (original_watch, before, known)):
+                    watch.keep(frame, own, known, wanted=bool(swapped[after.index]))
+            search.see(before, after)
+            with clock.part("sampled frames"):
+                around.see(before, after, points)
+            with clock.part("picture and text"):
+                outside.compare(before, after)
+                text.see(after)
+            with clock.part("chips and descriptors"):
+                subject.add(subject_chip(engines, after, boxes, points) if swapped[after.index] else None)
+            if after.index in sampled:
+                samples.append((after.index, after.image_rgb.copy(), boxes[after.index]))
 
-    with (
-        progress.step(f"measuring, {cast.source.label}", count) as step,
-        ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
-        ahead(clock.each("decode", read_frames(released)), depth) as written,
-        ahead(original_watch.watched(originals), depth) as befores,
-        ahead(released_watch.watched(written), depth) as afters,
-        ahead(mapped(look, zip(befores, afters, strict=True)), depth) as looked,
-    ):
-        for _ in looked:
-            step.advance()
-        step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
-    search.close()
-    watched: dict[Of, PoseTrack | None] = {
-        "original": watchers.pose_of("original", original_watch),
-        "swapped": watchers.pose_of("swapped", released_watch),
-    }
-    seen = (original_watch.face, swapped)
-    watcher = watchers.of("reencoded")
-    reencoded = _watch_rendition(
-        cast, boxes, watcher, "reencoded", progress, around, clock, done.encoding, seen, outside_null
-    )
-    watched["reencoded"] = watchers.pose_of("reencoded", reencoded)
-    controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
-    for name in controls:
-        watcher = watchers.of(name)
-        if watcher.finds_keypoints or name != "masked":  # nothing else is seen of a black box
-            _watch_rendition(cast, boxes, watcher, name, progress, around, clock, done.encoding)
-        watched[name] = watchers.pose_of(name, watcher)
-    poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
-    looks: dict[Of, Appearance] = {
-        "original": original_watch.appearance(),
-        "swapped": released_watch.appearance(),
-        "reencoded": reencoded.appearance(),
-    }
-    faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
-    released_watch.wipe()
-    times_s = np.array(released.times_s)
-    others: tuple[Of, ...] = ("swapped", "reencoded")
-    return Observed(
-        descriptors=VideoDescriptors(
-            swapped=subject.rows(),
-            original=np.stack(done.original_descriptors),
-            subject_swapped=swapped,
-            times_s=times_s,
-            others=search.others.rows(),
-            other_frames=np.array(search.other_frames, np.intp),
-        ),
-        poses=poses,
-        original_face=faces[0],
-        released_face=faces[1],
-        reencoded_face=faces[2],
-        appearance=looks,
-        flicker={
-            of: flicker_track(
-                looks["original"].points_xy, looks[of].points_xy, faces[0].interocular_px, times_s, swapped
-            )
-            for of in others
-        },
-        compared=swapped,
-        uncovered=swapped & ~np.array([_cover_near(frame) for frame in done.ledger]),
-        detections=[sighted.boxes_xyxy for sighted in search.sighted],
-        samples=samples,
-        seen_by=[sighted.seen_by for sighted in search.sighted],
-        second_look=search.second_look,
-        regions=search.regions,
-        beside=search.distances_beside(),
-        outside=around.around(),
-        sampled=around.sampled(),
-        ledger=tuple(done.ledger),
-        turns=turns,
-        text_left=text.finish(),
-        text_covered=tuple(done.text),
-        ssim_outside={"swapped": outside.row(), "reencoded": outside_null.row()},
-        search_seconds=search.seconds,
-        canary_seconds=search.canary_seconds,
-    )
+        with (
+            progress.step(f"measuring, {cast.source.label}", count) as step,
+            ahead(clock.each("decode", read_frames(cast.source)), depth) as originals,
+            ahead(clock.each("decode", read_frames(released)), depth) as written,
+            ahead(original_watch.watched(originals), depth) as befores,
+            ahead(released_watch.watched(written), depth) as afters,
+            ahead(mapped(look, zip(befores, afters, strict=True)), depth) as looked,
+        ):
+            for _ in looked:
+                step.advance()
+            step.note(f"independent search {search.seconds:.1f} s, known faces {search.canary_seconds:.1f} s")
+        search.close()
+        watched: dict[Of, PoseTrack | None] = {
+            "original": watchers.pose_of("original", original_watch),
+            "swapped": watchers.pose_of("swapped", released_watch),
+        }
+        seen = (original_watch.face, swapped)
+        watcher = watchers.of("reencoded")
+        reencoded = _watch_rendition(
+            cast, boxes, watcher, "reencoded", progress, around, clock, done.encoding, seen, outside_null
+        )
+        watched["reencoded"] = watchers.pose_of("reencoded", reencoded)
+        controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
+        for name in controls:
+            watcher = watchers.of(name)
+            if watcher.finds_keypoints or name != "masked":  # nothing else is seen of a black box
+                _watch_rendition(cast, boxes, watcher, name, progress, around, clock, done.encoding)
+            watched[name] = watchers.pose_of(name, watcher)
+        poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
+        looks: dict[Of, Appearance] = {
+            "original": original_watch.appearance(),
+            "swapped": released_watch.appearance(),
+            "reencoded": reencoded.appearance(),
+        }
+        faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
+        times_s = np.array(released.times_s)
+        others: tuple[Of, ...] = ("swapped", "reencoded")
+        return Observed(
+            descriptors=VideoDescriptors(
+                swapped=subject.rows(),
+                original=np.stack(done.original_descriptors),
+                subject_swapped=swapped,
+                times_s=times_s,
+                others=search.others.rows(),
+                other_frames=np.array(search.other_frames, np.intp),
+            ),
+            poses=poses,
+            original_face=faces[0],
+            released_face=faces[1],
+            reencoded_face=faces[2],
+            appearance=looks,
+            flicker={
+                of: flicker_track(
+                    looks["original"].points_xy, looks[of].points_xy, faces[0].interocular_px, times_s, swapped
+                )
+                for of in others
+            },
+            compared=swapped,
+            uncovered=swapped & ~np.array([_cover_near(frame, done.text) for frame in done.ledger]),
+            detections=[sighted.boxes_xyxy for sighted in search.sighted],
+            samples=samples,
+            seen_by=[sighted.seen_by for sighted in search.sighted],
+            second_look=search.second_look,
+            regions=search.regions,
+            beside=search.distances_beside(),
+            outside=around.around(),
+            sampled=around.sampled(),
+            ledger=tuple(done.ledger),
+            turns=turns,
+            text_left=text.finish(),
+            text_covered=tuple(done.text),
+            ssim_outside={"swapped": outside.row(), "reencoded": outside_null.row()},
+            search_seconds=search.seconds,
+            canary_seconds=search.canary_seconds,
+        )
 
 
 def _watch_rendition(
@@ -284,10 +284,9 @@ def subject_chip(engines: Engines, after: Frame, boxes: Float, points: NDArray[n
 
 def _left_out(done: RenderedPass) -> list[list[Float]]:
     """What was meant to change in every frame: the faces' surroundings, and text that is covered."""
-    text = [(one, np.array(one.box_xyxy, np.float32)) for one in done.text]
     return [
         [grown(np.array(region.box_xyxy, np.float32), SURROUNDING) for region in frame.regions]
-        + [box for one, box in text if one.first <= frame.index <= one.last]
+        + boxes_in(frame.index, done.text)
         for frame in done.ledger
     ]
 
@@ -297,10 +296,11 @@ def _turns_of(cast: CastVideo) -> NDArray[np.int16]:
     return np.array([quarter_turn(None if one is None else one.landmarks_xy) for one in faces], np.int16)
 
 
-def _cover_near(frame: LedgerFrame) -> bool:
+def _cover_near(frame: LedgerFrame, text: Sequence[TextStretch]) -> bool:
     """Whether something beside the subject's face is covered, so near that its edge could pass for a seam."""
     mine = [grown(np.array(r.box_xyxy, np.float32), _AROUND_SEAM) for r in frame.regions if r.is_subject]
     covers = [np.array(r.box_xyxy, np.float32) for r in frame.regions if r.state is State.CONCEALED]
+    covers += boxes_in(frame.index, text)
     return any(share_inside(cover, box) > 0 for box in mine for cover in covers)
 
 

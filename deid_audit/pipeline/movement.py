@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from deid_audit.measure.motion import MotionComparison, compare_tracks
 from deid_audit.measure.motion_tracks import MotionTracks
 from deid_audit.pipeline.exam_rows import ExamRow, TremorRow, exam_rows, tremor_rows
 from deid_audit.pipeline.staging import interruptible, staged_file
-from deid_audit.pipeline.tracing import Person, find_person, picked, trace
+from deid_audit.pipeline.tracing import Person, find_person, picked, trace, wipe
 from deid_audit.progress import Progress
 from deid_audit.video.pairing import Timing, common_instants
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
@@ -81,19 +82,26 @@ def compare_movement(
         raise SettingsError("--margin must be above 0", next_step="give it in % of torso, hand or eyes' distance")
     with interruptible(left="nothing was written"), ExitStack() as stack:
         unfinished = None if table is None else stack.enter_context(staged_file(table, force=force, option="--csv"))
+        seen: list[NDArray[Any]] = []  # of the person
+        stack.callback(wipe, seen)  # however this ends: done, refused or stopped by a signal
         before, after = open_video(first, label=FIRST), open_video(second, label=SECOND)
         timing = common_instants(before, after)
         ours, theirs = (np.array(rows, np.intp) for rows in zip(*timing.pairs, strict=True))
         times_s = np.array(before.times_s)[ours]
         person = find_person(before, progress)
-        nearest = _nearest(np.array(before.times_s), np.array(after.times_s))
+        seen += person.arrays()
+        there = person.at(_nearest(np.array(before.times_s), np.array(after.times_s)))
+        seen += there.arrays()
         renditions = [
             (before, read_frames(before), person, ours, FIRST),
-            (after, read_frames(after), person.at(nearest), theirs, SECOND),
+            (after, read_frames(after), there, theirs, SECOND),
         ]
         if null_edit:
             renditions.append((before, roundtrip(read_frames(before), like=before), person, ours, "null edit"))
-        tracks = [_traced(*one, times_s, progress) for one in renditions]
+        tracks: list[MotionTracks] = []
+        for one in renditions:
+            tracks.append(_traced(*one, times_s, progress))
+            seen += tracks[-1].arrays()
         three = tracks[0], tracks[1], tracks[2] if null_edit else None
         report = MotionReport(
             timing=timing,
@@ -104,9 +112,6 @@ def compare_movement(
             exam=exam_rows(*three),
             tremors=tremor_rows(*three),
         )
-        for one in tracks:
-            for array in one.arrays():
-                array.fill(0)
         if unfinished is not None:
             write_table(report, unfinished.path)
     return report
@@ -122,7 +127,11 @@ def _traced(
     progress: Progress,
 ) -> MotionTracks:
     with progress.step(f"movement, {name}", source.facts.frame_count) as step:
-        return picked(trace(frames, source.times_s, person, step), rows, times_s)
+        whole = trace(frames, source.times_s, person, step)
+        try:
+            return picked(whole, rows, times_s)
+        finally:
+            wipe(whole.arrays())  # what is picked are copies
 
 
 def _nearest(times_s: NDArray[np.float64], wanted_s: NDArray[np.float64]) -> NDArray[np.intp]:

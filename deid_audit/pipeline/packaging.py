@@ -29,9 +29,9 @@ _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
 model trained for this pair; where no good replacement was possible the face is covered in black.
 Other people's faces are covered or replaced, too. {sound} descriptive tags were
-removed. Nothing else in the picture was changed.""",
+removed.{text} Nothing else in the picture was changed.""",
     "conceal": """Every face that was found in these videos is covered. {sound} descriptive tags
-were removed. Nothing else in the picture was changed.""",
+were removed.{text} Nothing else in the picture was changed.""",
     "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
 them with the originals and judged the result. The videos are byte for byte those it was given.""",
 }
@@ -40,6 +40,7 @@ _SOUND: dict[AudioChoice, str] = {
     "mask": "The voice is masked; what is said is as it was. Subtitles and",
     "keep": "The sound, with the subject's own voice, is as it was. Subtitles and",
 }
+_TEXT_COVERED = " Lines of burned-in text were covered."
 _README_TEXT = """deid-audit release, case {case_id}
 
 {made_by}
@@ -67,12 +68,14 @@ def write_release(
     kind: JobKind,
     issued_at: str,
     audio: AudioChoice = "drop",
+    text_covered: bool = False,
 ) -> tuple[OutputFile, ...]:
     """Moves the rendered videos to data/ of `folder`, which becomes a BagIt 1.0 bag; gives all files, the videos first.
 
-    `issued_at` is the time that the statement names, ISO 8601 with its offset.
+    `issued_at` is the time that the statement names, ISO 8601 with its offset. `audio` is what the videos carry,
+    `text_covered` whether any line of burned-in text was covered in them.
     """
-    made_by = _MADE_BY[kind].format(sound=_SOUND[audio])
+    made_by = _MADE_BY[kind].format(sound=_SOUND[audio], text=_TEXT_COVERED if text_covered else "")
     videos = [_moved(video, folder, f"{PAYLOAD}/{video.name}") for video in rendered]
     crate = _crate(videos, case_id=case_id, description=" ".join(made_by.split()), issued_at=issued_at)
     payload = [*videos, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]

@@ -1,7 +1,8 @@
 """A released set measured again, years later and without originals, against the references that the steward kept.
 
 1 certificate and files as `verify` has them, 2 the references are those of this statement, 3 the faces of the files
-described again by the engines of the audit, 4 judged by the rules that need no more than that. Writes nothing.
+described again by the engines of the audit, and their text looked for, 4 judged by the rules that need no more than
+that. Writes nothing.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.overlap import ahead, frames_that_fit, mapped
-from deid_audit.pipeline.burned_in import text_covered
+from deid_audit.pipeline.burned_in import boxes_in, text_covered
 from deid_audit.pipeline.cast import CastVideo, depth_of, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.engines import Engines
@@ -127,16 +127,19 @@ class _Renderer:
                 for frame, row in zip(batch, faces, strict=True)
                 for face in row
             ]
-            described = iter(recognizer.describe(chips))
+            rows = recognizer.describe(chips)
         except DeidAuditError:
             raise
         except Exception:  # each face is then described by itself, and covered where that fails again
             return [(None,) * len(row) for row in faces]
-        # copies, or the rows of one frame would keep all others of the batch
-        return [
+        # copies, or the rows of one frame would keep all others of the batch, also when they are wiped
+        described = iter(rows)
+        copies = [
             tuple(None if face is None else made.copy() for face, made in zip(row, described, strict=False))
             for row in faces
         ]
+        rows.fill(0)
+        return copies
 
     def _rendered(self, shown: tuple[tuple[Frame, Descriptors], float]) -> Frame:
         (frame, descriptors), time_s = shown
@@ -165,14 +168,16 @@ class _Renderer:
         ]
         attempts: list[Attempt | None] = []
         covers: list[Float] = []
+        text = boxes_in(frame.index, self.done.text)
         for part, face, known in zip(self.parts, faces, described, strict=True):
             if face is None:
                 attempts.append(None)
                 continue
             tried = part.swapper.attempt(frame, face, others_beside(part.cast, face), known)
-            for region in again:
-                if region.track_id == face.track_id:  # the attempt was made all the same: later frames build on it
-                    tried = replace(tried, image_rgb=None, rung=Rung.COVER, reason=region.reason)
+            for reason in _why_covered(
+                face, again, text
+            ):  # the attempt was made all the same: later frames build on it
+                tried = replace(tried, image_rgb=None, rung=Rung.COVER, reason=reason)
             attempts.append(tried)
             if tried.image_rgb is None:
                 covers += [release_box(one.box_xyxy) for one in (face, *part.cast.same_face(face))]
@@ -198,6 +203,14 @@ class _Renderer:
             image = mask(image, box)
         original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
         return image, [*regions, *beside], original
+
+
+def _why_covered(face: TrackedFace, again: Sequence[Region], text: Sequence[Float]) -> list[str]:
+    """Why a face is covered whatever its swap is like: what an earlier round left undecided, and covered text on it."""
+    reasons = [region.reason for region in again if region.track_id == face.track_id]
+    if _hidden_share(face.box_xyxy, text) > _MOST_COVERED:
+        reasons.append("a line of text that lies on it is covered")
+    return reasons
 
 
 def withdraw(

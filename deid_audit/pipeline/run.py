@@ -21,7 +21,7 @@ from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, op
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, refuse_unfit, train_companions
-from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, conclude
+from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, audio_written, conclude
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
@@ -47,7 +47,7 @@ from deid_audit.pipeline.voicing import METHOD_TEXT as SOUND_METHOD
 from deid_audit.pipeline.voicing import Voice, open_with_sound, refuse_by_policy
 from deid_audit.progress import Progress
 from deid_audit.render import blend
-from deid_audit.settings import RunSettings
+from deid_audit.settings import AudioChoice, RunSettings
 from deid_audit.swap import prior, train
 from deid_audit.swap.convert import rebuild_face
 from deid_audit.timing import Timer
@@ -196,6 +196,7 @@ def run(
                 settings,
                 named_by(photo, settings.subject_tracks),
                 marked=marker is not None,
+                audio=audio_written(settings.audio, watched),
             ),
             timer=timer,
             learning_curve=learning_curve(pair.readings),
@@ -339,15 +340,19 @@ def _stages(
     named: str,
     *,
     marked: bool,
+    audio: AudioChoice,
 ) -> list[StageRow]:
-    """The stages that made the videos; the measures and what follows are the same for every job."""
+    """The stages that made the videos; the measures and what follows are the same for every job.
+
+    `audio` is what became of sound, which `settings` only ask for.
+    """
     seconds = timer.seconds
     packed: list[StageRow] = []
     if donor.pack is not None:
         begun = f"{PACK_METHOD} {train.PACKED_METHOD_TEXT}" + (f" {CHOICE_METHOD}" if donor.chosen else "")
         packed.append(("donor's pack", begun, 0.0, pack_facts(donor.pack, donor.chosen)))
     told = (train.METHOD_TEXT, *((prior.METHOD_TEXT,) if pair.model.preset.prior else ()), PROCESS_METHOD)
-    said = f"{writer.method_text(LOSSLESS if settings.lossless else USUAL)} {SOUND_METHOD[settings.audio]}"
+    said = f"{writer.method_text(LOSSLESS if settings.lossless else USUAL)} {SOUND_METHOD[audio]}"
     written = f"{said} {marking.METHOD_TEXT}" if marked else said
     others: dict[str, int | str] = {
         "other_people": len(subject.others),

@@ -6,6 +6,7 @@ windows, since crop and mode move landmarks by themselves. Frames are streamed; 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from deid_audit.frames import Float, Frame, Image
 from deid_audit.measure.motion_points import VISIBLE_CUT
 from deid_audit.measure.motion_tracks import BODY_POINTS, FACE_POINTS, HAND_POINTS, MotionTracks
 from deid_audit.pipeline.measuring import window_around
+from deid_audit.pipeline.staging import uninterrupted
 from deid_audit.progress import Progress, Step
 from deid_audit.video.reader import SourceVideo, read_frames
 from deid_audit.vision.detectors import Detections, MediaPipeDetector
@@ -45,22 +47,44 @@ class Person:
         """The same person for other frames: those of the given numbers."""
         return Person(boxes=self.boxes[rows], turns=self.turns[rows], others=self.others, window_xyxy=self.window_xyxy)
 
+    def arrays(self) -> list[NDArray[np.float32]]:
+        """Those that tell where the face was, for whoever must overwrite them."""
+        return [self.boxes, self.turns]
+
+
+def wipe(arrays: Iterable[NDArray[Any]]) -> None:
+    """Overwrites what was seen of somebody; a signal waits until all of it is."""
+    with uninterrupted():
+        for array in arrays:
+            array.fill(0)
+
 
 def find_person(source: SourceVideo, progress: Progress) -> Person:
     """The face that is largest where one is first seen, followed through the video.
 
-    Where others are seen, body and hands are looked for around this face alone.
+    Where others are seen, body and hands are looked for around this face alone. After an error nothing seen is left.
 
     Raises:
         NotEnoughFaces: others are in view and this one's face is lost in most frames: who is meant is not certain.
     """
     count = source.facts.frame_count
     boxes, turns = np.full((count, 4), np.nan, np.float32), np.zeros(count, np.float32)
+    try:
+        return _followed(source, boxes, turns, progress)
+    except BaseException:  # a signal, too
+        wipe((boxes, turns))
+        raise
+
+
+def _followed(
+    source: SourceVideo, boxes: NDArray[np.float32], turns: NDArray[np.float32], progress: Progress
+) -> Person:
+    """Fills `boxes` and `turns`."""
     detector, mesh = MediaPipeDetector(min_score=_SURE), FaceMesh(video=True)
     last: Float | None = None  # landmarks (478, 3)
     near: Float | None = None  # the last known box
     others = 0
-    with progress.step(f"finding the person, {source.label}", count) as step:
+    with progress.step(f"finding the person, {source.label}", len(boxes)) as step:
         for frame in read_frames(source):
             box = None if last is None else box_of(last[:, :2])
             if box is None or frame.index % _LOOK_EVERY == 0:
@@ -86,7 +110,7 @@ def find_person(source: SourceVideo, progress: Progress) -> Person:
 
 
 def trace(frames: Iterable[Frame], times_s: tuple[float, ...], person: Person, step: Step) -> MotionTracks:
-    """The person's movement in `frames` at `times_s`; `person` is for these frames."""
+    """The person's movement in `frames` at `times_s`; `person` is for these frames. After an error nothing is left."""
     count = len(times_s)
     tracks = MotionTracks(
         times_s=np.array(times_s, np.float64),
@@ -96,6 +120,15 @@ def trace(frames: Iterable[Frame], times_s: tuple[float, ...], person: Person, s
         right_hand_xy=np.full((count, HAND_POINTS, 2), np.nan),
         face_xy=np.full((count, FACE_POINTS, 2), np.nan),
     )
+    try:
+        _fill(tracks, frames, person, step)
+    except BaseException:  # a signal, too
+        wipe(tracks.arrays())
+        raise
+    return tracks
+
+
+def _fill(tracks: MotionTracks, frames: Iterable[Frame], person: Person, step: Step) -> None:
     body, hands, mesh = MovingBody(), MovingHands(), FaceMesh(video=True)
     for frame in frames:
         at = frame.index
@@ -119,7 +152,6 @@ def trace(frames: Iterable[Frame], times_s: tuple[float, ...], person: Person, s
         step.advance()
     for detector in (body, hands, mesh):
         detector.close()
-    return tracks
 
 
 def picked(tracks: MotionTracks, rows: NDArray[np.intp], times_s: NDArray[np.float64]) -> MotionTracks:

@@ -1,6 +1,7 @@
 """Pose and face landmarks of each rendition of a video in pass 4; an original's keypoints are looked for once."""
 
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,10 @@ class Watcher:
 
 
 class Watchers:
-    """The watchers of one round of one video; keypoints that `side` knows already are not looked for again."""
+    """The watchers of one round of one video; keypoints that `side` knows already are not looked for again.
+
+    As a context: however it is left, every landmark that its watchers keep is overwritten.
+    """
 
     def __init__(
         self,
@@ -101,20 +105,31 @@ class Watchers:
         clock: Stopwatch,
     ) -> None:
         self._again = side.knows(boxes)
+        self._made: list[Watcher] = []
         self._side, self._turns, self._boxes = side, turns, boxes
         self._keypoints, self._window, self._clock = keypoints, window_xyxy, clock
 
     def of(self, of: Of) -> Watcher:
         """A fresh watcher."""
         known = self._again and of != "swapped"
-        return Watcher(
-            self._turns,
-            self._boxes,
-            None if known else self._keypoints.start(of, window_xyxy=self._window),
-            face=of in _WITH_LANDMARKS,
-            of=of,
-            clock=self._clock,
+        self._made.append(
+            Watcher(
+                self._turns,
+                self._boxes,
+                None if known else self._keypoints.start(of, window_xyxy=self._window),
+                face=of in _WITH_LANDMARKS,
+                of=of,
+                clock=self._clock,
+            )
         )
+        return self._made[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for watcher in self._made:
+            watcher.wipe()
 
     def pose_of(self, of: Of, watcher: Watcher) -> PoseTrack | None:
         """The body's keypoints as `watcher` found them, or as an earlier round did; asked for once."""

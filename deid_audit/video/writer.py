@@ -33,8 +33,8 @@ def method_text(encoding: Encoding = USUAL) -> str:
     """How the pictures of released videos were written."""
     return (
         f"Every frame of the released videos was encoded once, with {encoding.text}, at the original's size, frame "
-        "count, timestamps and colour tags, without side streams or tags beyond the MP4 container's own; an "
-        "interlaced original stays as it is stored, both fields in one frame, and is marked as progressive; the "
+        "count, timestamps and colour tags, without subtitle and data streams or tags beyond the MP4 container's own; "
+        "an interlaced original stays as it is stored, both fields in one frame, and is marked as progressive; the "
         "controls passed through the same encoder in memory."
     )
 

@@ -7,19 +7,25 @@ measured, never by how much or which way.
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement, measured, not_measured
 from deid_audit.settings import AudioChoice
 from deid_audit.voice.listening import Heard, Match, lag_s, median_shift, syllables
 from deid_audit.voice.speaker import Voiceprint, distance, together
-from deid_audit.voice.spectrum import Samples
+from deid_audit.voice.spectrum import RATE, Samples
 
 NO_SOUND, MASKED, KEPT = 0, 1, 2
 LEAST_SEMITONES, LEAST_FORMANT_SHARE = 1.5, 0.05
 MOST_SAME = 0.1
 _LEAST_VOICE = 10  # frames, a tenth of a second: less is a click or two
+_HALF = RATE // 2
+_SILENCE_DB = -60.0  # of full scale, as where loudness is followed
 _VOICELESS = "no voice was found in the original's sound"
 _METHOD = "written file beside the original, both mixed to one channel at 16 kHz"
+_STATE_METHOD = "asked for, and held against the written file's wave"
+_NO_VOICE = "no voice was found in the original, so every audible half second counts"
+_UNCHECKED = "no voice was found, and no whole half second is audible to compare, so the sound counts as it was"
 
 
 def sound_row(scope: str, state: int, method: str, detail: dict[str, float] | None = None) -> Measurement:
@@ -32,22 +38,45 @@ def measure_voice(
 ) -> tuple[Measurement, ...]:
     """Rows about a released sound: `pairs` are the same stretches of original and released, (n,), in whole seconds.
 
-    A mask that leaves more than a tenth of the voiced half seconds as they were counts as none.
+    A mask that leaves more than a tenth of the voiced half seconds as they were counts as none. Where no half second is
+    voiced (a whisper, a voice of breath alone), all audible ones count; a mask that cannot be checked counts as none.
     """
-    before, after, match = Heard(), Heard(), Match()
+    before, after, match, whispers = Heard(), Heard(), Match(), Match()
+    heard = False
     for original, released in pairs:
         voice = before.add(original)
         after.add(released)
         match.add(original, released, voice)
-    same = match.same / match.windows if match.windows else 0.0
-    state = MASKED if asked == "mask" and same <= MOST_SAME else KEPT
+        loud = _audible(original)
+        whispers.add(original, released, loud)
+        heard |= bool(loud.any())
+    same = _share(match)
     rows = [
-        sound_row(scope, state, "asked for, and held against the written file's wave", {"same": same}),
-        _or_gap("voice.same_wave", scope, same if match.windows else None, match.windows, _VOICELESS),
+        _state(match if match.windows else whispers, asked, scope, heard=heard, voiced=match.windows > 0),
+        _or_gap("voice.same_wave", scope, same, match.windows, _VOICELESS),
     ]
     rows += _pace(before, after, scope)
     rows += _timbre(before, after, scope)
     return tuple(rows)
+
+
+def _state(match: Match, asked: AudioChoice, scope: str, *, heard: bool, voiced: bool) -> Measurement:
+    """What the half seconds in `match` say; `heard`: there is sound above silence, `voiced`: they hold a voice."""
+    same = _share(match)
+    masked = asked == "mask" and (not heard if same is None else same <= MOST_SAME)
+    words = [_STATE_METHOD] if voiced or not heard else [_STATE_METHOD, _NO_VOICE if match.windows else _UNCHECKED]
+    return sound_row(scope, MASKED if masked else KEPT, "; ".join(words), {} if same is None else {"same": same})
+
+
+def _share(match: Match) -> float | None:
+    """How much is still the same wave; None where nothing could be compared."""
+    return match.same / match.windows if match.windows else None
+
+
+def _audible(block: Samples) -> NDArray[np.bool_]:
+    """Which half seconds of a block (n,), a shorter last one with them, are louder than silence."""
+    parts = (block[at : at + _HALF].astype(np.float64) for at in range(0, len(block), _HALF))
+    return np.array([(part**2).mean() > 10 ** (_SILENCE_DB / 10) for part in parts], bool)
 
 
 def _or_gap(metric: str, scope: str, value: float | None, sample: int, because: str) -> Measurement:

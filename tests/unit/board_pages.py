@@ -16,7 +16,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Figure, Outcome
 from deid_audit.frames import Image
-from deid_audit.ledger import LedgerFrame, Region, State, to_csv
+from deid_audit.ledger import LedgerFrame, Region, State, csv_lines
 from deid_audit.pipeline.issuing import write_audit
 from deid_audit.pipeline.packaging import write_release, write_withheld
 from tests.e2e.short_clips import write_pictures
@@ -91,7 +91,9 @@ def write_out(out: Path, film: Path, outcome: Outcome = Outcome.PASSED, **change
     rendered.rmdir()
     plots = [distance_plot(number) for number in range(1, videos + 1)] + [figures()[0]]
     ledgers = [ledger() for _ in films]
-    record = make_ledger_record(videos).model_copy(update={"sha256": sha256_bytes(to_csv(ledgers).encode())})
+    record = make_ledger_record(videos).model_copy(
+        update={"sha256": sha256_bytes("".join(csv_lines(ledgers)).encode())}
+    )
     made = {"outputs": outputs, "figures": tuple(one.digest for one in plots), "ledger": record}
     case = certified_case(outcome).model_copy(update=made | changes)
     (out / "evidence.json").write_bytes(build_statement(case))

@@ -32,6 +32,38 @@ def test_the_table_has_its_groups_and_says_what_is_not_measurable(
     assert "not measurable here: left hand tremor frequency" in said and "gaze" in said
 
 
+def test_a_tremor_whose_keeping_cannot_be_told_says_why_once(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_report(compared)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measurable here: ")]
+    for row in compared.tremors:
+        called = f"{row.side} {row.name}".strip().replace("_", " ")
+        [line] = [line for line in lines if f" {called}," in line or f" {called}:" in line]
+        assert row.because in line
+    # the head's is said of its own tremor already; the hands' is another than that of each hand
+    assert sum("head tremor" in line for line in lines) == 1
+    assert sum("left hand tremor" in line for line in lines) == 2
+
+
+def test_the_same_reason_in_the_words_of_the_other_table_is_not_said_again(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = "no such movement seen: the head has no peak that stands out between 3 and 12.0 Hz"
+    theirs = own.replace("the head", "the original head")
+    exam = tuple(
+        replace(row, because=f"original: {own}; released: {own}") if row.name.startswith("head_tremor") else row
+        for row in compared.exam
+    )
+    tremors = tuple(
+        replace(row, because=theirs) if row.name.startswith("head_tremor") else row for row in compared.tremors
+    )
+    print_report(replace(compared, exam=exam, tremors=tremors))
+    said = capsys.readouterr().out
+    assert theirs not in said
+    assert f"head tremor power ratio, head tremor coherence: original: {own}" in said
+
+
 def test_without_a_margin_nothing_is_said_of_one(compared: MotionReport, capsys: pytest.CaptureFixture[str]) -> None:
     print_report(replace(compared, margin_percent=None))
     assert "margin" not in capsys.readouterr().out

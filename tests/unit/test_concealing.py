@@ -10,7 +10,7 @@ import pytest
 from deid_audit.errors import NotCovered
 from deid_audit.frames import Image
 from deid_audit.ledger import LedgerFrame
-from deid_audit.pipeline.concealing import _search
+from deid_audit.pipeline.concealing import _method, _search
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import open_video
 from deid_audit.vision.detectors import HogDetector
@@ -36,3 +36,10 @@ def test_the_family_that_called_a_frame_clear_must_say_so_of_the_written_file_to
         return
     with pytest.raises(NotCovered, match="2 of 2 frames"):
         _search(written, ledger, engines, SilentProgress())
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_certificate_of_a_covered_video_says_that_sound_was_left_out(*, marked: bool) -> None:
+    said = _method("mask", marked=marked)
+    assert "without subtitle and data streams or tags" in said and "Sound was left out." in said
+    assert "side streams" not in said

@@ -267,7 +267,8 @@ def test_the_shipped_policies_are_named() -> None:
 @each_document
 def test_modules_variables_and_make_targets_exist(name: str) -> None:
     text = DOCUMENTS[name]
-    files = {f"/{path.relative_to(ROOT)}" for path in (*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+    texts = (path for folder in (".", "docs", "benchmarks") for path in (ROOT / folder).glob("*.md"))
+    files = {f"/{path.relative_to(ROOT)}" for path in (*SOURCES, *(ROOT / "benchmarks").rglob("*.py"), *texts)}
     spans = [span for span in code_spans(text) if re.fullmatch(r"[\w./-]+\.(py|md)", span)]
     assert [span for span in spans if not any(file.endswith(f"/{span}") for file in files)] == []
     code = "".join(path.read_text(encoding="utf-8") for path in SOURCES if path != Path(__file__))

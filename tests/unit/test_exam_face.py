@@ -113,11 +113,58 @@ def test_why_blinks_are_not_measurable(made: MotionTracks, said: str) -> None:
 
 
 def test_eyes_closed_where_the_video_begins_and_ends() -> None:
+    """Five frames each, and nobody saw how long in all."""
     ratio = np.full(300, 0.25)
     ratio[:5] = ratio[-5:] = 0.08
-    found = closings_of(ratio, np.arange(300) / 30)
+    found = closings_of(ratio, np.arange(300) / 30, 30)
     assert found is not None
-    assert [round(one.seconds, 2) for one in found] == [0.15, 0.15]
+    assert [one.seconds for one in found] == pytest.approx([5 / 30, 5 / 30], abs=1e-6)
+    assert all(one.cut for one in found)
+
+
+def lost(closed: slice, gaps: list[slice]) -> list[ExamValue]:
+    """Thirty seconds at 30 frames a second, both eyes shut in the rows `closed`, no face in those of `gaps`."""
+    shut = np.zeros(len(LONG))
+    shut[closed] = 1
+    seen = tracks(LONG, face=both(shut), noise=0.05)
+    for gap in gaps:
+        seen.face_xy[gap] = np.nan
+    return blink_values(seen)
+
+
+def test_a_closing_never_spans_a_loss_of_the_face() -> None:
+    """Two closed frames, three seconds without a face, two closed frames: four frames of 27 s, and no blink."""
+    values = lost(slice(300, 394), [slice(302, 392)])
+    assert of(values, "blink_count").value == of(values, "closed_eye_stretches").value == 0
+    assert of(values, "closed_eye_share").value == pytest.approx(100 * 4 / 810, rel=0.03)
+    assert [of(values, "one_eye_blinks", side).value for side in ("left", "right")] == [0, 0]
+
+
+def test_both_sides_of_a_loss_are_stretches_of_their_own_as_far_as_they_are_seen() -> None:
+    values = lost(slice(300, 430), [slice(330, 400)])  # a second of each side is seen
+    assert of(values, "closed_eye_stretches").value == 2
+    assert of(values, "closed_eye_share").value == pytest.approx(100 * 60 / 830, rel=0.01)
+
+
+def test_two_missing_frames_are_bridged_and_three_cut_a_blink() -> None:
+    assert of(lost(slice(300, 307), [slice(302, 304)]), "blink_count").value == 1
+    assert of(lost(slice(300, 307), [slice(302, 305)]), "blink_count").value == 0
+
+
+def test_bridged_frames_count_in_the_time_closed_and_in_the_time_seen() -> None:
+    """Every second and third frame is missing in six seconds of closed eyes: six of thirty."""
+    values = lost(slice(300, 480), [slice(at, at + 2) for at in range(301, 479, 3)])
+    assert of(values, "closed_eye_stretches").value == 1
+    assert of(values, "closed_eye_share").value == pytest.approx(100 * 6 / 30, rel=0.01)
+
+
+def test_a_wink_that_a_loss_of_the_face_cuts_is_none() -> None:
+    shut = np.zeros(len(LONG))
+    shut[300:304] = 1
+    seen = tracks(LONG, face={**lids(shut, "left"), **lids(0 * shut, "right")})
+    assert of(blink_values(seen), "one_eye_blinks", "left").value == 1
+    seen.face_xy[302:320] = np.nan
+    assert of(blink_values(seen), "one_eye_blinks", "left").value == 0
 
 
 def test_why_gaze_and_face_are_not_measurable() -> None:

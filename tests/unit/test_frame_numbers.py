@@ -15,7 +15,7 @@ from deid_audit.certificate.frame_numbers import (
     read_ledger,
 )
 from deid_audit.certificate.timeline import CURVE_HEIGHT, CURVE_TOP, LEFT, RIGHT, WIDTH, draw
-from deid_audit.ledger import LedgerFrame, State, to_csv
+from deid_audit.ledger import LedgerFrame, State, csv_lines
 from deid_audit.measure.plotting import to_csv as plotted_csv
 from tests.unit.board_pages import COVERED, ledger
 
@@ -48,7 +48,7 @@ def test_the_ledger_is_read_as_it_is_written() -> None:
         LedgerFrame(index=2, time_s=0.08, regions=(other,)),
         LedgerFrame(index=3, time_s=0.12, regions=(), cleared_by=("a", "b")),
     ]
-    first, second = read_ledger(to_csv([own, frames]))
+    first, second = read_ledger("".join(csv_lines([own, frames])))
     assert [at for at, frame in enumerate(first) if frame.state == State.CONCEALED] == list(COVERED)
     assert [frame.state for frame in second] == ["concealed", "concealed", "concealed", "clear"]
     assert [frame.face_xyxy for frame in second] == [face.box_xyxy, nobody.box_xyxy, None, None]

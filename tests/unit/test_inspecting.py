@@ -284,7 +284,7 @@ def test_the_text_says_who_what_and_why_not(capsys: pytest.CaptureFixture[str]) 
     print_result(inspection())
     text = " ".join(capsys.readouterr().out.split())
     assert "person 1 (subject)" in text and "12 frames head turned by more than 40 degrees; video 1: 3.2-3.7 s" in text
-    assert "a run drops streams: 1 x sound; tags: title" in text
+    assert "a run drops streams: 1 x sound (unless --audio asks for it); tags: title" in text
     assert "video 1: 5 of 200 frames (2.5%)" in text and "--policy release-face" in text
     assert text.endswith("A run could start: it would take person 1 as the subject.")
     print_result(nobody_found())

@@ -1,9 +1,12 @@
 """Which frames a seam is looked for in: not where the edge of a cover beside the face could pass for one."""
 
+from dataclasses import replace
+
 import pytest
 
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.pipeline.measuring import _cover_near
+from deid_audit.vision.standing_text import TextStretch
 
 Box = tuple[float, float, float, float]
 
@@ -24,5 +27,8 @@ def region(box: Box, state: State, *, mine: bool) -> Region:
 def test_a_cover_near_the_face_is_noticed(box: Box, state: State, near: bool) -> None:
     face = region((100.0, 100.0, 200.0, 200.0), State.SWAPPED, mine=True)
     frame = LedgerFrame(index=0, time_s=0.0, regions=(face, region(box, state, mine=False)))
-    assert _cover_near(frame) is near
-    assert not _cover_near(LedgerFrame(index=0, time_s=0.0, regions=(face,)))
+    assert _cover_near(frame, ()) is near
+    alone = LedgerFrame(index=0, time_s=0.0, regions=(face,))
+    assert not _cover_near(alone, ())
+    line = TextStretch(box_xyxy=(160, 210, 300, 230), first=0, last=0)
+    assert _cover_near(alone, (line,)) and not _cover_near(alone, (replace(line, first=1, last=9),))

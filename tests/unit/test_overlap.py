@@ -159,6 +159,29 @@ def test_a_signal_ends_a_loop_that_waits(number: signal.Signals) -> None:
     assert source.closed_by == ["ahead"]
 
 
+def test_a_second_signal_does_not_leave_the_thread_at_work() -> None:
+    """It comes while the first one's way out waits for the item that the thread is at."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def slow(value: int) -> int:
+        time.sleep(0.4)
+        return value
+
+    before = signal.signal(signal.SIGALRM, stop)
+    source = Source(100)
+    try:
+        with pytest.raises(KeyboardInterrupt), ahead(mapped(slow, source), 1) as items:
+            signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+            for _ in items:
+                pass
+        assert source.closed_by == ["ahead"]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_many_signals_at_odd_moments_leave_nothing_locked() -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

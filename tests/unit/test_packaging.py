@@ -14,8 +14,9 @@ from deid_audit import __version__
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import parse_statement
+from deid_audit.findings import JobKind
 from deid_audit.pipeline.issuing import issue
-from deid_audit.pipeline.packaging import write_withheld
+from deid_audit.pipeline.packaging import write_release, write_withheld
 from tests.unit.certificates import ISSUED, certified_case, figures, signer
 from tests.unit.releases import FILM, lay_out, released, turn_bit, write_bag
 
@@ -94,6 +95,25 @@ def test_the_bag_says_what_is_known_and_names_nobody(tmp_path: Path) -> None:
     assert "data/case-0001-01.mp4" in written["manifest-sha256.txt"].decode()
     listed = re.findall(r"^[0-9a-f]{64}  (.*)$", written["tagmanifest-sha256.txt"].decode(), flags=re.MULTILINE)
     assert listed == sorted(set(written) - {"tagmanifest-sha256.txt"} - {n for n in written if n.startswith("data/")})
+
+
+@pytest.mark.parametrize("kind", ["swap", "conceal"])
+@pytest.mark.parametrize("covered", [True, False])
+def test_covered_text_is_told_of_where_the_release_describes_itself(
+    tmp_path: Path, kind: JobKind, *, covered: bool
+) -> None:
+    (tmp_path / "c-01.mp4").write_bytes(FILM)
+    write_release(
+        tmp_path / "release", [tmp_path / "c-01.mp4"], case_id="c", kind=kind, issued_at=ISSUED.isoformat(),
+        text_covered=covered,
+    )  # fmt: skip
+    graph = json.loads((tmp_path / "release" / "data" / "ro-crate-metadata.json").read_text())["@graph"]
+    [description] = [one["description"] for one in graph if one["@id"] == "./"]
+    for text in ((tmp_path / "release" / "README.txt").read_text(), description):
+        words = " ".join(text.split())
+        assert ("Lines of burned-in text were covered. Nothing else" in words) is covered
+        assert "Nothing else in the picture was changed." in words
+        assert max(map(len, (tmp_path / "release" / "README.txt").read_text().splitlines())) <= 120
 
 
 # -- outside tools ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,13 @@ from deid_audit.pipeline.verify import read_trust
 from deid_audit.policy import load_policy
 from deid_audit.progress import SilentProgress
 from deid_audit.vault.references import References, ReferencesHead, VideoReferences, VideoShape
+from deid_audit.video.reader import open_video
+from deid_audit.video.writer import write_video
 from tests.fakes import make_case, make_measurement, make_policy, make_rule
 from tests.unit.certificates import ISSUED
 from tests.unit.explaining_cases import seen
+from tests.unit.made_videos import make_video
+from tests.unit.test_standing_text import RATE, _frames, shown
 from tests.unit.test_verify import _lay_out
 
 SHA = "ab" * 32
@@ -105,6 +110,29 @@ def test_a_file_with_other_frames_is_refused(engines: Engines) -> None:
             engines=engines,
             progress=SilentProgress(),
         )
+
+
+def test_burned_in_text_is_looked_for_again_in_the_file_alone(engines: Engines, tmp_path: Path) -> None:
+    stamps = range(2 * RATE)
+    like = open_video(make_video(tmp_path / "v.mp4", stamps, time_base=Fraction(1, RATE), size=(320, 240)), label="v")
+    write_video(tmp_path / "named.mp4", _frames(like, shown(2)), like=like)
+    kept = VideoReferences(
+        original=np.zeros((len(stamps), 128), np.float32), turns=np.zeros(len(stamps), np.int16),
+        boxes=np.zeros((0, 4)), frame_of=np.zeros(0, np.int32), states=np.zeros((0, 3), np.uint8),
+    )  # fmt: skip
+    rows = measure_again(
+        replace(references_of(), videos=(kept,)),
+        [open_video(tmp_path / "named.mp4", label="released video 1")],
+        sounds=[False],
+        engines=engines,
+        progress=SilentProgress(),
+    )
+    [text] = [row for row in rows if row.metric == "text.regions_left"]
+    assert (text.value, text.of, text.scope, text.sample_size) == (1, "swapped", "video 1", len(stamps))
+    assert text.detail == {}  # the file alone does not tell what was covered
+    policy = make_policy([make_rule("text.regions_left", "at_most", 0)])
+    report = judged_again(verified(), make_case(), policy, rows)
+    assert [one.rule.metric for one in report.missed] == ["text.regions_left"] and not report.not_again
 
 
 def test_sound_is_accounted_for_only_where_the_certificate_of_this_tool_says_so() -> None:

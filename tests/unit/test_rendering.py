@@ -165,11 +165,22 @@ def test_burned_in_text_is_covered_over_a_swap_in_every_frame_of_its_stretch(mon
     monkeypatch.setattr("deid_audit.pipeline.rendering.read_frames", lambda _: iter(shown))
     done = RenderedPass(text=[TextStretch(box_xyxy=(120, 240, 400, 260), first=1, last=1)])
     with SilentProgress().step("", 2) as step:
-        parts = [Part(cast=cast, swapper=Painter(RED))]  # type: ignore[arg-type]
+        parts = [Part(cast=cast, swapper=Painter(RED), describer=Describer())]  # type: ignore[arg-type]
         first, second = _Renderer(parts=parts, done=done, step=step).frames()
     assert (at(first.image_rgb, 150), at(first.image_rgb, 300)) == (RED, GREY)
     assert (at(second.image_rgb, 150), at(second.image_rgb, 300), at(second.image_rgb, 110)) == (BLACK, BLACK, RED)
     assert [frame.state for frame in done.ledger] == [State.SWAPPED] * 2
+
+
+def test_a_face_that_covered_text_lies_on_is_covered_and_said_to_be() -> None:
+    done = RenderedPass(text=[TextStretch(box_xyxy=(90, 220, 400, 260), first=0, last=0)])
+    parts = [Part(cast=replace(video([face(x=100)]), tracks=frozenset({MINE})), swapper=Painter(RED), describer=None)]  # type: ignore[arg-type]
+    with SilentProgress().step("", 1) as step:
+        renderer = _Renderer(parts=parts, done=done, step=step)
+    grey = np.full((480, 640, 3), GREY, np.uint8)
+    image, regions, _ = renderer._render(Frame(index=0, pts=0, image_rgb=grey), (None,))
+    assert told(regions) == [("concealed", True, "a line of text that lies on it is covered")]
+    assert at(image, 150, 290) == BLACK, "where no text stands"
 
 
 def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:
@@ -194,6 +205,7 @@ class Describer:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.batches: list[int] = []
+        self.gave: list[Float] = []
 
     def chip(self, image_rgb: Image, box_xyxy: Float, landmarks_xy: Float | None) -> Image:
         return image_rgb[:1, :1]
@@ -203,7 +215,8 @@ class Describer:
         if self.error is not None:
             raise self.error
         values = [np.nan if chip is None else float(chip[0, 0, 0]) for chip in chips]
-        return np.repeat(np.float32(values)[:, None], 128, axis=1)
+        self.gave.append(np.repeat(np.float32(values)[:, None], 128, axis=1))
+        return self.gave[-1]
 
 
 def described(describer: Describer, known: list[Descriptors] | None = None) -> tuple[list[float | None], RenderedPass]:
@@ -224,6 +237,7 @@ def test_originals_are_described_in_batches_and_each_frame_gets_its_own() -> Non
     values, done = described(describer)
     assert values == [None if at == 3 else float(at) for at in range(11)]
     assert describer.batches == [8, 3] and len(done.described) == 11
+    assert not any(rows.any() for rows in describer.gave), "what was described together is kept as copies alone"
     done.wipe()
     assert not any(row.any() for (row,) in done.described if row is not None)
 

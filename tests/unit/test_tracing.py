@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid_audit.errors import NotEnoughFaces, VideoError
+from deid_audit.errors import Interrupted, NotEnoughFaces, VideoError
 from deid_audit.frames import Float, Frame, Image
-from deid_audit.pipeline import tracing
+from deid_audit.measure.motion_tracks import MotionTracks
+from deid_audit.pipeline import movement, tracing
 from deid_audit.pipeline.demo_clips import planned
-from deid_audit.pipeline.movement import _nearest
+from deid_audit.pipeline.movement import _nearest, compare_movement
 from deid_audit.pipeline.tracing import Person, _chosen, _squared, find_person, trace
 from deid_audit.progress import SilentProgress
 from deid_audit.video.pairing import common_instants
@@ -213,6 +215,129 @@ def test_a_tremor_of_two_pixels_put_into_a_written_video_is_followed(portraits: 
     with SilentProgress().step("", None) as step:
         blank = trace(iter(empty), (0.0, 0.1), nobody, step)
     assert not any(np.isfinite(one).any() for one in (blank.face_xy, blank.body_xy, blank.left_hand_xy))
+
+
+# -- what is left of it -----------------------------------------------------------------------------------------------
+
+
+def stopped(frames: int) -> Iterator[Frame]:
+    """Some pictures, then a signal."""
+    for at in range(frames):
+        yield Frame(index=at, pts=at, image_rgb=np.zeros((4, 4, 3), np.uint8))
+    raise Interrupted("stopped", exit_code=143)
+
+
+def test_a_signal_while_the_person_is_looked_for_leaves_no_place_of_the_face(
+    two_people: SourceVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wiped: list[NDArray[Any]] = []
+    monkeypatch.setattr(tracing, "wipe", wiped.extend)
+    monkeypatch.setattr(tracing, "read_frames", lambda _: stopped(5))
+    monkeypatch.setattr(MeshUntil, "shown", 40)
+    with pytest.raises(Interrupted):
+        find_person(two_people, SilentProgress())
+    assert [one.shape for one in wiped] == [(40, 4), (40,)]
+
+
+def test_a_signal_during_tracing_leaves_none_of_the_movement(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[MotionTracks] = []
+
+    def made(**parts: Any) -> MotionTracks:
+        begun.append(MotionTracks(**parts))
+        return begun[-1]
+
+    monkeypatch.setattr(tracing, "MotionTracks", made)
+    nobody = Person(
+        boxes=np.full((3, 4), np.nan, np.float32), turns=np.ones(3, np.float32), others=False, window_xyxy=None
+    )
+    with pytest.raises(Interrupted), SilentProgress().step("", None) as step:
+        tracing.trace(stopped(2), (0.0, 0.1, 0.2), nobody, step)
+    assert len(begun) == 1 and not any(array.any() for array in begun[0].arrays())
+
+
+class Traced:
+    """A comparison whose detectors see something everywhere; all that ever told of the person is kept in `seen`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[NDArray[Any]] = []
+        self.traced = 0
+        self.stop_at = 0  # the number of the tracing that a signal stops
+        source = planned("made", np.zeros((64, 96, 3), np.uint8), range(12), Fraction(1, RATE))
+        monkeypatch.setattr(movement, "open_video", lambda *_, **__: source)
+        monkeypatch.setattr(movement, "read_frames", lambda _: iter(()))
+        monkeypatch.setattr(movement, "roundtrip", lambda *_, **__: iter(()))
+        monkeypatch.setattr(movement, "find_person", self.person)
+        monkeypatch.setattr(movement, "trace", self.trace)
+        monkeypatch.setattr(movement, "picked", self.picked)
+        at = Person.at
+        monkeypatch.setattr(Person, "at", lambda person, rows: self.kept(at(person, rows)))
+
+    def kept(self, person: Person) -> Person:
+        self.seen += [person.boxes, person.turns]
+        return person
+
+    def person(self, *_: object) -> Person:
+        boxes, turns = np.ones((12, 4), np.float32), np.ones(12, np.float32)
+        return self.kept(Person(boxes=boxes, turns=turns, others=False, window_xyxy=None))
+
+    def trace(self, frames: object, times_s: tuple[float, ...], *_: object) -> MotionTracks:
+        self.traced += 1
+        if self.traced == self.stop_at:
+            raise Interrupted("stopped", exit_code=143)
+        rng = np.random.default_rng(self.traced)
+        shapes = {"body_xy": (33, 2), "body_visibility": (33,), "left_hand_xy": (21, 2), "right_hand_xy": (21, 2)}
+        made = MotionTracks(
+            times_s=np.array(times_s),
+            face_xy=rng.uniform(1, 60, (12, 478, 2)),
+            **{name: rng.uniform(1, 60, (12, *shape)) for name, shape in shapes.items()},
+        )
+        self.seen += made.arrays()
+        return made
+
+    def picked(self, *given: Any) -> MotionTracks:
+        some = tracing.picked(*given)
+        self.seen += some.arrays()
+        return some
+
+    def compare(self, table: Path | None = None) -> None:
+        def write(_: object, path: Path) -> None:
+            path.write_text("rows", encoding="utf-8")
+
+        compare_movement(
+            Path("a.mp4"), Path("b.mp4"), null_edit=True, margin_percent=None, table=table, force=False,
+            write_table=write, progress=SilentProgress(),
+        )  # fmt: skip
+
+    def nothing_left(self) -> bool:
+        return not any(np.nan_to_num(one, nan=1).any() for one in self.seen)
+
+
+def test_after_a_comparison_nothing_of_the_person_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The person in both videos, three whole tracings and what was picked of each: 2 x 2 and 3 x 2 x 6 arrays."""
+    made = Traced(monkeypatch)
+    made.compare(tmp_path / "rows.csv")
+    assert len(made.seen) == 40 and made.nothing_left()
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == "rows"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_signal_leaves_nothing_of_what_was_traced_before(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Traced(monkeypatch)
+    made.stop_at = number
+    with pytest.raises(Interrupted):
+        made.compare()
+    assert len(made.seen) == 4 + 12 * (number - 1) and made.nothing_left()
+
+
+def test_an_error_in_the_comparison_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no exam")
+
+    made = Traced(monkeypatch)
+    monkeypatch.setattr(movement, "exam_rows", fails)
+    with pytest.raises(ValueError, match="no exam"):
+        made.compare()
+    assert len(made.seen) == 40 and made.nothing_left()
 
 
 # -- which instants are compared --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from deid_audit.pipeline import learning, run, training
 from deid_audit.pipeline.cast import Material, average_colours
 from deid_audit.pipeline.training import donor_prior, prepare_faces, train_pair
 from deid_audit.progress import SilentProgress
+from deid_audit.settings import RunSettings
 from deid_audit.swap import prior as prior_module
 from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.networks import PRESETS
@@ -176,9 +177,13 @@ def test_pictures_and_landmarks_of_the_faces_are_wiped_with_the_vault(portraits:
 def test_the_statement_tells_of_the_posed_mean_face_where_there_is_one(preset: str, *, told: bool) -> None:
     pair: Any = SimpleNamespace(model=SimpleNamespace(preset=PRESETS[preset]), facts={})
     timer: Any = SimpleNamespace(seconds=dict.fromkeys(("reading", "finding faces", "training", "rendering"), 0.0))
-    subject, donor, settings = SimpleNamespace(others=()), SimpleNamespace(pack=None), SimpleNamespace(seed=0)
+    subject, donor, settings = (
+        SimpleNamespace(others=()),
+        SimpleNamespace(pack=None),
+        RunSettings.model_construct(seed=0),
+    )
     rows = run._stages(
-        timer, cast(Any, subject), cast(Any, donor), pair, [], cast(Any, settings), "a test", marked=False
+        timer, cast(Any, subject), cast(Any, donor), pair, [], settings, "a test", marked=False, audio="drop"
     )
     [method] = [row[1] for row in rows if row[0] == "swap"]
     assert (prior_module.METHOD_TEXT in method) is told

@@ -144,12 +144,42 @@ def test_no_number_that_would_undo_the_mask_is_measured() -> None:
 
 
 def test_silence_and_clicks_have_no_voice_to_be_told_by() -> None:
-    for sound in (np.zeros(3 * RATE, np.float32), clicks((0.5, 1.3), 3.0, rate=RATE)):
+    # a lone click of a millisecond is nearly the same wave in any voice: nothing shows that the mask was there
+    for sound, state in ((np.zeros(3 * RATE, np.float32), MASKED), (clicks((0.5, 1.3), 3.0, rate=RATE), KEPT)):
         rows = rows_of(sound, mask(sound, 0.7, 1.25, 1.1))
-        assert rows["sound", "swapped"].value == MASKED
+        assert rows["sound", "swapped"].value == state
         for name in ("same_wave", "distance", "pitch_moved", "formants_moved"):
             row = rows[name, "swapped"]
             assert row.absent and row.not_measured_because == "no voice was found in the original's sound"
+
+
+def whispered(seconds: float = 6.0) -> Samples:
+    """Noise at the pace of syllables: an audible voice without a pitch."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    noise = np.random.default_rng(0).normal(size=len(time))
+    return (0.1 * noise * np.maximum(0, np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+
+
+def test_a_voice_without_pitch_that_was_not_masked_counts_as_kept() -> None:
+    sound = whispered()
+    rows = rows_of(sound, sound)
+    assert rows["same_wave", "swapped"].absent  # no half second is voiced
+    state = rows["sound", "swapped"]
+    assert (state.value, state.detail) == (KEPT, {"same": 1.0})
+    assert "no voice was found in the original, so every audible half second counts" in state.method
+
+
+@pytest.mark.parametrize("numbers", [(0.6, 1.3, 1.1), (0.85, 1.16, 1.05), (0.85, 0.866, 0.96)])
+def test_a_masked_voice_without_pitch_counts_as_masked(numbers: tuple[float, ...]) -> None:
+    sound = np.concatenate([np.zeros(2 * RATE, np.float32), whispered()])  # a silent half second says nothing
+    state = rows_of(sound, mask(sound, *numbers))["sound", "swapped"]
+    assert (state.value, state.detail) == (MASKED, {"same": 0.0})
+
+
+def test_what_is_heard_but_cannot_be_compared_counts_as_kept() -> None:
+    sound = whispered(0.4)
+    state = rows_of(sound, mask(sound, 0.7, 1.25, 1.1))["sound", "swapped"]
+    assert (state.value, state.detail) == (KEPT, {}) and "no whole half second is audible" in state.method
 
 
 def test_a_delay_is_found_and_syllables_are_counted() -> None:

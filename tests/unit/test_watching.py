@@ -92,3 +92,16 @@ def test_other_boxes_are_looked_at_again() -> None:
     watched(side, keypoints)
     watched(side, keypoints, BOXES + np.float32(1))
     assert keypoints.started[len(SIDES) :] == list(SIDES)
+
+
+def test_however_it_ends_the_landmarks_of_a_round_are_overwritten() -> None:
+    kept: list[Float] = []
+    with pytest.raises(RuntimeError), Watchers(OriginalSide(), TURNS, BOXES, Keypoints(), None, Stopwatch()) as made:  # type: ignore[arg-type]
+        for of in ("original", "swapped", "reencoded"):
+            watcher = made.of(of)  # type: ignore[arg-type]
+            frame = Frame(index=0, pts=0, image_rgb=np.zeros((16, 16, 3), np.uint8))
+            kept.append(watcher.see(frame))
+            watcher.keep(frame, kept[-1], kept[-1], wanted=False)
+        assert all(points.all() for points in kept)
+        raise RuntimeError
+    assert not any(points.any() for points in kept)

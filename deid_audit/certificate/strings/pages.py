@@ -118,6 +118,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "coverage": "Coverage, what was done about every frame",
     "residue": "Residue, what is left in the written file",
     "voice": "Sound of the released file",
+    "voice_halves": "The same distance between the halves of the original's own voice:",
     "voice_caption": "The distance is that of mel cepstra, a classical measure, beside the one between the original's "
     "own halves: a recogniser of today hears more. What is said, the accent, the intonation and the pace are not "
     "anonymised, and sound is not muted where a face is covered.",

@@ -12,6 +12,7 @@ from deid_audit.measure.exam.values import Definition, ExamValue
 from deid_audit.measure.expression import spread
 from deid_audit.measure.intervals import bootstrap, clusters_of
 from deid_audit.measure.motion_tracks import MotionTracks
+from deid_audit.measure.spectra import pieces_of
 
 MIN_RATE_HZ = 15.0
 MIN_SECONDS = 3.0
@@ -37,10 +38,11 @@ Signal = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """One closing of one eye, from half-closed to half-open."""
+    """One closing of one eye, from half-closed to half-open; `cut` where one of the two lies outside what was seen."""
 
     start_s: float
     end_s: float
+    cut: bool
 
     @property
     def seconds(self) -> float:
@@ -67,11 +69,12 @@ def blink_values(tracks: MotionTracks) -> list[ExamValue]:
         of_both = [one.missing(closings) for one in (_COUNT, _RATE, _DURATION, _STRETCHES, _CLOSED)]
         return [*of_both, *(_ONE_EYE.missing(closings, side) for side in points.SIDES)]
     left, right = closings
-    frames = int(np.isfinite(ratios[0] + ratios[1]).sum())
-    seconds = frames / (frame_rate(tracks.times_s) or np.nan)
+    seen = np.isfinite(ratios[0] + ratios[1])
+    frames, seconds = int(seen.sum()), _seconds(tracks.times_s[seen], frame_rate(tracks.times_s) or np.nan)
     pairs = [(one, next(other for other in right if one.meets(other))) for one in left if _any_meets(one, right)]
     lasted = np.array([(one.seconds + other.seconds) / 2 for one, other in pairs])
-    blinks = lasted[lasted <= LONGEST_BLINK_S]
+    whole = np.array([not (one.cut or other.cut) for one, other in pairs], np.bool_)
+    blinks = lasted[whole & (lasted <= LONGEST_BLINK_S)]
     long = lasted[lasted > LONGEST_BLINK_S]
     values = [_COUNT.given(len(blinks), frames), _rate(len(blinks), frames, seconds)]
     values.append(
@@ -84,7 +87,7 @@ def blink_values(tracks: MotionTracks) -> list[ExamValue]:
         _CLOSED.given(100 * float(lasted.sum()) / seconds, frames),
     ]
     for side, own, others in (("left", left, right), ("right", right, left)):
-        alone = [one for one in own if not _any_meets(one, others) and one.seconds <= LONGEST_BLINK_S]
+        alone = [one for one in own if not (one.cut or _any_meets(one, others)) and one.seconds <= LONGEST_BLINK_S]
         values.append(_ONE_EYE.given(len(alone), frames, side))
     return values
 
@@ -108,16 +111,24 @@ def _both(ratios: list[Signal], tracks: MotionTracks) -> tuple[list[Closing], li
     sampled = real_rate(tracks.face_xy, tracks.times_s)
     if sampled < MIN_RATE_HZ:
         return f"{sampled:.1f} frames a second show the eyes anew; blinks need {MIN_RATE_HZ:.0f}"
-    if seen.sum() / rate < MIN_SECONDS:
-        return f"the eyes are seen for {seen.sum() / rate:.1f} s; at least {MIN_SECONDS:.0f} s are needed"
-    found = [closings_of(ratio[seen], tracks.times_s[seen]) for ratio in ratios]
+    seconds = _seconds(tracks.times_s[seen], rate)
+    if seconds < MIN_SECONDS:
+        return f"the eyes are seen for {seconds:.1f} s; at least {MIN_SECONDS:.0f} s are needed"
+    found = [closings_of(ratio[seen], tracks.times_s[seen], rate) for ratio in ratios]
     if found[0] is None or found[1] is None:
         return "the lids tremble too much in the landmarks: the face is too small or too blurred to tell a blink"
     return found[0], found[1]
 
 
-def closings_of(ratio: Signal, times_s: Signal) -> list[Closing] | None:
+def _seconds(times_s: Signal, rate_hz: float) -> float:
+    """How long the pieces of `times_s` last together: what is bridged counts here as it does in the closings."""
+    return sum(float(times_s[piece[-1]] - times_s[piece[0]]) + 1 / rate_hz for piece in pieces_of(times_s, rate_hz))
+
+
+def closings_of(ratio: Signal, times_s: Signal, rate_hz: float) -> list[Closing] | None:
     """Closings of one eye from its aspect ratio (n,) at `times_s` (n,); None where noise would hide or feign them.
+
+    Only frames that show the eye are given; none is closed across more than two missing frames in a row.
 
     Closed is below 0.55 of the open level, which is the 80th percentile of the 4 s around and at least 0.7 of the
     whole video's 90th: looking down lowers the lid slowly and less, and lowers the level with it.
@@ -126,17 +137,29 @@ def closings_of(ratio: Signal, times_s: Signal) -> list[Closing] | None:
     limit = _CLOSED_BELOW * level
     if _NOISE_FACTOR * points.jitter(ratio) > float(np.median(level - limit)):
         return None
-    below = np.concatenate(([False], ratio < limit, [False]))
+    pieces = pieces_of(times_s, rate_hz)
+    return [one for piece in pieces for one in _in_piece(ratio[piece], level[piece], times_s[piece], rate_hz)]
+
+
+def _in_piece(ratio: Signal, level: Signal, times_s: Signal, rate_hz: float) -> list[Closing]:
+    """Closings within one piece; where it cuts one, that lasts to the end of the piece's outermost frame."""
+    below = np.concatenate(([False], ratio < _CLOSED_BELOW * level, [False]))
     turns = np.flatnonzero(below[1:] != below[:-1])
     out: list[Closing] = []
     for first, after in zip(turns[::2], turns[1::2], strict=True):
         lowest = float(np.median(ratio[first:after])) if after - first > 4 else float(ratio[first:after].min())
         half = (float(level[first:after].mean()) + lowest) / 2
         start, end = _crossing(ratio, times_s, first, half, -1), _crossing(ratio, times_s, after - 1, half, 1)
-        if out and start <= out[-1].end_s:
-            out[-1] = Closing(start_s=out[-1].start_s, end_s=max(end, out[-1].end_s))
-        else:
-            out.append(Closing(start_s=start, end_s=end))
+        # a frame stands for half a step to each side, as in the time in which the eyes are seen
+        one = Closing(
+            start_s=float(times_s[0]) - 0.5 / rate_hz if start is None else start,
+            end_s=float(times_s[-1]) + 0.5 / rate_hz if end is None else end,
+            cut=start is None or end is None,
+        )
+        if out and one.start_s <= out[-1].end_s:
+            before = out.pop()
+            one = Closing(start_s=before.start_s, end_s=max(one.end_s, before.end_s), cut=before.cut or one.cut)
+        out.append(one)
     return out
 
 
@@ -148,13 +171,13 @@ def _open_level(ratio: Signal, times_s: Signal) -> Signal:
     return np.maximum(level, _LEAST_OPEN * float(np.percentile(ratio, 90)))
 
 
-def _crossing(ratio: Signal, times_s: Signal, at: int, half: float, step: int) -> float:
-    """Time at which the ratio passes `half`, going from row `at` in steps; the video's end where it never does."""
+def _crossing(ratio: Signal, times_s: Signal, at: int, half: float, step: int) -> float | None:
+    """Time at which a piece's ratio passes `half`, going from row `at` in steps; None where the piece ends before."""
     while 0 <= at + step < len(ratio) and ratio[at + step] < half:
         at += step
     beyond = at + step
     if not 0 <= beyond < len(ratio):
-        return float(times_s[at])
+        return None
     share = (half - ratio[at]) / (ratio[beyond] - ratio[at])
     return float(times_s[at] + share * (times_s[beyond] - times_s[at]))
 
