@@ -59,7 +59,7 @@ def test_a_masked_voice_is_released_stated_and_verified(clips: tuple[Path, Path]
     values = {row["metric"]: row["value"] for row in predicate["measurements"] if row["of"] == "swapped"}
     assert (values["voice.sound"], values["voice.same_wave"], values["residue.audio_streams"]) == (1, 0, 0)
     [stage] = [row for row in predicate["stages"] if row["stage"] == "video"]
-    assert stage["settings"] == {"audio": "mask"} and "McAdams" in stage["method"]
+    assert stage["settings"] == {"audio": "mask", "lossless": False} and "McAdams" in stage["method"]
     assert any("speech content" in one for one in predicate["not_assessed"])
     kinds = [row["kind"] for row in predicate["erasure"]["artefacts"]]
     assert "numbers of the voice's mask" in kinds

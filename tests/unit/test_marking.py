@@ -216,7 +216,7 @@ def test_what_a_run_watches_and_listens_to_is_the_marked_file(tmp_path: Path, mo
     subject: Any = SimpleNamespace(others=(), videos=[SimpleNamespace(source=source)], average=None)
     pair: Any = SimpleNamespace(model=SimpleNamespace(preset=SimpleNamespace(size=64)))
     vault: Any = SimpleNamespace(register_memory=lambda *_: None)
-    settings: Any = SimpleNamespace(case_id="c2")
+    settings: Any = SimpleNamespace(case_id="c2", burned_in_text="flag", lossless=False)
     nothing: Any = SimpleNamespace(state=lambda: None)
     [watched] = job._render_and_watch(
         tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), voice, vault, SilentProgress(),
