@@ -86,7 +86,7 @@ def ssim_outside(before_grey: Image, after_grey: Image, boxes_xyxy: Sequence[Flo
     together = _blurred(one * other) - mean_one * mean_other
     above = (2 * mean_one * mean_other + _C1) * (2 * together + _C2)
     below = (mean_one**2 + mean_other**2 + _C1) * (spread + _C2)
-    return float((above / below)[counted].mean(dtype=np.float64))
+    return min(1.0, float((above / below)[counted].mean(dtype=np.float64)))  # single precision may reach beyond 1
 
 
 def _blurred(image: Float) -> Float:
