@@ -19,6 +19,8 @@ LONGEST_BLINK_S = 0.5
 _OPEN_PERCENTILE, _OPEN_WINDOW_S, _OPEN_STEP_S = 80, 4.0, 0.25
 _CLOSED_BELOW = 0.55
 _LEAST_OPEN = 0.7
+# no lid opens and shuts again so soon: landmarks that tremble at the edge of one closing
+_REOPENED_S = 0.05
 _NOISE_FACTOR = 6.0
 
 _COUNT = Definition(name="blink_count", unit="blinks", reference="Soukupova 2016")
@@ -133,7 +135,7 @@ def closings_of(ratio: Signal, times_s: Signal) -> list[Closing] | None:
         lowest = float(np.median(ratio[first:after])) if after - first > 4 else float(ratio[first:after].min())
         half = (float(level[first:after].mean()) + lowest) / 2
         start, end = _crossing(ratio, times_s, first, half, -1), _crossing(ratio, times_s, after - 1, half, 1)
-        if out and start <= out[-1].end_s:
+        if out and start <= out[-1].end_s + _REOPENED_S:
             out[-1] = Closing(start_s=out[-1].start_s, end_s=max(end, out[-1].end_s))
         else:
             out.append(Closing(start_s=start, end_s=end))
