@@ -167,6 +167,15 @@ def test_a_wink_that_a_loss_of_the_face_cuts_is_none() -> None:
     assert of(blink_values(seen), "one_eye_blinks", "left").value == 0
 
 
+def test_a_closing_whose_edge_trembles_is_one() -> None:
+    ratio = np.full(1200, 0.25)
+    ratio[600:648] = 0.08
+    ratio[603] = 0.24
+    found = closings_of(ratio, np.arange(1200) / 120)
+    assert found is not None
+    assert [round(one.seconds, 1) for one in found] == [0.4]
+
+
 def test_why_gaze_and_face_are_not_measurable() -> None:
     assert all("irises are not seen" in one.reason for one in gaze_values(without_irises()))
     assert all("the face is not seen" in one.reason for one in face_range_values(tracks(SHORT)))

@@ -20,6 +20,8 @@ LONGEST_BLINK_S = 0.5
 _OPEN_PERCENTILE, _OPEN_WINDOW_S, _OPEN_STEP_S = 80, 4.0, 0.25
 _CLOSED_BELOW = 0.55
 _LEAST_OPEN = 0.7
+# no lid opens and shuts again so soon: landmarks that tremble at the edge of one closing
+_REOPENED_S = 0.05
 _NOISE_FACTOR = 6.0
 
 _COUNT = Definition(name="blink_count", unit="blinks", reference="Soukupova 2016")
@@ -156,7 +158,7 @@ def _in_piece(ratio: Signal, level: Signal, times_s: Signal, rate_hz: float) -> 
             end_s=float(times_s[-1]) + 0.5 / rate_hz if end is None else end,
             cut=start is None or end is None,
         )
-        if out and one.start_s <= out[-1].end_s:
+        if out and one.start_s <= out[-1].end_s + _REOPENED_S:
             before = out.pop()
             one = Closing(start_s=before.start_s, end_s=max(one.end_s, before.end_s), cut=before.cut or one.cut)
         out.append(one)
