@@ -215,8 +215,8 @@ def print_result(result: "JobResult") -> None:
     console.print(f"case          {case.case_id}")
     console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
     console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
-    console.print(f"for the board {result.out / 'audit' / 'report.html'}, one page, not signed", soft_wrap=True)
-    console.print(f"for you only  the rest of {result.out / 'audit'}", soft_wrap=True)
+    console.print(f"for a board   {result.out / 'audit' / 'report.html'}", soft_wrap=True)
+    console.print(f"for you only  {result.out / 'audit'}, all else there", soft_wrap=True)
     if not passed:
         console.print(f"why, in full  {result.out / 'audit' / 'why.txt'}, pictures beside it in why/", soft_wrap=True)
     if not case.signer.verified_issuer:
