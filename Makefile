@@ -14,7 +14,8 @@ SOURCES := $(shell find deid_audit policies templates -type f -not -name '*.pyc'
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 
-# A worker a processor, each whole files: what a file has prepared once serves all its tests.
+# A worker a processor, each whole files: what a file has prepared once serves all its tests. Whole commands come first
+# and in workers of their own: after thousands of unit tests in one process MediaPipe has failed to load its models.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test check bench bench-gpu soak format clean
@@ -25,7 +26,8 @@ demo: $(PACKAGE)
 
 test: $(PACKAGE)
 	@$(ASSERT_INSTALLED)
-	$(BIN)/python -m pytest -m "not soak" $(SIDE_BY_SIDE) tests --pyargs deid_audit
+	$(BIN)/python -m pytest -m "not soak" $(SIDE_BY_SIDE) tests/e2e tests/hard_cases
+	$(BIN)/python -m pytest -m "not soak" $(SIDE_BY_SIDE) tests/unit --pyargs deid_audit
 
 soak: $(PACKAGE)
 	@$(ASSERT_INSTALLED)

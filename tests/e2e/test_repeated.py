@@ -38,6 +38,7 @@ TIMES = (
     r"predicate\.erasure\.(created_at|destroyed_at)",
     r"predicate\.stages\.\[[\w' ]+\]\.seconds",
     r"predicate\.stages\.\[swap\]\.settings\.training_seconds",
+    r"predicate\.profile\.\[[\w ]+\](\.parts\.\d+)?\.(part|seconds)",  # the longest part first
     r"predicate\.stages\.\[residue\]\.settings\.independent_search_s",
     r"predicate\.stages\.\[audit of the audit\]\.settings\.known_faces_s",
     rf"predicate\.outputs\.{_TEXTS_WITH_A_TIME}\.sha256",

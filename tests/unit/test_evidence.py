@@ -139,6 +139,7 @@ OPTIONAL = {
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
     *("interval", "no_interval_because", "bound", "if_missed"),
     *("answers", "context", "allowed", "answer", "log_checkpoint", "references_kept", "media_mark"),
+    *("burned_in_text", "profile", "csv_sha256", "interlaced"),
 }
 FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
 

@@ -171,7 +171,7 @@ def test_a_closing_whose_edge_trembles_is_one() -> None:
     ratio = np.full(1200, 0.25)
     ratio[600:648] = 0.08
     ratio[603] = 0.24
-    found = closings_of(ratio, np.arange(1200) / 120)
+    found = closings_of(ratio, np.arange(1200) / 120, 120)
     assert found is not None
     assert [round(one.seconds, 1) for one in found] == [0.4]
 
