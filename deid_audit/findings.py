@@ -351,9 +351,7 @@ class CaseRecord(Strict):
     figures: tuple["FigureDigest", ...] = Field(description="The certificate's pictures.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
-    burned_in_text: tuple[TextRegion, ...] = Field(
-        default=(), description="Lines of standing text that were found: covered ones, and ones that are left."
-    )
+    burned_in_text: tuple[TextRegion, ...] = Field(default=(), description="Lines of standing text, covered or left.")
     media_mark: MediaMark | None = Field(default=None, description="The mark in the videos; null without.")
     profile: tuple[StageProfile, ...] = Field(default=(), description="Where the time went; empty unless asked for.")
     log_checkpoint: str = Field(
@@ -371,9 +369,7 @@ class FigureDigest(Strict):
     kind: Literal["plot", "released frame"] = Field(description="A plot, or a picture from the released file.")
     caption: str = Field(description="What is printed below it.")
     alt: str = Field(description="What is read aloud in its place.")
-    csv_sha256: str | None = Field(
-        default=None, description="SHA-256 of what a plot shows, as CSV in the steward's folder, hex; null without."
-    )
+    csv_sha256: str | None = Field(default=None, description="SHA-256 of the plot's CSV in audit/, hex; null without.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
