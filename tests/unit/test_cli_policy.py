@@ -62,7 +62,7 @@ def test_show_prints_every_rule_with_limit_reason_and_source() -> None:
         assert f"{rule.metric} of {rule.of}: " in flowing
         assert rule.why in flowing and rule.source in flowing
     assert "identity.to_original.p01 of swapped: above 0.6 needs a sample of 100" in flowing
-    assert flowing.count("rests where the original has nothing of the kind") == 7
+    assert flowing.count("rests where the original has nothing of the kind") == 8
     assert max(map(len, result.stdout.splitlines())) <= 80
 
     document = json.loads(runner.invoke(build_app(), ["policy", "show", "release", "--json"]).stdout)
@@ -87,7 +87,7 @@ def test_show_and_check_name_the_required_answers() -> None:
         assert f" {one.field}" in shown and one.why in shown and one.source in shown
     assert "claim_basis: expert determination" in shown
     checked = runner.invoke(build_app(), ["policy", "check", policy.id])
-    assert "31 rules, 17 required answers, sha256 " in checked.stdout
+    assert "32 rules, 17 required answers, sha256 " in checked.stdout
     assert "required answers" not in runner.invoke(build_app(), ["policy", "show", "release"]).stdout
 
 
