@@ -87,6 +87,7 @@ def test_broken_libraries_for_real(tmp_path: Path) -> None:
     assert {one["command"] for one in report["commands"] if not one["missing"]} == {
         "verify",
         "withdraw",
+        "report",
         "keys",
         "policy",
         "log",
