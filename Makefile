@@ -14,9 +14,9 @@ SOURCES := $(shell find deid_audit policies templates -type f -not -name '*.pyc'
 DEPENDENCIES := $(VENV)/.dependencies-installed
 PACKAGE := $(VENV)/.package-installed
 
-# A worker a processor, each whole files: what a file has prepared once serves all its tests. Whole commands come first
+# Two workers (each may take 5 GB), each whole files: what a file has prepared once serves all its tests. Whole commands come first
 # and in workers of their own: after thousands of unit tests in one process MediaPipe has failed to load its models.
-SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 2 --dist loadfile
 
 .PHONY: demo test check bench bench-gpu soak format clean
 .DELETE_ON_ERROR:
