@@ -3,7 +3,6 @@
 The tools run elsewhere, on the original and on the released video; their models and licences are not this package's.
 """
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.errors import TableFileError
+from deid_audit.measure.exam.table_file import read_rows
 from deid_audit.measure.exam.values import Definition, ExamValue
 from deid_audit.measure.expression import correlation
 
@@ -100,16 +100,10 @@ def _agreement(name: str, scale: str, before: Signal, after: Signal) -> list[Exa
 
 
 def _rows_of(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = [row for row in csv.reader(file) if row]
-    except OSError as error:
-        raise TableFileError("the table of action units cannot be read", next_step="Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableFileError("the table of action units is no CSV file in UTF-8", next_step=_NEXT) from error
+    table = read_rows(path, "action units", next_step=_NEXT)
     if len(table) < 2:
         raise TableFileError("the table of action units has no rows", next_step=_NEXT)
-    header = [name.strip() for name in table[0]]
+    header = table[0]
     for number, row in enumerate(table[1:], start=2):
         if len(row) != len(header):
             raise TableFileError(f"row {number}: {len(row)} columns, {len(header)} in the header", next_step=_NEXT)

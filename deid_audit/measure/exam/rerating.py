@@ -3,7 +3,6 @@
 The table comes from outside. Whether the raters were blinded and the clips shuffled cannot be seen in it.
 """
 
-import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.errors import TableFileError
+from deid_audit.measure.exam.table_file import read_rows
 from deid_audit.measure.exam.values import Definition, ExamValue
 from deid_audit.measure.intervals import Clusters, bootstrap
 
@@ -89,14 +89,8 @@ def read_ratings(path: Path) -> Ratings:
     Raises:
         TableFileError: It is no such table; names row and column, never what stands there.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = [row for row in csv.reader(file) if row]
-    except OSError as error:
-        raise TableFileError("the table of ratings cannot be read", next_step="Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableFileError("the table of ratings is no CSV file in UTF-8", next_step=_NEXT) from error
-    header = [name.strip() for name in table[0]] if table else []
+    table = read_rows(path, "ratings", next_step=_NEXT)
+    header = table[0] if table else []
     for name in COLUMNS:
         if header.count(name) != 1:
             raise TableFileError(f"the table of ratings needs one column {name}", next_step=_NEXT)
