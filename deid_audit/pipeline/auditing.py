@@ -207,8 +207,7 @@ def _compare_and_watch(
     for number, (cast, shown, backend) in enumerate(zip(subject.videos, released, keypoints, strict=True), start=1):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
             done = compare_videos(cast, shown, engines=engines, step=step, clock=timer.watch("comparing"))
-        size = cast.source.facts.frame_count * 128 * 4
-        vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
+        done.wiped_with(vault, number, cast.source.facts.frame_count)
         clock = timer.watch("measuring")
         with clock.running(cast.source.facts.frame_count):
             observed = observe(

@@ -27,6 +27,7 @@ from deid_audit.render.blend import SteadyColour
 from deid_audit.render.conceal import mask, release_box
 from deid_audit.swap.networks import SwapModel
 from deid_audit.timing import Stopwatch
+from deid_audit.vault import Vault
 from deid_audit.video.encoding import USUAL, Encoding
 from deid_audit.video.reader import read_frames
 from deid_audit.video.sound import SoundTrack
@@ -60,6 +61,10 @@ class RenderedPass:
     described: list[Descriptors] = field(default_factory=list)
     encoding: Encoding = USUAL
     text: Sequence[TextStretch] = ()
+
+    def wiped_with(self, vault: Vault, number: int, frames: int) -> None:
+        """Registers the descriptors that video `number` of so many frames will have with the vault."""
+        vault.register_memory(f"original descriptors, video {number}", frames * 128 * 4, self.wipe)
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""

@@ -274,8 +274,7 @@ def _render_and_watch(
             for role, model in swapped
         ]
         done = RenderedPass(encoding=LOSSLESS if settings.lossless else USUAL, text=texts[number - 1])
-        size = cast.source.facts.frame_count * 128 * 4
-        vault.register_memory(f"original descriptors, video {number}", size, done.wipe)
+        done.wiped_with(vault, number, cast.source.facts.frame_count)
         with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
             render_video(
                 parts, path, done, step=step, again=again, sound=voice.track(cast.source), known=known, clock=clock
