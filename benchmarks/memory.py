@@ -90,9 +90,8 @@ def lengths(wanted: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         in_a_child("model", name)
-        print(
-            "| frames | swapped | models loaded, MB | faces found, MB | peak, MB | of the first | finding, ms a frame |"
-        )
+        heads = ("frames", "swapped", "models loaded, MB", "faces found, MB", "peak, MB", "of the first")
+        print(f"| {' | '.join((*heads, 'finding, ms a frame', 'rendering, ms a frame'))} |")
         print("| --- " * 8 + "|")
         first: dict[str, float] = {}
         for frames in wanted:

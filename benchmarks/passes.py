@@ -70,8 +70,8 @@ def model_of(cast: CastVideo, engines: Engines) -> SwapModel:
     subject: list[AlignedFace] = []
     for frame in read_frames(cast.source):
         face = cast.person_face(frame.index)
-        if frame.index in wanted and face is not None and face.landmarks_xy is not None:
-            subject.append(align(frame.index, frame.image_rgb, face.landmarks_xy, size, margin=CROP_MARGIN))
+        if frame.index in wanted and face is not None and (points := face.landmarks_xy) is not None:
+            subject.append(align(frame.index, frame.image_rgb, points, size, margin=CROP_MARGIN))
     portrait, mesh = donor_portrait(), FaceMesh(video=False)
     points = mesh.landmarks(portrait, engines.leading.detect(portrait).boxes_xyxy[0])
     assert points is not None

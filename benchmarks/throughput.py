@@ -124,7 +124,7 @@ def audit(folder: Path, clip: Path) -> None:
         )  # fmt: skip
     whole = clocks() - started
     known = [(frame.image_rgb, cast.person_face(frame.index)) for frame in read_frames(cast.source)]
-    pairs = [(image, face) for image, face in known if face is not None and face.landmarks_xy is not None]
+    pairs = [(image, face) for image, face in known if face is not None and face.has_landmarks]
     count = cast.source.facts.frame_count
     heads = ("of the audit", "calls a frame", "ms a call, alone", "ms a frame", "share", "of the processor's time")
     print(f"| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")

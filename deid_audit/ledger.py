@@ -4,11 +4,13 @@ Fail closed: a frame has the worst state of its regions, and a frame that nobody
 """
 
 import csv
+import struct
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, overload
 
 
 class Rung(StrEnum):
@@ -33,6 +35,46 @@ class State(StrEnum):
 _WORST_FIRST = (State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED, State.CLEAR)
 
 
+class NamedNumbers(Sequence[tuple[str, float]]):
+    """Names with their numbers, in a tenth of a kB: the names are held once for the whole ledger."""
+
+    __slots__ = ("_names", "_packed")
+    _known: ClassVar[dict[tuple[str, ...], tuple[str, ...]]] = {}
+
+    def __init__(self, pairs: Iterable[tuple[str, float]]) -> None:
+        names, values = [], []
+        for name, value in pairs:
+            names.append(str(name))
+            values.append(value)
+        self._names = self._known.setdefault(tuple(names), tuple(names))
+        self._packed = struct.pack(f"={len(values)}d", *values)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[str, float]: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[tuple[str, float], ...]: ...
+    def __getitem__(self, at: int | slice) -> tuple[str, float] | tuple[tuple[str, float], ...]:
+        return self._pairs()[at]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return iter(self._pairs())
+
+    def __eq__(self, other: object) -> bool:
+        return self._pairs() == tuple(other) if isinstance(other, (NamedNumbers, tuple)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._pairs())
+
+    def __repr__(self) -> str:
+        return repr(self._pairs())
+
+    def _pairs(self) -> tuple[tuple[str, float], ...]:
+        return tuple(zip(self._names, struct.unpack(f"={len(self._names)}d", self._packed), strict=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """One face region of one frame.
@@ -49,14 +91,14 @@ class Region:
     decided_by: str
     box_xyxy: tuple[float, float, float, float]
     rung: Rung | None = None
-    numbers: tuple[tuple[str, float], ...] = ()
+    numbers: Sequence[tuple[str, float]] = ()
     is_known: bool = True
 
     def __post_init__(self) -> None:
         """The same few words in every frame are held once: a long video has hundreds of thousands of regions."""
         for name in ("reason", "decided_by"):
             object.__setattr__(self, name, sys.intern(str(getattr(self, name))))
-        object.__setattr__(self, "numbers", tuple((sys.intern(str(name)), value) for name, value in self.numbers))
+        object.__setattr__(self, "numbers", NamedNumbers(self.numbers) if self.numbers else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

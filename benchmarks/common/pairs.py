@@ -89,8 +89,8 @@ def _windows(role: Role, wanted: list[int]) -> list[ProbeFrame]:
     windows = []
     for frame in itertools.islice(read_frames(video.source), max(wanted) + 1):
         face = video.person_face(frame.index) if frame.index in wanted else None
-        if face is not None and face.landmarks_xy is not None:
-            windows.append(probe_window(frame.image_rgb, face.landmarks_xy))
+        if face is not None and (points := face.landmarks_xy) is not None:
+            windows.append(probe_window(frame.image_rgb, points))
     return windows
 
 

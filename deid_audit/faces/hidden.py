@@ -10,7 +10,7 @@ import numpy as np
 
 from deid_audit.faces.follow import EDGE_FRAMES
 from deid_audit.faces.search import EVERY_FRAMES
-from deid_audit.frames import Float, Frame, TrackedFace
+from deid_audit.frames import Float, Frame, TrackedFace, packed_place
 from deid_audit.vision.heads import HeadFinder, is_near
 
 METHOD_TEXT = (
@@ -120,8 +120,7 @@ def _filled(chain: Mapping[int, tuple[Float, float]], shots: Sequence[int], numb
             TrackedFace(
                 frame_index=index,
                 track_id=number,
-                box_xyxy=box,
-                landmarks_xy=None,
+                place=packed_place(box, None),
                 score=chain[index][1] if index in chain else 0.0,
                 filled=index not in chain,
                 source="head by the body" if index in chain else "head by the body, filled in",

@@ -16,7 +16,7 @@ from deid_audit.faces.hidden import METHOD_TEXT as HIDDEN_METHOD
 from deid_audit.faces.hidden import HeadWatch, hidden_heads
 from deid_audit.faces.search import EVERY_FRAMES, HarderSearch
 from deid_audit.faces.search import METHOD_TEXT as SEARCH_METHOD
-from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.frames import Float, Frame, Image, TrackedFace, packed_place
 from deid_audit.overlap import ahead, mapped
 from deid_audit.progress import Step
 from deid_audit.timing import Stopwatch
@@ -88,8 +88,8 @@ class _Track:
         if not self.sightings:
             self.guesses |= recent.back(face.box_xyxy)
         self.missed, self.box_xyxy, self.look = 0, face.box_xyxy, recent.look_of(face.box_xyxy)
-        if face.landmarks_xy is not None:
-            self.roll = roll_of(face.landmarks_xy)
+        if (landmarks := face.landmarks_xy) is not None:
+            self.roll = roll_of(landmarks)
         self.sightings[index] = face
 
 
@@ -153,9 +153,10 @@ def track_faces(
             for track, box, score in _assign(active, tracks, found):
                 face = _look(track, frame, box, score, static_mesh)
                 track.note(frame.index, face, recent)
-                if face is not None and face.landmarks_xy is not None:
+                landmarks = None if face is None else face.landmarks_xy
+                if landmarks is not None:
                     with clock.part("chips and descriptors"):
-                        chip = recognizer.chip_from_mesh(frame.image_rgb, face.landmarks_xy)
+                        chip = recognizer.chip_from_mesh(frame.image_rgb, landmarks)
                         chips.add(track.track_id, frame.index, chip)
             _end([track for track in active if track.missed > frame_rate], active)
             seen = [track.sightings[frame.index] for track in active if frame.index in track.sightings]
@@ -235,12 +236,11 @@ def _look(track: _Track, frame: Frame, box: Float | None, score: float, static_m
                 break
     if points is None and box is None:
         return None
-    landmarks = None if points is None else points[:, :2].copy()  # a view would keep the depths, too
+    landmarks = None if points is None else points[:, :2]
     return TrackedFace(
         frame_index=frame.index,
         track_id=track.track_id,
-        box_xyxy=search if landmarks is None else box_of(landmarks),
-        landmarks_xy=landmarks,
+        place=packed_place(search if landmarks is None else box_of(landmarks), landmarks),
         score=score,
         filled=False,
         source=source if points is not None else "detector only",
@@ -269,8 +269,7 @@ def _second_look(
         lone = TrackedFace(
             frame_index=frame.index,
             track_id=len(tracks),
-            box_xyxy=box,
-            landmarks_xy=None,
+            place=packed_place(box, None),
             score=float(score),
             filled=False,
             source=f"{second_opinion.name} only",
@@ -290,9 +289,9 @@ def _fill(track: _Track, shots: Sequence[int]) -> Iterator[TrackedFace]:
         yield first
         for index in range(before + 1, after):
             share = (index - before) / (after - before)
-            landmarks = None
-            if first.landmarks_xy is not None and last.landmarks_xy is not None:
-                landmarks = ((1 - share) * first.landmarks_xy + share * last.landmarks_xy).astype(np.float32)
+            ends, landmarks = (first.landmarks_xy, last.landmarks_xy), None
+            if ends[0] is not None and ends[1] is not None:
+                landmarks = ((1 - share) * ends[0] + share * ends[1]).astype(np.float32)
             between = (1 - share) * first.box_xyxy + share * last.box_xyxy
             yield held(first, index, "interpolated", box_xyxy=between, landmarks_xy=landmarks)
     if not seen:
@@ -317,8 +316,7 @@ def held(
     return replace(
         face,
         frame_index=index,
-        box_xyxy=face.box_xyxy if box_xyxy is None else box_xyxy.astype(np.float32),
-        landmarks_xy=landmarks_xy,
+        place=packed_place(face.box_xyxy if box_xyxy is None else box_xyxy, landmarks_xy),
         score=0.0,
         filled=True,
         source=source,

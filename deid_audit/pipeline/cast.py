@@ -71,7 +71,7 @@ def _lies_in(box_xyxy: Float, face_xyxy: Float) -> bool:
 
 
 def _claim(face: TrackedFace) -> tuple[bool, float]:
-    return face.landmarks_xy is not None and not face.filled, float(np.ptp(face.box_xyxy[[1, 3]]))
+    return face.has_landmarks and not face.filled, float(np.ptp(face.box_xyxy[[1, 3]]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,11 +83,11 @@ class Role:
     others: tuple[Person, ...] = ()  # everybody else who can be told apart in these videos
 
     def arrays(self) -> list[NDArray[Any]]:
-        """Descriptors and landmarks of everybody in the videos: what must not outlive the run."""
+        """Descriptors, boxes and landmarks of everybody in the videos: what must not outlive the run."""
         found: list[NDArray[Any]] = [self.average, *(person.average for person in self.others)]
         for video in self.videos:
             found += video.faces.descriptors.values()
-            found += [f.landmarks_xy for row in video.faces.frames for f in row if f.landmarks_xy is not None]
+            found += [face.place for row in video.faces.frames for face in row]
         return found
 
 
@@ -169,6 +169,10 @@ def analyse(
     tracked = [find_faces(source, engines=engines, progress=progress, clock=clock) for source in sources]
     person = name_person(tracked, who=who, photo=photo, chosen=chosen)
     others = others_than(person, tracked)
+    for tracks, faces in zip(person.tracks, tracked, strict=True):
+        for track in tracks:  # the average is made, and of a long video they are much
+            faces.described.pop(track)
+            faces.descriptors.pop(track).fill(0)
     return Role(videos=videos_of(person, others, sources, tracked), average=person.average, others=tuple(others))
 
 
@@ -214,7 +218,7 @@ def usable_frames(video: CastVideo) -> list[int]:
     """Frames with the person's landmarks seen (not interpolated) and the face large enough to teach something."""
 
     def usable(face: TrackedFace | None) -> bool:
-        if face is None or face.landmarks_xy is None or face.filled:
+        if face is None or not face.has_landmarks or face.filled:
             return False
         return float(np.ptp(face.box_xyxy[[1, 3]])) >= SMALLEST_FACE_PX
 
@@ -229,8 +233,9 @@ def face_height(role: Role) -> float:
 
 def _landmarks(video: CastVideo, index: int) -> Float:
     face = video.person_face(index)
-    assert face is not None and face.landmarks_xy is not None  # `usable_frames` saw to it
-    return face.landmarks_xy
+    landmarks = None if face is None else face.landmarks_xy
+    assert landmarks is not None  # `usable_frames` saw to it
+    return landmarks
 
 
 def gather_subject(role: Role, *, who: str, size: int, margin: float, engines: Engines, progress: Progress) -> Material:

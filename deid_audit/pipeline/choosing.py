@@ -145,8 +145,9 @@ def _spread(count: int, wanted: int) -> list[int]:
 
 def _points(video: CastVideo, index: int) -> Float:
     face = video.person_face(index)
-    assert face is not None and face.landmarks_xy is not None  # `usable_frames` saw to it
-    return face.landmarks_xy
+    landmarks = None if face is None else face.landmarks_xy
+    assert landmarks is not None  # `usable_frames` saw to it
+    return landmarks
 
 
 def _gather(

@@ -105,7 +105,7 @@ def compare_videos(
             with clock.part("compare"):
                 entry, descriptor = comparer.compare(before, after, time_s)
             done.ledger.append(entry)
-            done.original_descriptors.append(descriptor)
+            done.described[0].add(descriptor)
             step.advance()
     comparer.mesh.close()
     return done

@@ -148,7 +148,7 @@ def _seen(at: int, person: Person, sources: Sequence[SourceVideo], found: Sequen
         for index, row in enumerate(faces.frames):
             mine = [face for face in row if face.track_id in person.tracks[v] and not face.filled]
             shown[index] = bool(mine)
-            with_landmarks += any(face.landmarks_xy is not None for face in mine)
+            with_landmarks += any(face.has_landmarks for face in mine)
             heights += [float(np.ptp(face.box_xyxy[[1, 3]])) for face in mine]
         frames += int(shown.sum())
         stretches += [one for _, one in stretches_of(shown, np.array(source.times_s), v + 1)]

@@ -177,7 +177,7 @@ class FaceSwapper:
 
 def unfit(face: TrackedFace) -> str:
     """Why this face cannot be swapped, whosever it is, as far as it shows before a swap is made; empty when it can."""
-    if face.landmarks_xy is None:
+    if not face.has_landmarks:
         return f"no landmarks: {face.source}"
     if face.filled:
         return f"no landmarks of its own: {face.source}"

@@ -189,7 +189,7 @@ def observe(
         return Observed(
             descriptors=VideoDescriptors(
                 swapped=subject.rows(),
-                original=np.stack(done.original_descriptors),
+                original=done.described[0].all(),
                 subject_swapped=swapped,
                 times_s=times_s,
                 others=search.others.rows(),

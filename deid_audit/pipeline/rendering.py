@@ -20,6 +20,7 @@ from deid_audit.overlap import ahead, frames_that_fit, mapped
 from deid_audit.pipeline.burned_in import boxes_in, text_covered
 from deid_audit.pipeline.cast import CastVideo, depth_of, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
+from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
 from deid_audit.progress import Step
@@ -42,23 +43,22 @@ _MOST_COVERED = 0.2  # of a face's box: what is left beside another's cover coul
 _BATCHES = 2  # of the frames that may be held at once: so many originals are described together
 
 Descriptors = tuple[Float | None, ...]
-"""Of one frame's faces before the swap, (128,) each, by part; None where there is no face, or it is described later."""
+"""Of one frame's faces before the swap, (128,) each, by part; None where there is none, or it is described later."""
 
 
 @dataclass(slots=True, eq=False)
 class RenderedPass:
-    """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors (n, 128), NaN rows.
+    """What pass 3 leaves behind for the measures: the ledger and the originals' descriptors.
 
-    `beside` holds the originals' descriptors of swapped faces that are not the subject's, by frame and track; without
-    one the audit cannot judge such a face, and it becomes undecided. `described` has all that were made, for a second
-    round. `encoding` is how the file was written; controls and null edit are made alike. `text` is the burned-in text
-    that is covered.
+    `described` holds the descriptors of everybody whose face a swap was tried for, the subject first, also for a second
+    round; `beside` those of swapped faces that are not the subject's, by frame and track: without one the audit cannot
+    judge such a face, and it becomes undecided. `encoding` is how the file was written; controls and null edit are made
+    alike. `text` is the burned-in text that is covered.
     """
 
     ledger: list[LedgerFrame] = field(default_factory=list)
-    original_descriptors: list[Float] = field(default_factory=list)
+    described: list[DescriptorRows] = field(default_factory=lambda: [DescriptorRows()])
     beside: dict[tuple[int, int], Float] = field(default_factory=dict)
-    described: list[Descriptors] = field(default_factory=list)
     encoding: Encoding = USUAL
     text: Sequence[TextStretch] = ()
 
@@ -68,8 +68,9 @@ class RenderedPass:
 
     def wipe(self) -> None:
         """Overwrites every descriptor."""
-        made = (row for rows in self.described for row in rows if row is not None)
-        for row in (*self.original_descriptors, *self.beside.values(), *made):
+        for rows in self.described:
+            rows.wipe()
+        for row in self.beside.values():
             row.fill(0)
 
 
@@ -88,7 +89,7 @@ class _Renderer:
     done: RenderedPass
     step: Step
     again: Mapping[int, Sequence[Region]] = field(default_factory=dict)
-    known: Sequence[Descriptors] = ()
+    known: bool = False
     clock: Stopwatch = field(default_factory=Stopwatch)
 
     @property
@@ -111,14 +112,14 @@ class _Renderer:
     def _described(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Descriptors]]:
         """The frames with the descriptors of the faces that a swap is tried for, made for several frames at once."""
         if self.known:
-            yield from zip(frames, self.known, strict=True)
+            for frame in frames:
+                yield frame, tuple(rows.known(frame.index) for rows in self.done.described)
             return
         facts, coming = self.cast.source.facts, iter(frames)
         size = _BATCHES * frames_that_fit(facts.width, facts.height)
         while batch := list(islice(coming, size)):
             with self.clock.part("describe"):
                 rows = self._describe(batch)
-            self.done.described += rows
             batch.reverse()
             for row in rows:
                 yield batch.pop(), row
@@ -132,24 +133,25 @@ class _Renderer:
                 for frame, row in zip(batch, faces, strict=True)
                 for face in row
             ]
-            rows = recognizer.describe(chips)
+            made = recognizer.describe(chips)
         except DeidAuditError:
             raise
         except Exception:  # each face is then described by itself, and covered where that fails again
-            return [(None,) * len(row) for row in faces]
-        # copies, or the rows of one frame would keep all others of the batch, also when they are wiped
-        described = iter(rows)
-        copies = [
-            tuple(None if face is None else made.copy() for face, made in zip(row, described, strict=False))
-            for row in faces
-        ]
-        rows.fill(0)
-        return copies
+            made = None
+        kept: list[Descriptors] = []
+        for at, row in enumerate(faces):
+            mine = [None] * len(row) if made is None else made[at * len(row) : (at + 1) * len(row)]
+            held = [rows.add(one) for rows, one in zip(self.done.described, mine, strict=True)]
+            missing = [face is None or made is None for face in row]
+            kept.append(tuple(None if no else one for no, one in zip(missing, held, strict=True)))
+        if made is not None:
+            made.fill(0)
+        return kept
 
     def _rendered(self, shown: tuple[tuple[Frame, Descriptors], float]) -> Frame:
         (frame, descriptors), time_s = shown
         with self.clock.part("swap net and paste"):
-            image, regions, descriptor = self._render(frame, descriptors)
+            image, regions, originals = self._render(frame, descriptors)
         self.done.ledger.append(
             LedgerFrame(
                 index=frame.index,
@@ -158,12 +160,13 @@ class _Renderer:
                 cleared_by=self.cast.faces.cleared_by[frame.index],
             )
         )
-        self.done.original_descriptors.append(descriptor)
+        for kept, original in zip(self.done.described, originals, strict=True):
+            kept[frame.index][:] = np.nan if original is None else original
         image = text_covered(image, frame.index, self.done.text)
         return Frame(index=frame.index, pts=frame.pts, image_rgb=image)
 
-    def _render(self, frame: Frame, described: Descriptors) -> tuple[Image, list[Region], Float]:
-        """The frame as released, its regions with the subject's first, and the subject's original descriptor (128,)."""
+    def _render(self, frame: Frame, described: Descriptors) -> tuple[Image, list[Region], Descriptors]:
+        """The frame as released, its regions with the subject's first, and the originals' descriptors."""
         casts = [part.cast for part in self.parts]
         faces = [cast.person_face(frame.index) for cast in casts]
         again = self.again.get(frame.index, ())
@@ -206,8 +209,7 @@ class _Renderer:
             regions.append(replace(region, rung=rung, numbers=attempt.numbers))
         for box in covers:
             image = mask(image, box)
-        original = attempts[0].original if attempts[0] is not None else np.full(128, np.nan, np.float32)
-        return image, [*regions, *beside], original
+        return image, [*regions, *beside], tuple(None if one is None else one.original for one in attempts)
 
 
 def _why_covered(face: TrackedFace, again: Sequence[Region], text: Sequence[Float]) -> list[str]:
@@ -340,7 +342,7 @@ def render_video(
     step: Step,
     again: Sequence[LedgerFrame] = (),
     sound: SoundTrack | None = None,
-    known: Sequence[Descriptors] = (),
+    known: Sequence[DescriptorRows] = (),
     clock: Stopwatch | None = None,
 ) -> None:
     """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
@@ -351,8 +353,8 @@ def render_video(
     source = parts[0].cast.source
     clock = clock or Stopwatch()
     undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
-    done.described += known
-    renderer = _Renderer(parts=parts, done=done, step=step, again=undecided, known=known, clock=clock)
+    done.described = list(known) or [DescriptorRows() for _ in parts]
+    renderer = _Renderer(parts=parts, done=done, step=step, again=undecided, known=bool(known), clock=clock)
     try:
         with (
             closing(renderer.frames()) as frames,

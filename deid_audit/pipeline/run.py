@@ -22,6 +22,7 @@ from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, audio_written, conclude
+from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
@@ -36,7 +37,7 @@ from deid_audit.pipeline.original_side import OriginalSide
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.rendering import Descriptors, RenderedPass, part_of, render_video
+from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.pipeline.resuming import destroyed, resumable
 from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
@@ -256,7 +257,7 @@ def _render_and_watch(
     swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
 
     def render(
-        number: int, again: Sequence[LedgerFrame] = (), known: Sequence[Descriptors] = ()
+        number: int, again: Sequence[LedgerFrame] = (), known: Sequence[DescriptorRows] = ()
     ) -> tuple[RenderedPass, SourceVideo]:
         clock = timer.watch("rendering")
         cast = subject.videos[number - 1]

@@ -91,8 +91,9 @@ class SampledFrames:
             self._rebuilt.append(self._recognizer.chip_from_mesh(rebuild(face), at))
             self._unaided.append(self._recognizer.chip_from_mesh(face.crop_rgb, at))
         for other in self._cast.faces.frames[before.index]:
-            if other.track_id not in self._cast.tracks and other.landmarks_xy is not None and not other.filled:
-                self._others.append(_chip(self._recognizer, before.image_rgb, other.landmarks_xy))
+            landmarks = other.landmarks_xy
+            if other.track_id not in self._cast.tracks and landmarks is not None and not other.filled:
+                self._others.append(_chip(self._recognizer, before.image_rgb, landmarks))
 
     def see_edited(self, of: Of, frame: Frame) -> None:
         """Takes the face of an edit of the original, when the frame is one of the sample."""
@@ -109,8 +110,9 @@ class SampledFrames:
 
     def _points(self, index: int) -> Float:
         mine = self._cast.person_face(index)
-        assert mine is not None and mine.landmarks_xy is not None  # `usable_frames` saw to it
-        return mine.landmarks_xy
+        landmarks = None if mine is None else mine.landmarks_xy
+        assert landmarks is not None  # `usable_frames` saw to it
+        return landmarks
 
     def sampled(self) -> SampledFaces:
         """The faces themselves, described; the chips are kept as grey pictures of the face alone. Asked for once."""
@@ -154,9 +156,9 @@ def around_the_donor(donor: Role, *, engines: Engines, progress: Progress) -> Fl
         wanted = _spread(usable_frames(video))
         with progress.step(f"around the face, {video.source.label}", video.source.facts.frame_count) as step:
             for frame in read_frames(video.source):
-                face = video.person_face(frame.index)
-                if frame.index in wanted and face is not None and face.landmarks_xy is not None:
-                    chips.append(_chip(engines.recognizer, frame.image_rgb, face.landmarks_xy))
+                face = video.person_face(frame.index) if frame.index in wanted else None
+                if face is not None and (landmarks := face.landmarks_xy) is not None:
+                    chips.append(_chip(engines.recognizer, frame.image_rgb, landmarks))
                 step.advance()
     return engines.recognizer.describe(chips)
 

@@ -8,7 +8,7 @@ import pytest
 
 from deid_audit.faces.subject import MINIMUM_FACES
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import TrackedFace
+from deid_audit.frames import TrackedFace, packed_place
 from deid_audit.pipeline import cast as casting
 from deid_audit.pipeline.cast import CastVideo, Role, gather_subject
 from deid_audit.pipeline.engines import Engines
@@ -40,7 +40,7 @@ def role(tmp_path_factory: pytest.TempPathFactory) -> Role:
         points = (80 + 90 * made_layout() + rng.normal(0, 0.5, (478, 2))).astype(np.float32)
         faces.append(
             TrackedFace(
-                frame_index=index, track_id=0, box_xyxy=box_of(points), landmarks_xy=points, score=1.0, filled=False,
+                frame_index=index, track_id=0, place=packed_place(box_of(points), points), score=1.0, filled=False,
                 source="tests",
             )
         )  # fmt: skip
@@ -64,3 +64,34 @@ def test_of_a_long_video_so_many_frames_are_candidates_and_they_are_spread(
     frames = sorted(face.frame_index for face in some.crops)
     assert np.diff(frames).max() < 12
     assert frames[-1] > COUNT - 12
+
+
+def test_every_face_that_is_kept_can_be_overwritten(role: Role) -> None:
+    faces = [face for row in role.videos[0].faces.frames for face in row]
+    kept = [face.place.copy() for face in faces]
+    held = role.arrays()
+    assert sum(array.nbytes for array in held) > COUNT * 1400
+    for array in held:
+        array.fill(0)
+    points = [face.landmarks_xy for face in faces]
+    assert not any(one is not None and one.any() for one in points) and not any(one.box_xyxy.any() for one in faces)
+    for face, was in zip(faces, kept, strict=True):  # the other tests of this file share them
+        face.place[:] = was
+
+
+def test_the_persons_own_descriptors_are_overwritten_once_their_average_is_known(
+    role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    rows = {track: rng.normal(track, 0.01, (count, 128)).astype(np.float32) for track, count in ((0, COUNT), (7, 9))}
+    given = {track: array.copy() for track, array in rows.items()}
+    seen = replace(
+        role.videos[0].faces,
+        described={0: tuple(range(COUNT)), 7: tuple(range(9))},
+        descriptors=rows.copy(),
+    )
+    monkeypatch.setattr(casting, "find_faces", lambda *_, **__: seen)
+    found = casting.analyse([role.videos[0].source], who="subject", engines=FAKES, progress=SilentProgress())
+    np.testing.assert_allclose(found.average, given[0].mean(0), atol=1e-6)
+    assert not rows[0].any() and list(found.videos[0].faces.descriptors) == [7] == list(found.videos[0].faces.described)
+    np.testing.assert_array_equal(rows[7], given[7])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 from deid_audit.pipeline.certainty import Certainty
 
 NAN = np.full(128, np.nan, np.float32)
@@ -19,7 +19,7 @@ def at(own: float, other: float = 9.0) -> Float:
 
 def face(x: float, *, side: float = 100) -> TrackedFace:
     return TrackedFace(
-        frame_index=0, track_id=1, box_xyxy=np.float32((x, 0, x + side, side)), landmarks_xy=None,
+        frame_index=0, track_id=1, place=packed_place(np.float32((x, 0, x + side, side)), None),
         score=1.0, filled=False, source="a test",
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.subject import Person
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 from deid_audit.pipeline import companions
 from deid_audit.pipeline.cast import CastVideo, Role, strangers
 from deid_audit.pipeline.companions import other_roles, refuse_unfit, train_companions
@@ -125,7 +125,7 @@ def test_where_two_cross_a_track_may_hold_the_subject_and_calibrates_nothing() -
     [made] = role.videos
     rows = np.stack([place(2, at) for at in range(5)])
     frames = list(made.faces.frames)
-    frames[2] = (frames[2][0], replace(frames[2][1], box_xyxy=frames[2][0].box_xyxy + np.float32(60)))
+    frames[2] = (frames[2][0], replace(frames[2][1], place=packed_place(frames[2][0].box_xyxy + np.float32(60), None)))
     faces = replace(
         made.faces,
         frames=tuple(frames),

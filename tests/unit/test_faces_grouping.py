@@ -5,7 +5,7 @@ import pytest
 
 from deid_audit.faces.grouping import TrackRows, grouped, seen_apart
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 
 
 def rows(*where: float, count: int = 10) -> Float:
@@ -16,7 +16,7 @@ def rows(*where: float, count: int = 10) -> Float:
 
 def seen(track: int, x: float, *, filled: bool = False) -> TrackedFace:
     return TrackedFace(
-        frame_index=0, track_id=track, box_xyxy=np.float32((x, 0, x + 100, 100)), landmarks_xy=None,
+        frame_index=0, track_id=track, place=packed_place(np.float32((x, 0, x + 100, 100)), None),
         score=1.0, filled=filled, source="a test",
     )  # fmt: skip
 

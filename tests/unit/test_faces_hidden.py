@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deid_audit.faces.hidden import accounts_for, hidden_heads
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 
 HEAD = np.float32((100, 100, 160, 160))
 
 
 def face(box: Sequence[float], index: int = 0) -> TrackedFace:
     return TrackedFace(
-        frame_index=index, track_id=0, box_xyxy=np.float32(box), landmarks_xy=None, score=1, filled=False, source="made"
+        frame_index=index, track_id=0, place=packed_place(np.float32(box), None), score=1, filled=False, source="made"
     )
 
 

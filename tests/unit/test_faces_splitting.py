@@ -6,7 +6,7 @@ import pytest
 from deid_audit.faces.splitting import changes, split_tracks
 from deid_audit.faces.subject import people
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 
 ANNE, BERT = 0, 1
 
@@ -20,7 +20,7 @@ def rows(person: int, count: int, *, seed: int = 0, jitter: float = 0.02) -> Flo
 
 def face(index: int, track: int) -> TrackedFace:
     return TrackedFace(
-        frame_index=index, track_id=track, box_xyxy=np.float32((0, 0, 9, 9)), landmarks_xy=None,
+        frame_index=index, track_id=track, place=packed_place(np.float32((0, 0, 9, 9)), None),
         score=1.0, filled=False, source="a test",
     )  # fmt: skip
 

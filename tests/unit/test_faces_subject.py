@@ -8,7 +8,7 @@ import pytest
 from deid_audit.errors import NotEnoughFaces, SettingsError
 from deid_audit.faces.subject import name_person, others_than, people
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import Float, TrackedFace
+from deid_audit.frames import Float, TrackedFace, packed_place
 
 ANNE, BERT, CARL = 0, 1, 2
 
@@ -35,7 +35,7 @@ def _video(*tracks: tuple[int, int], heights: tuple[int, ...] = ()) -> VideoFace
 def _face(index: int, track: int, height: int) -> TrackedFace:
     box = np.array((200 * track, 0, 200 * track + height, height), np.float32)
     return TrackedFace(
-        frame_index=index, track_id=track, box_xyxy=box, landmarks_xy=None, score=1.0, filled=False, source="seen"
+        frame_index=index, track_id=track, place=packed_place(box, None), score=1.0, filled=False, source="seen"
     )
 
 
@@ -69,7 +69,10 @@ def test_who_comes_near_for_long_enough_is_a_rival() -> None:
     video = _video((ANNE, 100), (BERT, 90), heights=(160, 39))
 
     def nearer(frames: int) -> VideoFaces:
-        rows = [[replace(face, box_xyxy=face.box_xyxy * 2) for face in row] for row in video.frames[:frames]]
+        rows = [
+            [replace(face, place=packed_place(face.box_xyxy * 2, None)) for face in row]
+            for row in video.frames[:frames]
+        ]
         return replace(video, frames=(*map(tuple, rows), *video.frames[frames:]))
 
     assert name_person([nearer(39)], who="subject").tracks == [{10}]
@@ -177,7 +180,7 @@ def test_who_may_be_the_person_is_nobody_known() -> None:
     def seen(track: int, x: float) -> TrackedFace:
         box = np.float32((x, 0, x + 9, 9))
         return TrackedFace(
-            frame_index=0, track_id=track, box_xyxy=box, landmarks_xy=None, score=1, filled=False, source="a test"
+            frame_index=0, track_id=track, place=packed_place(box, None), score=1, filled=False, source="a test"
         )
 
     assert known(()) == [[{11}]]

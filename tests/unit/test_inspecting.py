@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from deid_audit.cli.preview import print_result
 from deid_audit.errors import SettingsError
 from deid_audit.faces.track import VideoFaces, track_faces
-from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.frames import Float, Frame, Image, TrackedFace, packed_place
 from deid_audit.measure.expression import face_signals
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.ladder import SMALLEST_SWAP_PX
@@ -63,7 +63,7 @@ def face(
 ) -> TrackedFace:
     box = np.float32((x, y, x + px, y + px))
     return TrackedFace(
-        frame_index=frame, track_id=track, box_xyxy=box, landmarks_xy=landmarks(box, yaw=yaw) if seen else None,
+        frame_index=frame, track_id=track, place=packed_place(box, landmarks(box, yaw=yaw) if seen else None),
         score=0.9, filled=filled, source=source,
     )  # fmt: skip
 

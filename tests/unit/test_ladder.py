@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deid_audit.faces.align import align
-from deid_audit.frames import Float, Frame, Image, TrackedFace
+from deid_audit.frames import Float, Frame, Image, TrackedFace, packed_place
 from deid_audit.ledger import Rung
 from deid_audit.pipeline.certainty import Certainty
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
@@ -107,7 +107,7 @@ class Stage:
     @property
     def face(self) -> TrackedFace:
         return TrackedFace(
-            frame_index=3, track_id=1, box_xyxy=self.person.box_xyxy, landmarks_xy=self.person.landmarks_xy,
+            frame_index=3, track_id=1, place=packed_place(self.person.box_xyxy, self.person.landmarks_xy),
             score=0.9, filled=False, source="a test",
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -151,3 +152,14 @@ def test_a_long_ledger_holds_its_words_once() -> None:
     assert first.reason is second.reason
     assert first.numbers[0][0] is second.numbers[0][0]
     assert first == second
+
+
+def test_numbers_are_held_small_and_read_as_they_were_given() -> None:
+    given = (("distance", 0.725), ("hand share", float("inf")), ("third", 3.0))
+    held = replace(region(State.SWAPPED), numbers=given)
+    assert tuple(held.numbers) == given and held.numbers == given and dict(held.numbers)["third"] == 3.0
+    assert held.numbers[1] == given[1] and held.numbers[:2] == given[:2] and len(held.numbers) == 3
+    assert held.numbers != (("distance", 0.725),) and held != replace(held, numbers=given[:2])
+    assert hash(held) == hash(replace(held, numbers=tuple(held.numbers)))
+    assert replace(held, numbers=(*held.numbers, ("fourth", 4.0))).numbers[3] == ("fourth", 4.0)
+    assert sys.getsizeof(held.numbers) + sys.getsizeof(held.numbers._packed) < 120

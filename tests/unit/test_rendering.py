@@ -8,8 +8,9 @@ import pytest
 from deid_audit.errors import StageError
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
+from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.ladder import Attempt
-from deid_audit.pipeline.rendering import Descriptors, Part, RenderedPass, _Renderer, subject_boxes, withdraw
+from deid_audit.pipeline.rendering import Part, RenderedPass, _Renderer, subject_boxes, withdraw
 from deid_audit.progress import SilentProgress
 from deid_audit.vision.standing_text import TextStretch
 from tests.unit.test_inspecting import MINE, OTHER, STRAY, face, video
@@ -52,13 +53,14 @@ def render(
         Part(cast=replace(cast, tracks=mine), swapper=one, describer=None)  # type: ignore[arg-type]
         for mine, one in zip(tracks, painters, strict=True)
     ]
-    done = RenderedPass()
+    done = RenderedPass(described=[DescriptorRows() for _ in parts])
     with SilentProgress().step("", 1) as step:
         renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []})
     grey = np.full((480, 640, 3), GREY, np.uint8)
     image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey), (None,) * len(parts))
     assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
-    done.original_descriptors.append(original)
+    for kept, one in zip(done.described, original, strict=True):
+        kept.add(one)
     return image, regions, done
 
 
@@ -186,7 +188,7 @@ def test_a_face_that_covered_text_lies_on_is_covered_and_said_to_be() -> None:
 def test_what_is_kept_for_the_audit_can_be_overwritten() -> None:
     both = (frozenset({MINE}), frozenset({OTHER}))
     done = render([face(x=100), face(track=OTHER, x=400)], Painter(RED), Painter(GREEN), tracks=both)[2]
-    rows: list[Float] = [*done.original_descriptors, *done.beside.values()]
+    rows: list[Float] = [done.described[0][0], *done.beside.values()]
     assert len(rows) == 2 and all((row == 1).all() for row in rows)
     done.wipe()
     assert all((row == 0).all() for row in rows)
@@ -219,13 +221,15 @@ class Describer:
         return self.gave[-1]
 
 
-def described(describer: Describer, known: list[Descriptors] | None = None) -> tuple[list[float | None], RenderedPass]:
+def described(
+    describer: Describer, known: list[DescriptorRows] | None = None
+) -> tuple[list[float | None], RenderedPass]:
     """Eleven frames, the subject in all but the fourth; the descriptor's value that comes with each of them."""
     rows = [[] if at == 3 else [face(at, x=100)] for at in range(11)]
     part = Part(cast=video(*rows), swapper=None, describer=describer)  # type: ignore[arg-type]
-    done = RenderedPass()
+    done = RenderedPass(described=known or [DescriptorRows()])
     with SilentProgress().step("", 11) as step:
-        renderer = _Renderer(parts=[part], done=done, step=step, known=known or ())
+        renderer = _Renderer(parts=[part], done=done, step=step, known=known is not None)
     frames = [Frame(index=at, pts=at, image_rgb=np.full((480, 640, 3), at, np.uint8)) for at in range(11)]
     found = list(renderer._described(frames))
     assert [frame.index for frame, _ in found] == list(range(11))
@@ -236,10 +240,10 @@ def test_originals_are_described_in_batches_and_each_frame_gets_its_own() -> Non
     describer = Describer()
     values, done = described(describer)
     assert values == [None if at == 3 else float(at) for at in range(11)]
-    assert describer.batches == [8, 3] and len(done.described) == 11
+    assert describer.batches == [8, 3] and len(done.described[0]) == 11
     assert not any(rows.any() for rows in describer.gave), "what was described together is kept as copies alone"
     done.wipe()
-    assert not any(row.any() for (row,) in done.described if row is not None)
+    assert not done.described[0].all().any()
 
 
 def test_a_second_round_takes_the_descriptors_of_the_first() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deid_audit.faces.track import VideoFaces
-from deid_audit.frames import Frame, TrackedFace
+from deid_audit.frames import Frame, TrackedFace, packed_place
 from deid_audit.measure.sampled import INVERSION_FEATURES, SampledFaces
 from deid_audit.pipeline.cast import CastVideo
 from deid_audit.pipeline.engines import Engines
@@ -26,7 +26,7 @@ def sampled(person: Portrait, engines: Engines, outsider: Outsider | None) -> Sa
     shots = [person.shifted(3 * at, 0) for at in range(COUNT)]
     faces = [
         TrackedFace(
-            frame_index=at, track_id=0, box_xyxy=shot.box_xyxy, landmarks_xy=np.float32(shot.landmarks_xy), score=1.0,
+            frame_index=at, track_id=0, place=packed_place(shot.box_xyxy, np.float32(shot.landmarks_xy)), score=1.0,
             filled=False, source="tests",
         )
         for at, shot in enumerate(shots)

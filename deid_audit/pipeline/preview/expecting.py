@@ -72,9 +72,9 @@ def material(videos: Sequence[CastVideo]) -> Material:
     for video in videos:
         for index in usable_frames(video):
             face = video.person_face(index)
-            if face is not None and face.landmarks_xy is not None:
+            if face is not None and (landmarks := face.landmarks_xy) is not None:
                 heights.append(float(np.ptp(face.box_xyxy[[1, 3]])))
-                angles.append(yaw_degrees(face.landmarks_xy))
+                angles.append(yaw_degrees(landmarks))
     if not heights:
         return Material(usable=0, median_height_px=None, yaw_from_degrees=None, yaw_to_degrees=None)
     low, high = np.nanpercentile(angles, (5, 95))

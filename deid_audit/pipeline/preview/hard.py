@@ -98,9 +98,9 @@ def _reasons(
         found.add(Reason.SMALL)
     if min(left, top) < _BORDER_PX or right > size[0] - _BORDER_PX or bottom > size[1] - _BORDER_PX:
         found.add(Reason.BORDER)
-    if face.landmarks_xy is None:
+    if (landmarks := face.landmarks_xy) is None:
         found.add(Reason.NO_LANDMARKS)
-    elif abs(yaw_degrees(face.landmarks_xy)) > MOST_TURN_DEGREES:
+    elif abs(yaw_degrees(landmarks)) > MOST_TURN_DEGREES:
         found.add(Reason.TURNED)
     if sharpness < LEAST_SHARPNESS:
         found.add(Reason.BLURRED)
