@@ -1,5 +1,6 @@
 """What training is gathered from: of a long video frames spread over all of it, and no more than so many."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
