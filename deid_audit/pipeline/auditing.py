@@ -90,7 +90,7 @@ def audit(
     ):
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
-            backends = backends_for(settings.keypoints, paired, released)
+            backends = backends_for(settings.keypoints, paired, released, job.device)
             keypoints = [as_asked(one, job.policy) for one in backends]
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)

@@ -23,19 +23,19 @@ _CONTROLS: tuple[Of, ...] = ("masked", "blurred", "pixelated")
 NOT_ASKED = "the policy does not ask for it"
 
 
-def backend_for(choice: KeypointChoice) -> KeypointBackend:
-    """The backend of every video, for all but OpenPose's files.
+def backend_for(choice: KeypointChoice, device: str) -> KeypointBackend:
+    """The backend of every video, for all but OpenPose's files; a model of the user's runs on `device` "cuda" or "cpu".
 
     Raises:
         SettingsError: the program or model cannot be used.
     """
     if choice.backend == "mediapipe" or choice.path is None:
         return MediaPipePose()
-    return OpenPoseProgram(choice.path) if choice.backend == "openpose" else RtmPose(choice.path)
+    return OpenPoseProgram(choice.path) if choice.backend == "openpose" else RtmPose(choice.path, device)
 
 
 def backends_for(
-    choice: KeypointChoice, originals: Sequence[SourceVideo], released: Sequence[SourceVideo]
+    choice: KeypointChoice, originals: Sequence[SourceVideo], released: Sequence[SourceVideo], device: str
 ) -> list[KeypointBackend]:
     """One backend a pair of videos; `originals` are paired with `released` frame by frame.
 
@@ -44,7 +44,7 @@ def backends_for(
         VideoError: OpenPose's files are not those of the videos.
     """
     if not choice.folders:
-        return [backend_for(choice)] * len(originals)
+        return [backend_for(choice, device)] * len(originals)
     return [
         _recorded(folders, before, after)
         for folders, before, after in zip(choice.folders, originals, released, strict=True)

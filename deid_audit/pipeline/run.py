@@ -81,7 +81,7 @@ def run(
     timer = Timer()
     job = prepare("swap", settings, signer=signer, progress=progress, clock=clock)
     refuse_by_policy(job.policy, settings.audio)
-    keypoints = as_asked(backend_for(settings.keypoints), job.policy)
+    keypoints = as_asked(backend_for(settings.keypoints, job.device), job.policy)
     marker = marker_for("swap", media_signer)
     with (
         job.logged(),

@@ -12,6 +12,7 @@ from deid_audit.errors import StageError
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
 from deid_audit.swap.networks import PRESETS, Side, SwapModel
 from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of, swapped_px
+from deid_audit.vision.transfer import on_device
 
 _SAME_HAIR, _HAIR_BLUR = 0.12, 1 / 64  # of full scale; of the crop's side
 _NO_PRIOR = np.zeros((1, 1, 4), np.float32)
@@ -98,8 +99,8 @@ def _decoded(model: SwapModel, code: Tensor, side: Side, posed: Float) -> Float:
 
 def _on_device(model: SwapModel, image: Float | Image) -> Tensor:
     """The image (S, S, c) as a batch float32 (1, c, S, S)."""
-    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    return planes.to(next(model.parameters()).device).float()[None]
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return on_device(planes, next(model.parameters()).device).float()[None]
 
 
 def _pixels(made: Float) -> Image:

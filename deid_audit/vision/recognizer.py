@@ -16,6 +16,7 @@ from deid_audit.vision.descriptor_net import DescriptorNet
 from deid_audit.vision.detectors import HogDetector, iou_matrix
 from deid_audit.vision.mesh import FIVE_POINTS
 from deid_audit.vision.models import LANDMARKS_5, RECOGNIZER, model_path
+from deid_audit.vision.transfer import on_device
 
 MATCH_DISTANCE = 0.6
 _CHIP_PX, _CHIP_PADDING = 150, 0.25
@@ -70,12 +71,14 @@ class Recognizer:
         """Descriptors float32 (n, 128), so many at once; the row of a missing chip is NaN."""
         rows = np.full((len(chips), 128), np.nan, np.float32)
         present = [i for i, chip in enumerate(chips) if chip is not None]
-        for start in range(0, len(present), batch):
-            together = present[start : start + batch]
-            pixels = torch.from_numpy(np.stack([chips[i] for i in together]))  # type: ignore[misc]
-            with torch.inference_mode():
-                values = self._net(pixels.to(self._device).permute(0, 3, 1, 2).float())
-            rows[together] = values.cpu().numpy()
+        made = []
+        with torch.inference_mode():
+            for start in range(0, len(present), batch):
+                together = present[start : start + batch]
+                pixels = on_device(np.stack([chips[i] for i in together]), self._device)  # type: ignore[misc]
+                made.append(self._net(pixels.permute(0, 3, 1, 2).float()))
+            if made:  # read back at the end: a GPU works on one batch while the next is stacked
+                rows[present] = torch.cat(made).cpu().numpy()
         return rows
 
     def _search_window(self, image_rgb: Image, box_xyxy: Float) -> tuple[Image, Float, float]:

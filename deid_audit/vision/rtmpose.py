@@ -1,11 +1,11 @@
 """RTMPose-style models (Jiang et al. 2023, arXiv 2303.07399) that the user provides, as ONNX with SimCC output.
 
-Top-down: the person's box comes from MediaPipe's pose, as does the person mask. OpenCV runs the network, as the first
-versions of rtmlib did. No model is shipped, and none is downloaded.
+Top-down: the person's box comes from MediaPipe's pose, as does the person mask. `onnx_network.py` runs the network. No
+model is shipped, and none is downloaded.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from deid_audit.errors import SettingsError, StageError
 from deid_audit.findings import Of
 from deid_audit.frames import Float, Image
 from deid_audit.vision.keypoint_detectors import Found, KeypointDetector, KeypointTraits, Window, stacked
+from deid_audit.vision.onnx_network import OnnxNetwork, onnx_network
 from deid_audit.vision.pose import BodyPose, PoseTracker
 
 INPUT_SIZES = ((192, 256), (288, 384))  # (width, height) in which body models of RTMPose are published
@@ -32,38 +33,39 @@ _NEXT = (
 
 
 class RtmPose:
-    """Backend: an RTMPose-style model from a file.
+    """Backend: an RTMPose-style model from a file, on `device` "cuda" or "cpu".
 
     Raises:
         SettingsError: `model` cannot be read, or is not such a model.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, device: str = "cpu") -> None:
         try:
             digest = sha256_file(model)
         except OSError:
             raise SettingsError("--keypoints rtmpose:MODEL.onnx: the model cannot be read", next_step=_NEXT) from None
-        self._model, self._size = model, _input_size(model)
+        self._model, self._device = model, device
+        self._size, run_by = _input_size(model, device)
         width, height = self._size
         self.traits = KeypointTraits(
             method=f"RTMPose-style ONNX model {width}x{height}, COCO-17; box and area: MediaPipe Pose's person mask",
             text=(
                 f"Keypoints: an RTMPose-style model that was given (sha256 {digest[:16]}..., input {width} x {height}, "
-                "no smoothing over time) on original, released, masked, blurred and pixelated video and on the "
-                f"re-encoded original (the noise floor); keypoints of score {VISIBLE_SCORE} or more count. It sees the "
+                f"run by {run_by}, no smoothing over time) on original, released, masked, blurred and pixelated video "
+                f"and on the re-encoded original (the noise floor); keypoints of score {VISIBLE_SCORE} or more count. It sees the "
                 "box that MediaPipe Pose puts around the person; whom that does not find is lost, and its person mask "
                 "is the area."
             ),
             visible_cut=VISIBLE_SCORE,
-            settings={"model_sha256": digest},
+            settings={"model_sha256": digest, "model_run_by": run_by},
         )
 
     def start(self, of: Of, *, window_xyxy: Window | None) -> KeypointDetector:
-        return _TopDown(_network(self._model), self._size, window_xyxy)
+        return _TopDown(onnx_network(self._model, self._device), self._size, window_xyxy)
 
 
 class _TopDown:
-    def __init__(self, network: Any, size: tuple[int, int], window_xyxy: Window | None) -> None:
+    def __init__(self, network: OnnxNetwork, size: tuple[int, int], window_xyxy: Window | None) -> None:
         self._network, self._size, self._window = network, size, window_xyxy
         self._boxes = PoseTracker(window_xyxy=window_xyxy)
         self._poses: list[BodyPose | None] = []
@@ -91,7 +93,9 @@ def _box(keypoints: Float, image_rgb: Image, window: Window | None) -> Float:
     return np.array(window or (0, 0, width, height), np.float32)
 
 
-def keypoints_in_box(network: Any, size: tuple[int, int], image_rgb: Image, box_xyxy: Float) -> NDArray[np.float32]:
+def keypoints_in_box(
+    network: OnnxNetwork, size: tuple[int, int], image_rgb: Image, box_xyxy: Float
+) -> NDArray[np.float32]:
     """COCO's 17 keypoints (17, 3) of the person in a box (4,) px: x px, y px, score 0..1."""
     width, height = size
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
@@ -100,8 +104,8 @@ def keypoints_in_box(network: Any, size: tuple[int, int], image_rgb: Image, box_
     corner = centre - np.array([width, height]) / 2 * px
     input_to_frame = np.array([[px, 0, corner[0]], [0, px, corner[1]]])
     crop = cv2.warpAffine(image_rgb, input_to_frame, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    network.setInput(((crop - _MEAN) / _SPREAD).astype(np.float32).transpose(2, 0, 1)[None])
-    along_x, along_y = _simcc(network.forward(network.getUnconnectedOutLayersNames()), size)
+    blob = np.ascontiguousarray(((crop - _MEAN) / _SPREAD).astype(np.float32).transpose(2, 0, 1)[None])
+    along_x, along_y = _simcc(network.run(blob), size)
     if not (np.isfinite(along_x).all() and np.isfinite(along_y).all()):
         raise StageError("the keypoint model gave values that are not numbers", next_step=_NEXT)
     at = np.stack((along_x[:17].argmax(axis=1), along_y[:17].argmax(axis=1)), axis=1) / _PER_PX
@@ -109,7 +113,7 @@ def keypoints_in_box(network: Any, size: tuple[int, int], image_rgb: Image, box_
     return np.column_stack((at * px + corner, np.clip(score, 0, 1))).astype(np.float32)
 
 
-def _simcc(outputs: Any, size: tuple[int, int]) -> tuple[Float, Float]:
+def _simcc(outputs: Sequence[Float], size: tuple[int, int]) -> tuple[Float, Float]:
     """The two outputs by their lengths (k, 2 width) and (k, 2 height); ValueError when they are not SimCC."""
     width, height = size
     by_length = {one.shape[2]: one[0] for one in outputs if one.ndim == 3 and one.shape[1] in _POINTS}
@@ -118,20 +122,18 @@ def _simcc(outputs: Any, size: tuple[int, int]) -> tuple[Float, Float]:
     return by_length[width * _PER_PX], by_length[height * _PER_PX]
 
 
-def _network(model: Path) -> Any:
-    return cv2.dnn.readNetFromONNX(str(model))
+def _input_size(model: Path, device: str) -> tuple[tuple[int, int], str]:
+    """The size whose SimCC lengths fit, and by what the model is run.
 
-
-def _input_size(model: Path) -> tuple[int, int]:
-    """The size whose SimCC lengths fit: OpenCV does not tell a model's input, and a wrong one fails or does not fit."""
+    OpenCV does not tell a model's input, and a wrong one fails or does not fit.
+    """
     for size in INPUT_SIZES:
         try:
-            network = _network(model)  # read anew: OpenCV spoils a network whose input changes size
-            network.setInput(np.zeros((1, 3, size[1], size[0]), np.float32))
-            _simcc(network.forward(network.getUnconnectedOutLayersNames()), size)
-        except (cv2.error, ValueError):
+            network = onnx_network(model, device)  # read anew: OpenCV spoils a network whose input changes size
+            _simcc(network.run(np.zeros((1, 3, size[1], size[0]), np.float32)), size)
+        except (cv2.error, RuntimeError, ValueError):
             continue
-        return size
+        return size, network.run_by
     sizes = " or ".join(f"{width}x{height}" for width, height in INPUT_SIZES)
     raise SettingsError(f"--keypoints rtmpose: not a SimCC model of input {sizes} with COCO's keypoints first",
                         next_step=_NEXT)  # fmt: skip

@@ -56,28 +56,28 @@ def folder(path: Path, start: int, count: int = FRAMES, points: int = 25) -> Pat
 
 
 def test_each_choice_gives_its_backend(tmp_path: Path) -> None:
-    assert isinstance(backend_for(KeypointChoice()), MediaPipePose)
+    assert isinstance(backend_for(KeypointChoice(), "cpu"), MediaPipePose)
     model = write_simcc_model(tmp_path / "m.onnx")
-    assert isinstance(backend_for(KeypointChoice(backend="rtmpose", path=model)), RtmPose)
+    assert isinstance(backend_for(KeypointChoice(backend="rtmpose", path=model), "cpu"), RtmPose)
     with pytest.raises(SettingsError, match="no program"):
-        backend_for(KeypointChoice(backend="openpose", path=tmp_path / "nowhere"))
+        backend_for(KeypointChoice(backend="openpose", path=tmp_path / "nowhere"), "cpu")
 
 
 def test_each_pair_of_videos_has_the_folders_of_its_place(tmp_path: Path, video: SourceVideo) -> None:
     made = [folder(tmp_path / name, start) for name, start in (("a", 150), ("b", 151), ("c", 155), ("d", 156))]
     released = replace(video, facts=video.facts.model_copy(update={"label": "released video 1"}))
-    first, second = backends_for(chosen((made[0], made[1]), (made[2], made[3])), [video] * 2, [released] * 2)
+    first, second = backends_for(chosen((made[0], made[1]), (made[2], made[3])), [video] * 2, [released] * 2, "cpu")
     assert xs(first, "original", FRAMES) == [150, 151, 152, 153]
     assert xs(first, "swapped", FRAMES) == [151, 152, 153, 154]
     assert xs(second, "original", FRAMES) == [155, 156, 157, 158]
-    assert len(backends_for(KeypointChoice(), [video] * 2, [released] * 2)) == 2
+    assert len(backends_for(KeypointChoice(), [video] * 2, [released] * 2, "cpu")) == 2
 
 
 def test_frames_paired_by_time_are_picked_from_the_files_of_the_whole_video(tmp_path: Path, video: SourceVideo) -> None:
     aligned = replace(video, pts=video.pts[:2], view_of=video, picks=(1, 3))
     released = replace(video, pts=video.pts[:2])
     (backend,) = backends_for(
-        chosen((folder(tmp_path / "a", 150), folder(tmp_path / "b", 150, 2))), [aligned], [released]
+        chosen((folder(tmp_path / "a", 150), folder(tmp_path / "b", 150, 2))), [aligned], [released], "cpu"
     )
     assert xs(backend, "original", 2) == [151, 153]
 
@@ -86,13 +86,13 @@ def test_another_number_of_frames_is_refused_on_either_side(tmp_path: Path, vide
     whole, short = folder(tmp_path / "a", 150), folder(tmp_path / "b", 150, 3)
     for pair in ((whole, short), (short, whole)):
         with pytest.raises(VideoError, match=f"3 frames in the folder, {FRAMES} in the video"):
-            backends_for(chosen(pair), [video], [video])
+            backends_for(chosen(pair), [video], [video], "cpu")
 
 
 def test_two_formats_in_one_pair_are_refused(tmp_path: Path, video: SourceVideo) -> None:
     pair = (folder(tmp_path / "a", 150), folder(tmp_path / "b", 150, points=18))
     with pytest.raises(VideoError, match="25 points a person") as caught:
-        backends_for(chosen(pair), [video], [video])
+        backends_for(chosen(pair), [video], [video], "cpu")
     assert "--model_pose" in caught.value.next_step
 
 
@@ -154,7 +154,7 @@ def test_the_certificate_is_told_why_there_are_no_controls() -> None:
 
 def test_a_backend_that_knows_no_controls_says_so_itself(tmp_path: Path, video: SourceVideo) -> None:
     files = chosen((folder(tmp_path / "a", 150), folder(tmp_path / "b", 150)))
-    (recorded,) = backends_for(files, [video], [video])
+    (recorded,) = backends_for(files, [video], [video], "cpu")
     assert as_asked(recorded, make_policy((make_rule("coverage.undecided", "at_most", 0),))) is recorded
 
 

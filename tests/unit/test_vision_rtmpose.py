@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from deid_audit.errors import SettingsError, StageError
+from deid_audit.frames import Float
 from deid_audit.vision import rtmpose
+from deid_audit.vision.onnx_network import onnx_network
 from deid_audit.vision.pose import BodyPose
 from deid_audit.vision.rtmpose import RtmPose, keypoints_in_box
 from tests.unit.onnx_files import write_simcc_model
@@ -30,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_place_in_the_input_comes_back_as_the_place_in_the_frame(
     model: Path, box: tuple[int, ...], spot: tuple[int, int]
 ) -> None:
-    network = cv2.dnn.readNetFromONNX(str(model))
+    network = onnx_network(model, "cpu")
     found = keypoints_in_box(network, (192, 256), patch_at(*spot), np.array(box, np.float32))
     # a pixel of the input is up to 740 * 1.5 / 192 = 5.8 of the frame, and the bright row is found to half of it
     np.testing.assert_allclose(found[:, :2], np.tile(spot, (17, 1)), atol=4)
@@ -39,7 +41,7 @@ def test_a_place_in_the_input_comes_back_as_the_place_in_the_frame(
 
 def test_the_box_is_padded_and_keeps_its_shape(model: Path) -> None:
     """What lies beyond the box by a quarter of it on each side is still seen; what lies farther is not."""
-    network = cv2.dnn.readNetFromONNX(str(model))
+    network = onnx_network(model, "cpu")
     box = np.array([300, 200, 360, 280], np.float32)  # 3 to 4, as the input: seen are 90 x 120 px around 330, 240
     near = keypoints_in_box(network, (192, 256), patch_at(290, 190), box)
     np.testing.assert_allclose(near[0, :2], (290, 190), atol=1)
@@ -103,10 +105,14 @@ def test_what_is_no_such_model_is_a_wrong_option(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_none_end_in_one_clear_error(model: Path) -> None:
-    network = cv2.dnn.readNetFromONNX(str(model))
-    broken = type("Network", (), {})()
-    broken.setInput = network.setInput
-    broken.getUnconnectedOutLayersNames = network.getUnconnectedOutLayersNames
-    broken.forward = lambda names: [np.full_like(one, np.nan) for one in network.forward(names)]
+    network = onnx_network(model, "cpu")
+
+    class Broken:
+        run_by = "a test"
+
+        def run(self, blob: Float) -> list[Float]:
+            return [np.full_like(one, np.nan) for one in network.run(blob)]
+
+    broken = Broken()
     with pytest.raises(StageError, match="not numbers"):
         keypoints_in_box(broken, (192, 256), patch_at(200, 200), np.array([100, 50, 400, 450], np.float32))
