@@ -17,7 +17,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-
 from common.cuda import prepared_gpu
 from common.pairs import SILENT
 from common.untrained import untrained

@@ -8,12 +8,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid_audit.faces.track import VideoFaces
 from deid_audit.frames import Float, TrackedFace
 
 _WINDOW = 8  # described frames on each side of a change: fewer say little about who it is
 _OTHER_PERSON = 0.5  # distance of the average descriptors of both sides
+_BLOCK = 1024  # rows that are looked at together
 
 
 def split_tracks(faces: VideoFaces) -> VideoFaces:
@@ -45,15 +47,27 @@ def changes(rows: Float) -> list[int]:
     """Positions in descriptors (n, 128), in order of time, where another person begins."""
     if len(rows) < 2 * _WINDOW:
         return []
-    sums = np.concatenate((np.zeros((1, rows.shape[1])), np.cumsum(rows, 0, dtype=np.float64)))
-    at = np.arange(_WINDOW, len(rows) - _WINDOW + 1)
-    before, after = sums[at] - sums[at - _WINDOW], sums[at + _WINDOW] - sums[at]
-    step = np.linalg.norm(after - before, axis=1) / _WINDOW
+    step = _steps(rows)
     best = int(step.argmax())
     if step[best] < _OTHER_PERSON:
         return []
-    cut = int(at[best])
+    cut = best + _WINDOW
     return [*changes(rows[:cut]), cut, *(cut + later for later in changes(rows[cut:]))]
+
+
+def _steps(rows: Float) -> NDArray[np.float64]:
+    """How far the averages of `_WINDOW` rows before and after a place are apart, from row `_WINDOW` on: (n,).
+
+    In blocks: over all of a long video the sums would take several times what its descriptors do.
+    """
+    count, found = len(rows) - 2 * _WINDOW + 1, []
+    for start in range(0, count, _BLOCK):
+        mine = rows[start : min(start + _BLOCK, count) + 2 * _WINDOW - 1]
+        sums = np.concatenate((np.zeros((1, rows.shape[1])), np.cumsum(mine, 0, dtype=np.float64)))
+        middle = sums[_WINDOW:-_WINDOW]
+        apart = sums[2 * _WINDOW :] - 2 * middle + sums[: len(middle)]
+        found.append(np.linalg.norm(apart, axis=1) / _WINDOW)
+    return np.concatenate(found)
 
 
 def _renamed(face: TrackedFace, parts: list[tuple[int, int]]) -> TrackedFace:

@@ -46,7 +46,8 @@ def people(videos: Sequence[VideoFaces]) -> list[Person]:
 def _person(videos: Sequence[VideoFaces], tracks: Sequence[TrackRows]) -> Person:
     """The person whose tracks these are."""
     rows = [one for _, _, one in tracks]
-    person = Person([set() for _ in videos], [0] * len(videos), np.concatenate(rows).mean(0), rows=rows)
+    together = rows[0] if len(rows) == 1 else np.concatenate(rows)  # of a long video they are much: no copy
+    person = Person([set() for _ in videos], [0] * len(videos), together.mean(0), rows=rows)
     for video, track, described in tracks:
         person.tracks[video].add(track)
         person.seen[video] += len(described)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from deid_audit.faces.descriptor_rows import DescriptorRows
 from deid_audit.faces.follow import EDGE_FRAMES, Recent
 from deid_audit.faces.follow import METHOD_TEXT as FOLLOW_METHOD
 from deid_audit.faces.hidden import METHOD_TEXT as HIDDEN_METHOD
@@ -99,7 +100,8 @@ class _Chips:
 
     recognizer: Recognizer
     waiting: list[tuple[int, int, Image]] = field(default_factory=list)
-    rows: dict[int, dict[int, Float]] = field(default_factory=dict)
+    rows: dict[int, DescriptorRows] = field(default_factory=dict)
+    frames: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, track_id: int, frame_index: int, chip: Image) -> None:
         self.waiting.append((track_id, frame_index, chip))
@@ -109,7 +111,8 @@ class _Chips:
     def flush(self) -> None:
         described = self.recognizer.describe([chip for _, _, chip in self.waiting])
         for (track_id, frame_index, _), row in zip(self.waiting, described, strict=True):
-            self.rows.setdefault(track_id, {})[frame_index] = row
+            self.rows.setdefault(track_id, DescriptorRows()).add(row)
+            self.frames.setdefault(track_id, []).append(frame_index)
         self.waiting.clear()
 
 
@@ -188,8 +191,8 @@ def track_faces(
     return VideoFaces(
         frames=tuple(tuple(row) for row in table),
         cleared_by=tuple(() if row else names for row, names in zip(table, cleared, strict=True)),
-        described={track: tuple(rows) for track, rows in chips.rows.items()},
-        descriptors={track: np.stack(list(rows.values())) for track, rows in chips.rows.items()},
+        described={track: tuple(frames) for track, frames in chips.frames.items()},
+        descriptors={track: rows.taken() for track, rows in chips.rows.items()},
     )
 
 

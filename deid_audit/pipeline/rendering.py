@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_audit.errors import DeidAuditError
+from deid_audit.faces.descriptor_rows import DescriptorRows
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.overlap import ahead, frames_that_fit, mapped
 from deid_audit.pipeline.burned_in import boxes_in, text_covered
 from deid_audit.pipeline.cast import CastVideo, depth_of, frame_rate_of
 from deid_audit.pipeline.certainty import Certainty
-from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.ladder import Attempt, FaceSwapper
 from deid_audit.progress import Step

@@ -12,6 +12,7 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import align, track
+from deid_audit.faces.descriptor_rows import DescriptorRows
 from deid_audit.findings import ErasureRecord, Measurement, measured, video_scope
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
@@ -22,7 +23,6 @@ from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
 from deid_audit.pipeline.companions import Companion, refuse_unfit, train_companions
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, audio_written, conclude
-from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs

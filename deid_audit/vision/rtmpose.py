@@ -52,9 +52,9 @@ class RtmPose:
             text=(
                 f"Keypoints: an RTMPose-style model that was given (sha256 {digest[:16]}..., input {width} x {height}, "
                 f"run by {run_by}, no smoothing over time) on original, released, masked, blurred and pixelated video "
-                f"and on the re-encoded original (the noise floor); keypoints of score {VISIBLE_SCORE} or more count. It sees the "
-                "box that MediaPipe Pose puts around the person; whom that does not find is lost, and its person mask "
-                "is the area."
+                f"and on the re-encoded original (the noise floor); keypoints of score {VISIBLE_SCORE} or more count. "
+                "It sees the box that MediaPipe Pose puts around the person; whom that does not find is lost, and its "
+                "person mask is the area."
             ),
             visible_cut=VISIBLE_SCORE,
             settings={"model_sha256": digest, "model_run_by": run_by},

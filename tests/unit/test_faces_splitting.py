@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from deid_audit.faces import splitting
 from deid_audit.faces.splitting import changes, split_tracks
 from deid_audit.faces.subject import people
 from deid_audit.faces.track import VideoFaces
@@ -74,3 +75,15 @@ def test_who_comes_back_is_the_same_person_in_a_track_of_their_own() -> None:
 def test_a_track_of_one_person_is_left_as_it_is() -> None:
     whole = video((ANNE, 60))
     assert split_tracks(whole) is whole
+
+
+def test_a_change_is_found_wherever_it_lies_in_a_long_track(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cut in (60, 63, 64, 65, 130):
+        one = np.concatenate((rows(ANNE, cut), rows(BERT, 200 - cut, seed=1)))
+        monkeypatch.setattr(splitting, "_BLOCK", 10_000)
+        whole, found = splitting._steps(one), changes(one)
+        monkeypatch.setattr(splitting, "_BLOCK", 64)
+        np.testing.assert_allclose(splitting._steps(one), whole, atol=1e-12)
+        assert found == changes(one) == [cut]
+        naive = [np.linalg.norm(one[a : a + 8].mean(0) - one[a - 8 : a].mean(0)) for a in range(8, 193)]
+        np.testing.assert_allclose(whole, naive, atol=1e-5)

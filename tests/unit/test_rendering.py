@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from deid_audit.errors import StageError
+from deid_audit.faces.descriptor_rows import DescriptorRows
 from deid_audit.frames import Float, Frame, Image, TrackedFace
 from deid_audit.ledger import LedgerFrame, Region, Rung, State
-from deid_audit.pipeline.descriptor_rows import DescriptorRows
 from deid_audit.pipeline.ladder import Attempt
 from deid_audit.pipeline.rendering import Part, RenderedPass, _Renderer, subject_boxes, withdraw
 from deid_audit.progress import SilentProgress

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid_audit.pipeline.descriptor_rows import DescriptorRows
+from deid_audit.faces.descriptor_rows import DescriptorRows
 
 
 def row(value: float) -> np.ndarray:
@@ -33,6 +33,15 @@ def test_wiping_reaches_every_row_that_was_handed_out() -> None:
     kept = [rows.add(row(1 + value)) for value in range(300)]
     rows.wipe()
     assert not any(one.any() for one in kept) and not rows.all().any()
+
+
+def test_taken_rows_are_all_of_them_and_what_was_held_is_gone() -> None:
+    for count in (0, 1, 256, 257, 600):
+        rows = DescriptorRows()
+        kept = [rows.add(row(1 + value)) for value in range(count)]
+        taken = rows.taken()
+        np.testing.assert_array_equal(taken[:, 5], np.arange(1, count + 1))
+        assert taken.shape == (count, 128) and len(rows) == 0 and not any(one.any() for one in kept)
 
 
 def test_there_is_no_row_of_a_frame_that_was_not_added() -> None:

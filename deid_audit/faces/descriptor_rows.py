@@ -1,10 +1,17 @@
-"""One face's descriptors of a whole video, in blocks: an array for each of them would take a third more memory."""
+"""One person's descriptors over a whole video, in blocks: an array for each would take a third more memory."""
+
+import mmap
 
 import numpy as np
 
 from deid_audit.frames import Float
 
-_BLOCK = 256  # rows, 128 kB
+_BLOCK, _ROW = 256, 128  # 128 kB
+
+
+def _mapped(rows: int) -> Float:
+    """Zeros (rows, 128) in pages of their own, given back when the array goes: the heap would keep what it has had."""
+    return np.frombuffer(mmap.mmap(-1, max(rows, 1) * _ROW * 4), np.float32)[: rows * _ROW].reshape(rows, _ROW)
 
 
 class DescriptorRows:
@@ -31,11 +38,10 @@ class DescriptorRows:
     def add(self, row: Float | None) -> Float:
         """Takes a copy of the next frame's row, NaN for None; hands back where it is kept."""
         if self._count % _BLOCK == 0:
-            self._blocks.append(np.full((_BLOCK, 128), np.nan, np.float32))
+            self._blocks.append(_mapped(_BLOCK))
         self._count += 1
         kept = self[self._count - 1]
-        if row is not None:
-            kept[:] = row
+        kept[:] = np.nan if row is None else row
         return kept
 
     def all(self) -> Float:
@@ -43,6 +49,18 @@ class DescriptorRows:
         if not self._blocks:
             return np.empty((0, 128), np.float32)
         return np.concatenate(self._blocks)[: self._count].copy()
+
+    def taken(self) -> Float:
+        """All rows (n, 128), which are no longer here: each block goes as it is copied, so that none is held twice."""
+        rows, at = _mapped(self._count), 0
+        self._blocks.reverse()
+        while self._blocks:
+            block = self._blocks.pop()
+            rows[at : at + _BLOCK] = block[: self._count - at]
+            block.fill(0)
+            at += _BLOCK
+        self._count = 0
+        return rows
 
     def wipe(self) -> None:
         """Overwrites every row."""
