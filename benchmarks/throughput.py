@@ -1,10 +1,11 @@
 """How fast a video goes through: our convert pass against deface, and the audit against the bare sum of its models.
 
     python benchmarks/throughput.py --frames 300
+    python benchmarks/throughput.py --deface OTHER_VENV/bin/deface     # one with ONNX Runtime
 
 The same clips for both, in turns, each a whole process: seconds a frame are those of the frames beyond the first ten,
 so that starting counts for nobody. Ours finds, swaps with a pair as it is before training, and encodes; deface finds
-with CenterFace on the CPU, blurs, and encodes. The audit is pass 4 of the smaller clip, released; the bare sum is every
+with CenterFace on the CPU (by ONNX Runtime where its Python has it, else by OpenCV), blurs, and encodes. The audit is pass 4 of the smaller clip, released; the bare sum is every
 model call that it made, times what that call takes alone on the same frames, one after the other; by the clock, and by
 the processor's time, which other jobs on the machine do not lengthen as much.
 """
@@ -145,28 +146,47 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def beside_deface(folder: Path, clips: dict[str, tuple[Path, Path]], frames: int, rounds: int) -> None:
-    deface = Path(sys.executable).with_name("deface")
+def beside_deface(
+    folder: Path, clips: dict[str, tuple[Path, Path]], frames: int, rounds: int, commands: list[Path]
+) -> None:
     ways = {"deid-audit": lambda clip: [sys.executable, "-P", __file__, "--child", str(folder), str(clip)]}
-    if deface.exists():
-        ways["deface"] = lambda clip: [str(deface), str(clip), "-o", str(clip.with_name(f"{clip.stem}-deface.mp4"))]
-    else:
-        print("deface's command is not installed beside this Python: ours alone\n")
-    print("| clip | a frame, s, in turns | in the middle | times deface's |\n| --- | --- | --- | --- |")
+    for command in commands:
+        if not command.exists():
+            print(f"{command.name} is not installed there: left out\n")
+            continue
+        name = f"deface, {runner_of(command)}"
+        ways[name] = lambda clip, at=command: [
+            str(at),
+            str(clip),
+            "-o",
+            str(clip.with_name(f"{clip.stem}-blurred.mp4")),
+        ]
+    print("| clip | a frame, s, in turns | in the middle | ours, times this |\n| --- | --- | --- | --- |")
     for size, (short, long) in clips.items():
         found: dict[str, list[float]] = {name: [] for name in ways}
         for _, (name, command) in itertools.product(range(rounds), ways.items()):
             found[name].append((seconds(command(long)) - seconds(command(short))) / (frames - FIRST))
         for name, each in found.items():
-            ratio = np.median(each) / np.median(found["deface"]) if "deface" in found else np.nan
+            ratio = np.median(found["deid-audit"]) / np.median(each)
             told = ", ".join(f"{one:.3f}" for one in each)
             print(f"| {size}, {name} | {told} | {np.median(each):.3f} | {ratio:.2f} |", flush=True)
+
+
+def runner_of(deface: Path) -> str:
+    """What runs its network: it takes ONNX Runtime where its own Python can load that."""
+    python = deface.with_name("python")
+    loads = subprocess.run([python, "-c", "import onnx, onnxruntime"], stderr=subprocess.DEVNULL, check=False)
+    return "OpenCV" if loads.returncode else "ONNX Runtime"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=2)
+    beside = Path(sys.executable).with_name("deface")
+    parser.add_argument(
+        "--deface", type=Path, nargs="+", default=[beside], help="its commands, each in a venv of its own"
+    )
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--parts", nargs="+", choices=("convert", "audit"), default=["convert", "audit"])
     given = parser.parse_args()
@@ -191,7 +211,7 @@ def main() -> None:
         if "audit" in given.parts:
             audit(folder, clips["720p"][1])
         if "convert" in given.parts:
-            beside_deface(folder, clips, given.frames, given.rounds)
+            beside_deface(folder, clips, given.frames, given.rounds, given.deface)
 
 
 if __name__ == "__main__":

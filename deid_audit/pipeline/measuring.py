@@ -3,7 +3,7 @@
 Controls and null edit go through the same encoder in memory and never become a file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,19 +26,17 @@ from deid_audit.overlap import ahead, mapped
 from deid_audit.pipeline.burned_in import boxes_in
 from deid_audit.pipeline.cast import CastVideo, depth_of
 from deid_audit.pipeline.engines import Engines
-from deid_audit.pipeline.landmark_track import LandmarkTrack
 from deid_audit.pipeline.original_side import OriginalSide
 from deid_audit.pipeline.outsider import Outsider
 from deid_audit.pipeline.rendering import RenderedPass, subject_boxes
+from deid_audit.pipeline.renditions import Renditions
 from deid_audit.pipeline.searching import Descriptions, RegionSeen, ReleasedSearch
 from deid_audit.pipeline.surroundings import Rebuild, SampledFrames
-from deid_audit.pipeline.watching import Watcher, Watchers
+from deid_audit.pipeline.watching import Watchers
 from deid_audit.progress import Progress
-from deid_audit.render.conceal import CONTROLS, grown
+from deid_audit.render.conceal import grown
 from deid_audit.timing import Stopwatch
-from deid_audit.video.encoding import Encoding
 from deid_audit.video.reader import SourceVideo, read_frames
-from deid_audit.video.writer import roundtrip
 from deid_audit.vision.detectors import Detections, share_inside
 from deid_audit.vision.keypoint_detectors import (
     KeypointBackend,
@@ -48,7 +46,6 @@ from deid_audit.vision.keypoint_detectors import (
 from deid_audit.vision.mesh import quarter_turn
 from deid_audit.vision.standing_text import StandingText, TextStretch
 
-_CONTROL_BOX = 1.15  # landmarks end at the skin; a face box of the field's tools is a little wider
 _SAMPLE_FRAMES = 3
 _AROUND_SEAM = 1.5  # times the face's box: as far as a seam is looked for, and a little more
 
@@ -165,18 +162,22 @@ def observe(
             "original": watchers.pose_of("original", original_watch),
             "swapped": watchers.pose_of("swapped", released_watch),
         }
-        seen = (original_watch.face, swapped)
-        watcher = watchers.of("reencoded")
-        reencoded = _watch_rendition(
-            cast, boxes, watcher, "reencoded", progress, around, clock, done.encoding, seen, outside_null
-        )
-        watched["reencoded"] = watchers.pose_of("reencoded", reencoded)
-        controls: tuple[Of, ...] = ("masked", "blurred", "pixelated")
-        for name in controls:
-            watcher = watchers.of(name)
-            if watcher.finds_keypoints or name != "masked":  # nothing else is seen of a black box
-                _watch_rendition(cast, boxes, watcher, name, progress, around, clock, done.encoding)
-            watched[name] = watchers.pose_of(name, watcher)
+        names: tuple[Of, ...] = ("reencoded", "masked", "blurred", "pixelated")
+        edits = {name: watchers.of(name) for name in names}
+        Renditions(
+            cast=cast,
+            boxes=boxes,
+            # of a black box nothing but keypoints is seen
+            watchers={of: one for of, one in edits.items() if one.finds_keypoints or of != "masked"},
+            original=original_watch.face,
+            wanted=swapped,
+            around=around,
+            outside=outside_null,
+            encoding=done.encoding,
+            clock=clock,
+        ).watch(progress)
+        watched |= {of: watchers.pose_of(of, one) for of, one in edits.items()}
+        reencoded = edits["reencoded"]
         poses: dict[Of, PoseTrack] = {name: track for name, track in watched.items() if track is not None}
         looks: dict[Of, Appearance] = {
             "original": original_watch.appearance(),
@@ -226,51 +227,6 @@ def observe(
         )
 
 
-def _watch_rendition(
-    cast: CastVideo,
-    boxes: NDArray[np.float32],
-    watcher: Watcher,
-    of: Of,
-    progress: Progress,
-    around: SampledFrames,
-    clock: Stopwatch,
-    encoding: Encoding,
-    known: tuple[LandmarkTrack, NDArray[np.bool_]] | None = None,
-    outside: OutsideSimilarity | None = None,
-) -> Watcher:
-    """The original under a control, or untouched (the null edit), through the encoder in memory, watched.
-
-    `known` are the original's landmarks and the wanted frames: with them, how the face looks there is kept, too;
-    `outside` collects how the rest of the picture looks.
-    """
-    control = CONTROLS.get(of)
-    name = "null edit" if of == "reencoded" else of
-    source, depth = cast.source, depth_of(cast.source)
-    with (
-        progress.step(f"{name}, {source.label}", source.facts.frame_count) as step,
-        ahead(clock.each("decode", read_frames(source)), depth) as frames,
-    ):
-        edited = _edited(clock.each(None, frames), boxes, control)
-        if outside is not None:
-            edited = outside.remembering(edited)
-        through = roundtrip(edited, like=source, encoding=encoding)
-        with ahead(clock.each("edits through the encoder", through), depth) as renditions:
-            for frame in renditions:
-                points = watcher.see(frame)
-                if outside is not None:
-                    with clock.part("picture and text"):
-                        outside.compare_remembered(frame)
-                if of != "masked":  # a black box shows no face to describe
-                    with clock.part("sampled frames"):
-                        around.see_edited(of, frame)
-                if known is not None:
-                    face, wanted = known
-                    with clock.part("looks"):
-                        watcher.keep(frame, points, face.under(frame.index), wanted=bool(wanted[frame.index]))
-                step.advance()
-    return watcher
-
-
 def subject_swapped(ledger: Sequence[LedgerFrame]) -> NDArray[np.bool_]:
     """In which frames (n,) the subject's face is swapped."""
     return np.array([any(r.is_subject and r.state is State.SWAPPED for r in f.regions) for f in ledger], np.bool_)
@@ -302,17 +258,6 @@ def _cover_near(frame: LedgerFrame, text: Sequence[TextStretch]) -> bool:
     covers = [np.array(r.box_xyxy, np.float32) for r in frame.regions if r.state is State.CONCEALED]
     covers += boxes_in(frame.index, text)
     return any(share_inside(cover, box) > 0 for box in mine for cover in covers)
-
-
-def _edited(
-    frames: Iterable[Frame], boxes: NDArray[np.float32], control: Callable[[Image, Float], Image] | None
-) -> Iterator[Frame]:
-    for frame in frames:
-        box = boxes[frame.index]
-        if control is None or not np.isfinite(box).all():
-            yield frame
-        else:
-            yield Frame(index=frame.index, pts=frame.pts, image_rgb=control(frame.image_rgb, grown(box, _CONTROL_BOX)))
 
 
 def pose_window(cast: CastVideo, boxes: NDArray[np.float32]) -> Window | None:

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -110,37 +110,39 @@ def pixel_format(width: int, height: int, encoding: Encoding) -> str:
     return "yuv444p" if width % 2 or height % 2 else "yuv420p"
 
 
-def packets(
-    context: VideoCodecContext, frames: Iterable[Frame], like: SourceVideo, clock: Clock, encoding: Encoding
-) -> Iterator["Packet[Stream]"]:
+class Encoder:
     """Encodes the frames of `like` one by one; a missing, added, reordered or resized frame is a VideoError.
 
     The encoder's own note (an SEI message with its version and options) is taken out of the stream.
     """
-    without_notes = BitStreamFilterContext("filter_units=remove_types=6", "h264")
-    written = 0
-    for picture in _pictures(frames, like, clock, encoding):
-        for encoded in context.encode(picture):
-            for packet in without_notes.filter(encoded):
-                packet.duration = clock.duration_of(written)
-                written += 1
+
+    def __init__(self, context: VideoCodecContext, like: SourceVideo, clock: Clock, encoding: Encoding) -> None:
+        self._context, self._like, self._clock, self._encoding = context, like, clock, encoding
+        self._without_notes = BitStreamFilterContext("filter_units=remove_types=6", "h264")
+        self._position = self._written = 0
+
+    def put(self, frame: Frame) -> Iterator["Packet[Stream]"]:
+        """Takes the next frame; the packets that are ready."""
+        _expect_frame(frame, self._position, self._like)
+        self._position += 1
+        yield from self._packets(_picture(frame, self._like, self._clock, self._encoding))
+
+    def end(self) -> Iterator["Packet[Stream]"]:
+        """The packets that are left."""
+        label, expected = self._like.label, len(self._like.pts)
+        if self._position != expected:
+            raise _defect(f"{label}: {expected} frames were expected and {self._position} came")
+        yield from self._packets(None)
+        if self._written != expected:
+            raise _defect(f"{label}: {expected} frames went into the encoder and {self._written} came out")
+
+    def _packets(self, picture: VideoFrame | None) -> Iterator["Packet[Stream]"]:
+        """What comes of the picture; None flushes the encoder."""
+        for encoded in self._context.encode(picture):
+            for packet in self._without_notes.filter(encoded):
+                packet.duration = self._clock.duration_of(self._written)
+                self._written += 1
                 yield packet
-    if written != len(like.pts):
-        raise _defect(f"{like.label}: {len(like.pts)} frames went into the encoder and {written} came out")
-
-
-def _pictures(
-    frames: Iterable[Frame], like: SourceVideo, clock: Clock, encoding: Encoding
-) -> Iterator[VideoFrame | None]:
-    """Every frame as the encoder wants it, then None, which flushes the encoder."""
-    position = 0
-    for frame in frames:
-        _expect_frame(frame, position, like)
-        yield _picture(frame, like, clock, encoding)
-        position += 1
-    if position != len(like.pts):
-        raise _defect(f"{like.label}: {len(like.pts)} frames were expected and {position} came")
-    yield None
 
 
 def _picture(frame: Frame, like: SourceVideo, clock: Clock, encoding: Encoding) -> VideoFrame:

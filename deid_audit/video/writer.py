@@ -17,14 +17,13 @@ import numpy as np
 from av.codec import CodecContext
 from av.packet import Packet
 from av.stream import Stream
-from av.video.frame import VideoFrame
 
 from deid_audit.errors import VideoError
 from deid_audit.files import sync
 from deid_audit.findings import VideoFacts, VideoInventory
 from deid_audit.frames import Frame
 from deid_audit.video.colour import to_rgb
-from deid_audit.video.encoding import USUAL, Encoding, clock_of, configure, mean_rate, packets
+from deid_audit.video.encoding import USUAL, Encoder, Encoding, clock_of, configure, mean_rate
 from deid_audit.video.reader import SourceVideo
 from deid_audit.video.sound import SoundTrack, add_stream, sound_packets
 
@@ -91,7 +90,7 @@ def write_video(
                 stream = container.add_stream(encoding.encoder, rate=mean_rate(clock))
                 configure(stream.codec_context, like, clock, encoding)
                 stream.time_base = clock.time_base
-                streams = [_of(stream, packets(stream.codec_context, frames, like, clock, encoding))]
+                streams = [_of(stream, _packets(Encoder(stream.codec_context, like, clock, encoding), frames))]
                 if sound is not None:
                     beside = add_stream(container, sound)
                     streams.append(_of(beside, sound_packets(beside.codec_context, sound)))
@@ -104,33 +103,60 @@ def write_video(
             unfinished.unlink(missing_ok=True)
 
 
+class Roundtrip:
+    """Frames as `write_video` would store them, encoded and decoded in memory; each comes out a few frames later.
+
+    All that `put` and `end` give must be taken. A frame that is missing, added or of another size is a VideoError.
+    """
+
+    def __init__(self, *, like: SourceVideo, encoding: Encoding = USUAL) -> None:
+        self._like, self._clock = like, clock_of(like)
+        context = CodecContext.create(encoding.encoder, "w")
+        configure(context, like, self._clock, encoding)
+        self._encoder = Encoder(context, like, self._clock, encoding)
+        self._decoder = CodecContext.create("h264", "r")
+        self._decoder.thread_count = 1
+        self._position = 0
+
+    def put(self, frame: Frame) -> Iterator[Frame]:
+        """Takes the next frame; the frames that are ready."""
+        for packet in self._encoder.put(frame):
+            yield from self._decoded(packet)
+
+    def end(self) -> Iterator[Frame]:
+        """The frames that are left."""
+        for packet in self._encoder.end():
+            yield from self._decoded(packet)
+        yield from self._decoded(None)
+        if self._position != len(self._like.pts):
+            counts = f"{len(self._like.pts)} frames were encoded and {self._position} came back"
+            raise VideoError(f"{self._like.label}: {counts}")
+
+    def _decoded(self, packet: "Packet[Stream] | None") -> Iterator[Frame]:
+        for decoded in self._decoder.decode(packet):
+            at, pts = self._position, self._like.pts
+            if at >= len(pts) or decoded.pts != self._clock.ticks[at]:
+                raise VideoError(f"{self._like.label}: the encoder changed the order or time of frame {at}")
+            self._position += 1
+            yield Frame(index=at, pts=pts[at], image_rgb=np.ascontiguousarray(to_rgb(decoded)))
+
+
 def roundtrip(frames: Iterable[Frame], *, like: SourceVideo, encoding: Encoding = USUAL) -> Iterator[Frame]:
-    """The frames as `write_video` would have stored them, encoded and decoded in memory, a few at a time.
+    """The frames as a `Roundtrip` gives them.
 
     Raises:
         VideoError: a frame is missing, added or of another size.
     """
-    clock = clock_of(like)
-    encoder = CodecContext.create(encoding.encoder, "w")
-    configure(encoder, like, clock, encoding)
-    decoder = CodecContext.create("h264", "r")
-    decoder.thread_count = 1
-    position = 0
+    through = Roundtrip(like=like, encoding=encoding)
+    for frame in frames:
+        yield from through.put(frame)
+    yield from through.end()
 
-    def known(decoded: VideoFrame) -> Frame:
-        if position >= len(like.pts) or decoded.pts != clock.ticks[position]:
-            raise VideoError(f"{like.label}: the encoder changed the order or time of frame {position}")
-        return Frame(index=position, pts=like.pts[position], image_rgb=np.ascontiguousarray(to_rgb(decoded)))
 
-    for packet in packets(encoder, frames, like, clock, encoding):
-        for decoded in decoder.decode(packet):
-            yield known(decoded)
-            position += 1
-    for decoded in decoder.decode(None):
-        yield known(decoded)
-        position += 1
-    if position != len(like.pts):
-        raise VideoError(f"{like.label}: {len(like.pts)} frames were encoded and {position} came back")
+def _packets(encoder: Encoder, frames: Iterable[Frame]) -> Iterator["Packet[Stream]"]:
+    for frame in frames:
+        yield from encoder.put(frame)
+    yield from encoder.end()
 
 
 def check_same_timing(original: SourceVideo, written: SourceVideo) -> None:

@@ -41,8 +41,9 @@ def text_lines(image_rgb: Image) -> list[Box]:
     grey = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY))
     # light text of any colour has a channel that is light, dark text one that is dark; on a ground that has it, too
     # (yellow on blue), grey tells them apart
-    planes = [(cv2.MORPH_TOPHAT, grey), (cv2.MORPH_TOPHAT, image_rgb.max(2))]
-    planes += [(cv2.MORPH_BLACKHAT, grey), (cv2.MORPH_BLACKHAT, image_rgb.min(2))]
+    red, green, blue = cv2.split(image_rgb)
+    planes = [(cv2.MORPH_TOPHAT, grey), (cv2.MORPH_TOPHAT, cv2.max(cv2.max(red, green), blue))]
+    planes += [(cv2.MORPH_BLACKHAT, grey), (cv2.MORPH_BLACKHAT, cv2.min(cv2.min(red, green), blue))]
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_STROKE_PX, _STROKE_PX))
     found: list[Box] = []
     for operation, plane in planes:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from deid_audit.findings import Measurement
 from deid_audit.frames import Frame, Image
+from deid_audit.measure import fidelity
 from deid_audit.measure.fidelity import OutsideSimilarity, measure_fidelity, ssim_outside
 from tests.unit.made_videos import picture
 
@@ -83,3 +84,11 @@ def test_mean_and_worst_frame_with_the_null_edits_beside() -> None:
 def test_a_face_that_fills_every_frame_is_a_gap_with_a_reason() -> None:
     for row in rows(np.full(3, np.nan), np.full(3, np.nan)).values():
         assert row.value is None and row.not_measured_because == "faces and their surroundings fill every frame"
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64, 500])
+def test_how_a_picture_is_cut_into_strips_changes_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, boxes = noisy(GREY), [np.float32([30, 20, 70, 60])]
+    expected = ssim_outside(GREY, other, boxes)
+    monkeypatch.setattr(fidelity, "_STRIP_ROWS", rows)
+    assert ssim_outside(GREY, other, boxes) == pytest.approx(expected, abs=1e-6)
