@@ -9,7 +9,7 @@ from deid_audit.pipeline.cast import CastVideo, find_faces, videos_of
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.rendering import RenderedPass, part_of, render_video
 from deid_audit.swap.networks import Preset, SwapModel
-from deid_audit.swap.train import steps_for, train
+from deid_audit.swap.train import train
 from deid_audit.video.reader import SourceVideo, open_video
 
 
@@ -20,11 +20,11 @@ def posed(pair: Pair, preset: Preset) -> SwapModel:
     return model.eval().requires_grad_(False)
 
 
-def trained(pair: Pair, preset: Preset, seconds: float) -> SwapModel:
-    """The model after about so many seconds of training on a CPU, as a run trains."""
+def trained(pair: Pair, preset: Preset, steps: int) -> SwapModel:
+    """The model after at most so many steps on a CPU, as a run trains."""
     with SILENT.step("", None) as step:
         return train(
-            preset, pair.faces, pair.priors, steps=steps_for(seconds, preset, pair.faces, "cpu"),
+            preset, pair.faces, pair.priors, steps=steps,
             seed=0, device="cpu", probe=pair.probe, step=step,
         ).model  # fmt: skip
 
