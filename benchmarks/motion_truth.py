@@ -8,28 +8,25 @@ each amplitude for two seconds. Followed means a correlation of at least 0.9 and
 """
 
 import argparse
-import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 from common.pairs import SAMPLES
+from common.renditions import cut, watched
 from numpy.typing import NDArray
 
 from deid_audit.frames import Frame, Image
 from deid_audit.measure.motion import compare_tracks
-from deid_audit.measure.motion_tracks import MotionTracks
 from deid_audit.pipeline.demo_clips import donor_portrait, planned
-from deid_audit.pipeline.tracing import Person, find_person, trace
+from deid_audit.pipeline.tracing import find_person
 from deid_audit.progress import SilentProgress
-from deid_audit.render.conceal import CONTROLS, grown
 from deid_audit.swap.convert import prepare_runtime
-from deid_audit.video.reader import SourceVideo, open_video, read_frames
-from deid_audit.video.writer import roundtrip, write_video
+from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.video.writer import write_video
 from deid_audit.vision.native_output import silence_native_stderr
 
 AMPLITUDES_PX = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -54,24 +51,6 @@ def moved(picture_rgb: Image, by_px: NDArray[np.float64]) -> Iterator[Frame]:
         yield Frame(index=index, pts=index, image_rgb=np.ascontiguousarray(image))
 
 
-def watched(source: SourceVideo, person: Person, control: str = "") -> MotionTracks:
-    """The person in the video as it is, re-encoded ("reencoded"), or covered and re-encoded."""
-    frames: Iterator[Frame] = read_frames(source)
-    if control in CONTROLS:
-        frames = covered(frames, person, control)
-    if control:
-        frames = roundtrip(frames, like=source)
-    with SilentProgress().step("", None) as step:
-        return trace(frames, source.times_s, person, step)
-
-
-def covered(frames: Iterator[Frame], person: Person, control: str) -> Iterator[Frame]:
-    for frame in frames:
-        box = person.boxes[frame.index]
-        image = CONTROLS[control](frame.image_rgb, grown(box, 1.15)) if np.isfinite(box).all() else frame.image_rgb
-        yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
-
-
 def known(folder: Path, hz: float) -> None:
     """One row an amplitude: how each network follows the displacement."""
     truth = displacement(hz)
@@ -93,15 +72,6 @@ def known(folder: Path, hz: float) -> None:
             )
             cells.append(f"{followed} / {rms:.2f}")
         print(f"| {hz:g} | {amplitude:g} | {' | '.join(cells)} |", flush=True)
-
-
-def cut(clip: Path, seconds: float, folder: Path) -> SourceVideo:
-    """The clip's beginning as a file of its own, encoded as a release is."""
-    whole = open_video(clip, label="clip")
-    count = sum(time < seconds for time in whole.times_s)
-    short = replace(whole, pts=whole.pts[:count], facts=whole.facts.model_copy(update={"frame_count": count}))
-    write_video(folder / "cut.mp4", itertools.islice(read_frames(whole), count), like=short)
-    return open_video(folder / "cut.mp4", label="cut")
 
 
 def renditions(source: SourceVideo, name: str) -> None:

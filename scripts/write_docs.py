@@ -128,14 +128,14 @@ BUILDERS: dict[str, Callable[[], str]] = {
 def findings_schema() -> dict[str, Any]:
     """The parts that the commands' documents share, from `findings`; each document's own schema refers to them."""
     from deid_audit.answers import AnswerFinding  # noqa: PLC0415
-    from deid_audit.findings import Explanation, Policy, SignerInfo, StageProfile  # noqa: PLC0415
+    from deid_audit.findings import Explanation, Policy, SignerInfo, StageProfile, TextRegion  # noqa: PLC0415
 
     return {
         "$schema": _DRAFT,
         "$id": "urn:deid-audit:schema:findings:v1",
         "title": "Parts of JSON documents",
         "description": "What several commands print: findings, rules, policies, answers, explanations, signers.",
-        "$defs": _definitions(Explanation, Policy, SignerInfo, AnswerFinding, StageProfile),
+        "$defs": _definitions(Explanation, Policy, SignerInfo, AnswerFinding, StageProfile, TextRegion),
     }
 
 

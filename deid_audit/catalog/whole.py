@@ -23,6 +23,17 @@ def add_rows(rows: Rows) -> None:
         "no frames",
     )
     add(
+        "coverage.other_covers_share",
+        "share of frames in which something besides the subject's face is covered as a face: another person, a hand, a "
+        "thing",
+        "",
+        0,
+        1,
+        None,
+        f"{_LEDGER}; no policy has a limit",
+        "no frames",
+    )
+    add(
         "coverage.longest_concealed_s",
         "longest stretch in which the subject's face is concealed",
         "s",

@@ -14,6 +14,7 @@ from deid_audit.certificate import tables, timeline, wording
 from deid_audit.certificate.filling import filled, shared_words
 from deid_audit.certificate.frame_numbers import WORST, FrameNumbers, Wanted, covers
 from deid_audit.certificate.strings import REPORT
+from deid_audit.certificate.text_and_sound import text_and_sound
 from deid_audit.findings import CaseRecord, FigureDigest
 from deid_audit.resources import resource_dir
 
@@ -85,6 +86,7 @@ def render_report(case: CaseRecord, statement: bytes, material: Material, *, cut
         "intervals": _intervals(case),
         "cut": f"{cut:g}",
         "videos": [_video(case, number, material, cut) for number in drawn],
+        "channels": text_and_sound(case, MOST_VIDEOS_DRAWN),
         "more_videos": max(0, len(case.rendered) - MOST_VIDEOS_DRAWN),
         "shape": timeline,
         "most_pictures": MOST_PICTURES,

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from deid_audit.certificate.keys import Signer
     from deid_audit.certificate.media_keys import MediaSigner
-    from deid_audit.findings import Explanation
+    from deid_audit.findings import CaseRecord, Explanation
     from deid_audit.pipeline.concluding import CurvePoint, JobResult
     from deid_audit.progress import Progress
     from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
 
 SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
 
-_TEXT_LEFT = (
-    "Places that may show burned-in text, such as a name or a date: {count}. The certificate says where and when. Look "
-    "at them; if they are text that identifies, {step}."
+_TEXT_FOUND = (
+    "Places that may show burned-in text, such as a name or a date: {count} found, {covered} covered, {left} left."
 )
+_TEXT_LEFT = " The certificate says where and when. Look at those left; if they are text that identifies, {step}."
 
 
 def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSettings", *, as_json: bool) -> int:
@@ -119,11 +119,24 @@ def document(result: "JobResult") -> dict[str, Any]:
             for one in case.verdict.answers
         ],
         "explanations": [_explanation(one) for one in result.explanations],
+        "burned_in_text": _text_document(case),
         "training": next((stage.settings for stage in case.stages if stage.stage == "swap"), {}),
         "learning_curve": [_reading(point) for point in result.learning_curve],
         "seconds": result.seconds,
         "profile": [one.model_dump(mode="json") for one in case.profile],
         "verify": verify_command(result),
+    }
+
+
+def _text_document(case: "CaseRecord") -> dict[str, Any]:
+    """Standing lines of text by number and place; null in place of numbers where nothing was searched for."""
+    searched = any(row.metric == "text.regions_left" and row.value is not None for row in case.measurements)
+    covered = sum(region.covered for region in case.burned_in_text)
+    return {
+        "found": len(case.burned_in_text) if searched else None,
+        "covered": covered if searched else None,
+        "left": len(case.burned_in_text) - covered if searched else None,
+        "regions": [region.model_dump(mode="json") for region in case.burned_in_text],
     }
 
 
@@ -171,6 +184,18 @@ def _explained(explanations: "Sequence[Explanation]") -> "RenderableType":
     return grid
 
 
+def _text_words(case: "CaseRecord") -> str:
+    """How many places were found and covered, and what to do about those that are left."""
+    count, covered = len(case.burned_in_text), sum(region.covered for region in case.burned_in_text)
+    words = _TEXT_FOUND.format(count=count, covered=covered, left=count - covered)
+    if covered == count:
+        return words
+    asked = any(stage.settings.get("burned_in_text") == "cover" for stage in case.stages)
+    ours = "cover them with another tool first" if asked else "run again with --burned-in-text cover"
+    theirs = "cover them with the tool that made the file"
+    return words + _TEXT_LEFT.format(step=ours if case.kind == "swap" else theirs)
+
+
 def print_result(result: "JobResult") -> None:
     """The verdict, each rule with value and limit, why rules are not met, where things are, the verify command."""
     from rich.console import Console  # noqa: PLC0415
@@ -199,13 +224,9 @@ def print_result(result: "JobResult") -> None:
     if result.explanations:
         console.print()
         console.print(_explained(result.explanations))
-    left = sum(not region.covered for region in case.burned_in_text)
-    if left:
+    if case.burned_in_text:
         console.print()
-        covered = any(stage.settings.get("burned_in_text") == "cover" for stage in case.stages)
-        ours = "cover them with another tool first" if covered else "run again with --burned-in-text cover"
-        theirs = "cover them with the tool that made the file"
-        console.print(_TEXT_LEFT.format(count=left, step=ours if case.kind == "swap" else theirs), markup=False)
+        console.print(_text_words(case), markup=False)
     console.print()
     passed = case.outputs_folder == "release"
     meaning = "the videos may be released" if passed else "nothing was released; the videos are withheld"

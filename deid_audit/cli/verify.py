@@ -1,4 +1,7 @@
-"""`deid-audit verify`: check a certificate and what goes with it; every check is printed, also skipped ones."""
+"""`deid-audit verify`: check a certificate and what goes with it; every check is printed, also skipped ones.
+
+Of a file that is no PDF only that is printed, since all other checks rest on it; `--json` always lists them all.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,9 +67,15 @@ def verify(
 
 
 def _print(report: "VerifyReport") -> None:
-    """The checks, what each one that does not hold means, and the result as the last line."""
+    """The checks, what each one that does not hold means, and the result as the last line; of no PDF only that."""
     from deid_audit.pipeline.meanings import MEANINGS  # noqa: PLC0415
 
+    first = report.checks[0]
+    if first.id == "pdf.readable" and first.status == "failed":  # all that follows rests on it
+        typer.echo(plain(f"{MARKS[first.status]}  {first.title}: {first.detail}"))
+        meaning = MEANINGS[first.id]
+        typer.echo(f"{meaning.means} {meaning.do} Nothing else could be checked.")
+        return
     for check in report.checks:
         typer.echo(plain(f"{MARKS[check.status]}  {check.title}: {check.detail}"))
     if report.trust_sha256 is not None:

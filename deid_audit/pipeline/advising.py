@@ -8,17 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, keypoint_similarity
 from deid_audit.pipeline.advising_attacks import attack, control, no_interval
+from deid_audit.pipeline.advising_keypoints import body_in_view, face_policy, is_close_up, keypoints
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
 _NEAR_DONOR = 0.75  # a donor whose own face stands this near leaves a swap little room above 0.6
 _LITTLE_MOVEMENT = {"mouth": 5.0, "eye": 3.0, "brow": 2.0, "yaw": 5.0}  # 5th to 95th percentile, % or degrees
 _FLATTENED, _RESTLESS = 0.6, 1.5  # released range over original range
-_HIPS, _SHOULDERS = (11, 12), (5, 6)
 _AROUND = "Hair, ears, neck and room tell the subject, and no swap changes them: crop, cover, or film anew."
-_FACE_POINTS = 5  # nose, eyes and ears lead COCO's list
 
 
 def advise(case: Case) -> Words:
@@ -60,8 +58,8 @@ def _too_few(case: Case) -> Words:
 
 def _too_noisy(case: Case, family: str) -> Words:
     noticed = ["the measuring model wavers by more than the limit when the original is only encoded again"]
-    if family == "keypoints" and _is_close_up(case):
-        return noticed + _body_in_view(case), [_face_policy(case)]
+    if family == "keypoints" and is_close_up(case):
+        return noticed + body_in_view(case), [face_policy(case)]
     return noticed, [
         "Training or another donor cannot mend this. Give a clip that is sharper, brighter or less compressed, "
         "with the subject larger and whole in the picture.",
@@ -103,67 +101,6 @@ def _identity_missing(case: Case) -> Words:
     elif "calibrate" in case.finding.reason:
         step = "Name the donor's videos with --donor: the cut is calibrated on other people's faces."
     return [], [step]
-
-
-def _keypoints(case: Case) -> Words:
-    if case.fault is Fault.MISSING:
-        step = "The pose model finds nobody in the original: give a clip that shows more of the body."
-        return [], [step, _face_policy(case)]
-    noticed = _body_in_view(case)
-    if lost := round(case.detail.get("frames_lost", 0)):
-        noticed.append(f"the pose model lost the person in {lost} frames")
-    moved = _moved_points(case)
-    if moved:
-        noticed.append("moved most: " + ", ".join(f"{KEYPOINT_NAMES[at]} ({value:.2f})" for at, value in moved))
-    if _is_close_up(case):
-        return noticed, [_face_policy(case)]
-    if moved and moved[0][0] < _FACE_POINTS:
-        look = "Look in the picture whether eyes, nose and ears sit where the head has them."
-        return noticed, [look, train_longer(case)]
-    return noticed, [
-        "The body itself was not changed, so the pose model wavers: give a clip in which the whole body is brighter, "
-        "larger or less hidden.",
-        "Look in the picture whether the changed face reaches beyond the head.",
-    ]
-
-
-def _face_policy(case: Case) -> str:
-    if case.kind == "swap":
-        return "For a close-up choose --policy release-face, which reports keypoints and does not judge by them."
-    return "For a close-up give a policy file of your own without the keypoint rules, and tell the board why."
-
-
-def _visible(case: Case, points: tuple[int, int]) -> float:
-    """Share of frames in which one of two keypoints is seen in the original."""
-    seen = [video.watched.observed.poses["original"].visible[:, points] for video in case.videos]
-    return float(np.concatenate(seen).any(axis=1).mean()) if seen else 0.0
-
-
-def _is_close_up(case: Case) -> bool:
-    return _visible(case, _HIPS) < 0.5
-
-
-def _body_in_view(case: Case) -> list[str]:
-    hips, shoulders = _visible(case, _HIPS), _visible(case, _SHOULDERS)
-    if hips >= 0.5:
-        return []
-    return [f"little of the body is in view: hips in {hips:.0%} of the frames, shoulders in {shoulders:.0%}"]
-
-
-def _moved_points(case: Case) -> list[tuple[int, float]]:
-    """The three keypoints that are least like the original's on average, below the cut of the OKS."""
-    of = case.finding.rule.of
-    rows = [
-        keypoint_similarity(poses["original"], poses[of])
-        for poses in (video.watched.observed.poses for video in case.videos)
-        if of in poses
-    ]
-    if not rows:
-        return []
-    table = np.concatenate(rows)
-    seen = [at for at in range(table.shape[1]) if np.isfinite(table[:, at]).any()]
-    means = sorted((float(np.nanmean(table[:, at])), at) for at in seen)
-    return [(at, mean) for mean, at in means[:3] if mean < OKS_CUT]
 
 
 _DONOR_SHOULD = {
@@ -382,7 +319,7 @@ def _voice(case: Case) -> Words:
 
 _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "identity": lambda case: ([], [_AROUND]) if case.name.startswith(("outside", "to_strangers")) else _identity(case),
-    "keypoints": _keypoints,
+    "keypoints": keypoints,
     "expression": _expression,
     "motion": _motion,
     "quality": lambda case: (_outside if case.name.startswith("ssim") else _quality)(case),

@@ -54,6 +54,8 @@ def write_report(out: Path) -> Reported:
         EvidenceError: OUT has no statement, a file is not the one that the statement names, or it cannot be written.
         VideoError: a released file cannot be decoded.
     """
+    if not out.is_dir():
+        raise EvidenceError("there is no such folder", next_step="give the OUT of a job that ended")
     statement = _read(out / STATEMENT_FILE, _LARGEST_STATEMENT)
     if statement is None:
         raise EvidenceError(f"the folder has no {STATEMENT_FILE}", next_step="give the OUT of a job that ended")

@@ -61,16 +61,7 @@ def gather_strangers(
     """
     swaps = None if isinstance(outsider, str) else outsider
     people = [_described([portrait], engines, _SHIPPED, swaps) for portrait in (subject_portrait(), donor_portrait())]
-    unusable = 0
-    groups = list(_people_in(folder)) if folder is not None else []
-    with progress.step("strangers", len(groups)) as step:
-        for files in groups:
-            person = _described(_pictures_of(files), engines, _GIVEN, swaps)
-            unusable += not len(person.rows)
-            people.append(person)
-            step.advance()
-    if unusable:
-        progress.say(f"{unusable} of {len(groups)} given strangers show no single face that could be described")
+    people += [] if folder is None else _given(folder, engines, swaps, progress)
     people += [_Person(rows=other.average[None], source=_SEEN) for other in subject.others]
     near = [subject.average] if donor is None else [subject.average, donor]
     known, twice = _told_apart([one for one in people if len(one.rows)])
@@ -86,6 +77,18 @@ def gather_strangers(
         swapped=() if swaps is None else tuple(one.swapped for one in kept),
         not_swapped_because=outsider if isinstance(outsider, str) else "",
     )
+
+
+def _given(folder: Path, engines: Engines, swaps: Outsider | None, progress: Progress) -> list["_Person"]:
+    """Everybody in the folder, also those in whose files no single face is found."""
+    groups, people = list(_people_in(folder)), []
+    with progress.step("strangers", len(groups)) as step:
+        for files in groups:
+            people.append(_described(_pictures_of(files), engines, _GIVEN, swaps))
+            step.advance()
+    if unusable := sum(not len(one.rows) for one in people):
+        progress.say(f"{unusable} of {len(groups)} given strangers show no single face that could be described")
+    return people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

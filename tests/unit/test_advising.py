@@ -1,12 +1,13 @@
 """Advice: every rule of every policy and every metric has some, and it follows the cause."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Explanation, Outcome, Rule, measured, not_measured
-from deid_audit.ledger import State
+from deid_audit.ledger import Region, State
 from deid_audit.pipeline import advising, causes, certainty, comparing, finishing, ladder, rendering
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import Fault
@@ -114,6 +115,27 @@ def test_a_close_up_is_sent_to_the_face_policy_and_a_whole_body_is_not() -> None
     assert "--policy release-face" in steps(one) and "hips in 0% of the frames" in one.noticed[0]
     assert "release-face" not in steps(explained(rule, seen(poses={"original": pose(), "swapped": pose(20.0)})))
     assert "release-face" not in steps(explained(rule, close, kind="audit"))
+
+
+def test_a_hand_that_is_covered_as_a_face_is_named_and_not_the_pose_model() -> None:
+    rule = make_rule("keypoints.ap95", "at_least", 0.95)
+    poses = {"original": pose(), "swapped": pose(20.0)}
+
+    def covered(box: tuple[float, float, float, float], *, mine: bool = False) -> Explanation:
+        hand = Region(
+            track_id=7, is_subject=mine, state=State.CONCEALED, reason="nobody known", decided_by="tests",
+            box_xyxy=box, is_known=False,
+        )  # fmt: skip
+        frames = [replace(one, regions=(*one.regions, hand)) if one.index in range(50, 75) else one for one in ledger()]
+        return explained(rule, seen(poses=poses, ledger=tuple(frames)))
+
+    wrist = covered((85, 85, 95, 95))  # the left wrist stands at (90, 90)
+    said = "in 25 of the 25 frames whose keypoints are lost, something that is not the subject's face is covered"
+    assert said in wrist.noticed[-1] and "left wrist" in wrist.noticed[-1]
+    assert "The pose model is not at fault" in steps(wrist) and "wavers" not in steps(wrist)
+    for elsewhere in (covered((400, 400, 410, 410)), covered((85, 85, 95, 95), mine=True)):
+        assert not any(said in one for one in elsewhere.noticed)
+        assert "not at fault" not in steps(elsewhere)
 
 
 def test_tags_of_another_tool_are_removed_with_ffmpeg() -> None:

@@ -17,7 +17,7 @@ from deid_audit.certificate.board_report import MOST_PICTURES, Material, Picture
 from deid_audit.certificate.frame_numbers import FrameNumbers, choose, read_distances
 from deid_audit.certificate.strings import REPORT, TEXT, VERDICT_WORDS
 from deid_audit.evidence import build_statement, parse_statement
-from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.findings import CaseRecord, Outcome, TextRegion, measured
 from deid_audit.measure.thumbnails import LONGEST_PX, MOST_BYTES, MOST_FACE_BYTES, close_up, thumbnail
 from deid_audit.resources import resource_dir
 from tests.fakes import FRAMES
@@ -87,6 +87,34 @@ def test_what_is_not_there_is_said_to_be_missing() -> None:
     words = Page(render(certified_case(Outcome.FAILED), Material())).words
     assert "Video 1: the numbers behind the curve are not in the steward's folder" in words
     assert "or not in the steward's folder: roc" in words
+
+
+def test_text_in_the_picture_and_sound_are_told_video_by_video() -> None:
+    case = certified_case(Outcome.PASSED)
+    lines = [
+        TextRegion(video=1, box_xyxy=(8, 9, 90, 30), first_frame=0, last_frame=199, covered=covered)
+        for covered in (True, True, False)
+    ]
+    heard = [
+        measured("voice.sound", "swapped", "video 1", 1, sample_size=1),
+        measured("voice.distance", "swapped", "video 1", 2.25, sample_size=80),
+        measured("voice.distance", "original", "video 1", 0.09, sample_size=80),
+    ]
+    named = case.model_copy(update={"burned_in_text": tuple(lines), "measurements": (*case.measurements, *heard)})
+    words = Page(render(named, Material())).words
+    assert "text: 3, of which 2 were covered with black and 1 are left as they are" in words
+    assert "8, 9, 90, 30 0–199 left as it is" in words
+    assert REPORT["sound_masked"] in words and "2.25" in words and "voice: 0.09" in words
+    plain = Page(render(case, Material())).words
+    assert REPORT["text_none"] in plain and REPORT["sound_none"] in plain
+    for left_out, told in (
+        (("voice.sound",), REPORT["sound_streams"].format(count=0)),
+        (("voice.sound", "residue.audio_streams", "text.regions_left"), REPORT["sound_unknown"]),
+    ):
+        rows = tuple(row for row in case.measurements if row.metric not in left_out)
+        words = Page(render(case.model_copy(update={"measurements": rows}), Material())).words
+        assert told in words
+        assert (REPORT["text_not_searched"] in words) == ("text.regions_left" in left_out)
 
 
 # -- what it may do ----------------------------------------------------------------------------------------------------

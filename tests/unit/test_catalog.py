@@ -28,7 +28,7 @@ NAMES = {
     *(f"quality.{name}" for name in ("flicker", "seam", "colour", "colour_drift", "sharpness")),
     *("quality.ssim_outside", "quality.ssim_outside_worst", "text.regions_left"),
     *(f"coverage.{name}" for name in ("frames", "swapped", "concealed", "clear", "reviewed", "undecided")),
-    *("coverage.concealed_share", "coverage.longest_concealed_s"),
+    *("coverage.concealed_share", "coverage.other_covers_share", "coverage.longest_concealed_s"),
     *(f"residue.{name}" for name in ("subject_faces", "unaccounted_faces", "audio_streams", "metadata_keys")),
     *(f"identity.outside.{name}" for name in ("to_original.mean", "to_original.p01", "auc")),
     *("audit.looks", "audit.families"),

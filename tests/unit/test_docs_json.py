@@ -35,7 +35,7 @@ from deid_audit.cli.verify import _document as verify_document
 from deid_audit.cli.withdraw import document as withdraw_document
 from deid_audit.errors import SignatureError
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
-from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
+from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch, TextRegion
 from deid_audit.ledger import State
 from deid_audit.pipeline.approving import Approved
 from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
@@ -94,7 +94,8 @@ def job_result(kind: str = "swap") -> Any:
     """What `document` reads of a JobResult, without the pipeline's heavy imports."""
     parts = (TimedPart(part="detector", seconds=6.1),)
     profile = (StageProfile(stage="finding faces", frames=200, seconds=12.4, parts=parts),)
-    case = answered_case(kind).model_copy(update={"profile": profile})
+    line = TextRegion(video=1, box_xyxy=(10, 12, 180, 34), first_frame=0, last_frame=199, covered=False)
+    case = answered_case(kind).model_copy(update={"profile": profile, "burned_in_text": (line,)})
     explanation = Explanation(
         finding=case.verdict.findings[0],
         also=("video 2: 0.58 is not above 0.6",),

@@ -44,7 +44,7 @@ SECOND = [
 def test_every_frame_is_counted_once_by_its_worst_region() -> None:
     assert values([FIRST, SECOND], "video 1") == {
         **{"frames": 5, "swapped": 1, "concealed": 2, "clear": 1, "reviewed": 0, "undecided": 1},
-        **{"concealed_share": 0.4, "longest_concealed_s": 0.3 - 0.1},
+        **{"concealed_share": 0.4, "other_covers_share": 0.0, "longest_concealed_s": 0.3 - 0.1},
     }
 
 
@@ -52,6 +52,7 @@ def test_another_persons_concealment_is_not_the_subjects() -> None:
     second = values([FIRST, SECOND], "video 2")
     assert second["concealed"] == 2
     assert second["concealed_share"] == 0.2
+    assert second["other_covers_share"] == 0.2, "the first frame's, which is not the subject's"
 
 
 def test_the_subjects_scope_adds_up_and_a_stretch_stays_within_its_video() -> None:
@@ -65,6 +66,6 @@ def test_the_subjects_scope_adds_up_and_a_stretch_stays_within_its_video() -> No
 def test_a_video_without_frames_has_no_share() -> None:
     empty = values([[]], "video 1")
     assert empty["frames"] == 0
-    assert empty["concealed_share"] is None
+    assert empty["concealed_share"] is empty["other_covers_share"] is None
     assert empty["longest_concealed_s"] is None
     assert all(row.sample_size == 0 for row in measure_coverage([[]]))

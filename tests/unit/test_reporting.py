@@ -181,9 +181,11 @@ def test_without_the_stewards_folder_it_says_what_is_missing(copy: Path) -> None
 
 
 def test_a_folder_that_is_no_out_is_refused_in_words(tmp_path: Path) -> None:
-    done = CliRunner().invoke(build_app(), ["report", str(tmp_path / "nothing")])
-    assert done.exit_code == 1
-    assert "no evidence.json" in done.stderr and "next: give the OUT of a job that ended" in done.stderr
+    (tmp_path / "empty").mkdir()
+    for name, words in (("nothing", "there is no such folder"), ("empty", "no evidence.json")):
+        done = CliRunner().invoke(build_app(), ["report", str(tmp_path / name)])
+        assert done.exit_code == 1
+        assert words in done.stderr and "next: give the OUT of a job that ended" in done.stderr
 
 
 # -- words of others ---------------------------------------------------------------------------------------------------

@@ -148,19 +148,22 @@ def test_what_is_left_is_counted() -> None:
     assert (row.metric, row.value, row.sample_size, row.detail) == ("text.regions_left", 2, 100, {"covered": 3})
 
 
-def test_the_terminal_points_to_what_is_left_and_is_silent_about_what_is_covered(
+def test_the_terminal_counts_what_was_found_and_covered_and_says_what_to_do_about_the_rest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     line = TextStretch(box_xyxy=(10, 10, 90, 30), first=3, last=5)
-    for left, kind, told in (
-        ([line], "swap", "--burned-in-text cover"),
-        ([line], "audit", "the tool that made"),
-        ([], "swap", ""),
+    for left, covered, kind, told in (
+        ([line], [line], "swap", "2 found, 1 covered, 1 left. The certificate says where"),
+        ([line], [], "swap", "run again with --burned-in-text cover"),
+        ([line], [], "audit", "the tool that made"),
+        ([], [line], "swap", "1 found, 1 covered, 0 left."),
+        ([], [], "swap", ""),
     ):
-        case = make_case(kind=kind, burned_in_text=text_regions(1, left, [line]))
+        case = make_case(kind=kind, burned_in_text=text_regions(1, left, covered))
         print_result(SimpleNamespace(case=case, explanations=(), out=Path("OUT")))  # type: ignore[arg-type]
         said = " ".join(capsys.readouterr().out.split())
-        assert ("burned-in text, such as a name or a date: 1." in said) == bool(told) and told in said
+        assert ("burned-in text" in said) == bool(told) and told in said
+        assert ("The certificate says where" in said) == bool(left)
 
 
 @pytest.mark.samples

@@ -1,5 +1,7 @@
 """Strangers: what a folder may hold, who counts twice, and who is left out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,15 +13,22 @@ from deid_audit.errors import SettingsError
 from deid_audit.frames import Float
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.strangers import _people_in, _Person, _told_apart, gather_strangers, refuse_bad_folder
-from deid_audit.progress import SilentProgress
+from deid_audit.progress import SilentProgress, Step
 from tests.conftest import Portraits
 
 
 @dataclass
 class Saying(SilentProgress):
-    """Keeps what was said."""
+    """Keeps what was said, and which steps were shown."""
 
     said: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, title: str, total: int | None) -> Iterator[Step]:
+        self.steps.append(title)
+        with super().step(title, total) as step:
+            yield step
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -72,6 +81,7 @@ def test_portraits_are_described_and_what_cannot_be_used_is_counted(
     found = gather_strangers(  # type: ignore[arg-type]
         tmp_path, Nobody(), None, engines=engines, progress=progress, outsider="nobody swaps here"
     )
+    assert progress.steps == ["strangers"]
     assert found.sources == ("shipped portraits", "shipped portraits")  # the given one is one of the two
     assert all(chips for chips in found.inside) and found.left_out == 0
     said = " ".join(progress.said)
@@ -81,3 +91,4 @@ def test_portraits_are_described_and_what_cannot_be_used_is_counted(
         None, like_hopper, None, engines=engines, progress=progress, outsider="nobody swaps here"
     )
     assert (len(without.rows), without.left_out) == (1, 1)
+    assert progress.steps == ["strangers"], "no folder was given, and no step is shown"

@@ -304,6 +304,18 @@ def test_the_command_prints_every_check_and_a_plain_last_line(tmp_path: Path) ->
     assert str(tmp_path) not in done.stdout
 
 
+def test_of_a_file_that_is_no_pdf_the_command_says_that_and_no_more(tmp_path: Path) -> None:
+    certificate = _lay_out(tmp_path)
+    certificate.write_bytes(b"no PDF at all")
+    done = CliRunner().invoke(build_app(), ["verify", str(certificate)])
+    assert done.exit_code == 1
+    first, second = done.stdout.splitlines()
+    assert first.startswith("FAILED   readable as PDF: ")
+    assert MEANINGS["pdf.readable"].do in second and second.endswith("Nothing else could be checked.")
+    document = json.loads(CliRunner().invoke(build_app(), ["verify", str(certificate), "--json"]).stdout)
+    assert [check["id"] for check in document["checks"]] == list(CHECKS)
+
+
 def test_the_command_gives_one_json_document(tmp_path: Path) -> None:
     certificate = _lay_out(tmp_path)
     (tmp_path / "release" / VIDEO).write_bytes(b"changed")

@@ -60,6 +60,22 @@ REPORT: Mapping[str, str] = MappingProxyType({
     "picture_caption": "Video {number}, {time}, frame {frame}",
     "picture_distance": "distance {value}",
     "picture_no_distance": "not compared",
+    # -- text and sound
+    "text_and_sound": "Text in the picture, and sound",
+    "text_and_sound_intro": "Text that stands in the picture may name somebody, and so may a voice. Places with text "
+    "are found by the shapes of letters in the written file; nothing was read, a line can be missed, and what is "
+    "found need not be text.",
+    "text_found": "Places that may show standing text: {count}, of which {covered} were covered with black and {left} "
+    "are left as they are.",
+    "text_none": "The search found no standing line of text in the written file.",
+    "text_not_searched": "Standing text was not searched for.",
+    "sound_none": "The released file has no sound.",
+    "sound_masked": "The released file has sound with the voice masked. What is said, the accent, the intonation and "
+    "the pace are not anonymised.",
+    "sound_kept": "The released file has its sound as it was, with the voices of those who speak.",
+    "sound_streams": "Streams of sound in the released file that were not asked for: {count}.",
+    "sound_unknown": "Whether the released file has sound was not measured.",
+    "voice_halves": "The same distance between the halves of the original's own voice: {value}.",
     # -- rules
     "rules": "The rules, each against the worst of the videos",
     "why": "Why: {why}",
