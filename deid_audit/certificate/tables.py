@@ -236,6 +236,32 @@ def text_table(found: Sequence[TextRegion], scope: str) -> Table:
     return table
 
 
+_VOICE = ("sound", "same_wave", "distance", "pitch_moved", "formants_moved", "envelope_r", "rate_ratio", "lag_ms")
+_CODES = {
+    "sound": "voice_sound",
+    "pitch_moved": "voice_pitch_moved",
+    "formants_moved": "voice_formants_moved",
+}
+_SOUNDS = {0: "sound_none", 1: "sound_masked", 2: "sound_kept"}
+
+
+def voice_table(values: Values, scope: str) -> Table:
+    """What became of the voice; what is a code in the statement is a word here."""
+    table = list_table(values, scope, [f"voice.{name}" for name in _VOICE])
+    for at, name in enumerate(_VOICE):
+        row = values.find(f"voice.{name}", "swapped", scope)
+        if row is None or row.value is None:
+            continue
+        words = {
+            "sound": TABLES[_SOUNDS[round(row.value)]],
+            "pitch_moved": TABLES["moved"] if row.value else TABLES["not_moved"],
+            "formants_moved": TABLES["of_three"].format(count=row.value),
+        }
+        title = TABLES[_CODES[name]] if name in _CODES else table.rows[at][0]
+        table.rows[at] = (title, words.get(name, table.rows[at][1]), table.rows[at][2])
+    return table
+
+
 def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """In an order of their own: a statement keeps none."""
     return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
