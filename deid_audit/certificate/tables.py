@@ -5,7 +5,7 @@ becomes a blank.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
@@ -237,12 +237,12 @@ def text_table(found: Sequence[TextRegion], scope: str) -> Table:
 
 
 _VOICE = ("sound", "same_wave", "distance", "pitch_moved", "formants_moved", "envelope_r", "rate_ratio", "lag_ms")
-_CODES = {
-    "sound": "voice_sound",
-    "pitch_moved": "voice_pitch_moved",
-    "formants_moved": "voice_formants_moved",
+_SOUNDS = ("sound_none", "sound_masked", "sound_kept")
+_CODES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "sound": ("voice_sound", lambda code: TABLES[_SOUNDS[round(code)]]),
+    "pitch_moved": ("voice_pitch_moved", lambda code: TABLES["moved"] if code else TABLES["not_moved"]),
+    "formants_moved": ("voice_formants_moved", lambda count: TABLES["of_three"].format(count=count)),
 }
-_SOUNDS = {0: "sound_none", 1: "sound_masked", 2: "sound_kept"}
 
 
 def voice_table(values: Values, scope: str) -> Table:
@@ -250,15 +250,9 @@ def voice_table(values: Values, scope: str) -> Table:
     table = list_table(values, scope, [f"voice.{name}" for name in _VOICE])
     for at, name in enumerate(_VOICE):
         row = values.find(f"voice.{name}", "swapped", scope)
-        if row is None or row.value is None:
-            continue
-        words = {
-            "sound": TABLES[_SOUNDS[round(row.value)]],
-            "pitch_moved": TABLES["moved"] if row.value else TABLES["not_moved"],
-            "formants_moved": TABLES["of_three"].format(count=row.value),
-        }
-        title = TABLES[_CODES[name]] if name in _CODES else table.rows[at][0]
-        table.rows[at] = (title, words.get(name, table.rows[at][1]), table.rows[at][2])
+        if name in _CODES and row is not None and row.value is not None:
+            title, words = _CODES[name]
+            table.rows[at] = (TABLES[title], words(row.value), table.rows[at][2])
     return table
 
 
