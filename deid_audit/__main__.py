@@ -18,6 +18,7 @@ from deid_audit.cli import (
     log,
     motion,
     policy,
+    ratings,
     recheck,
     run,
     vault,
@@ -35,6 +36,7 @@ def build_app() -> typer.Typer:
     app.command("conceal")(conceal.conceal)
     app.command("inspect")(inspect.inspect)
     app.command("motion")(motion.motion)
+    app.command("ratings")(ratings.ratings)
     app.command("demo")(demo.demo)
     app.command("verify")(verify.verify)
     app.command("approve")(approve.approve)

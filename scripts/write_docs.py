@@ -27,6 +27,7 @@ _GROUPS = {
     "keypoints": "Posture: Table 2 of the paper",
     "expression": "Expression",
     "motion": "Fast movement",
+    "exam": "What an examination shows",
     "quality": "Appearance: what the swapped face must not do",
     "coverage": "Coverage: every decoded frame has one state",
     "residue": "Residue: what is left in the written file",

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deid_audit.certificate import first_page, questions, strings, tables, wording
+from deid_audit.certificate import exam_page, first_page, questions, strings, tables, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.certificate.fields import add_signature_fields
 from deid_audit.certificate.filling import filled, shared_words
 from deid_audit.certificate.strings import TEXT
 from deid_audit.errors import StageError
-from deid_audit.findings import CaseRecord, Figure
+from deid_audit.findings import SUBJECT_SCOPE, CaseRecord, Figure
 from deid_audit.resources import resource_dir
 
 APT_COMMAND = "apt-get install --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -78,6 +78,7 @@ def font_files() -> list[Path]:
 
 def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> dict[str, Any]:
     values = tables.Values(case.measurements)
+    scopes = values.scopes(len(case.originals))
     return {
         **shared_words(case, statement),
         "annexes": _annexes(case),
@@ -88,13 +89,16 @@ def _context(case: CaseRecord, statement: bytes, figures: Sequence[Figure]) -> d
         "files": case.outputs[:MAX_FILES_LISTED],
         "files_left_out": max(0, len(case.outputs) - MAX_FILES_LISTED),
         "bound": f"{100 * wording.failure_bound(1):.0f} %",
-        "scopes": values.scopes(len(case.originals)),
+        "exam": exam_page,
+        "exam_scopes": [(scope, heading) for scope, heading in scopes if scope != SUBJECT_SCOPE],
+        "curves": exam_page.curves(figures),
+        "scopes": scopes,
         "values": values,
         "tables": tables,
         "size": wording.size,
         "limit": wording.limit,
         "of_words": strings.OF_WORDS,
-        "figures": list(enumerate(figures)),
+        "figures": [(number, one) for number, one in enumerate(figures) if not exam_page.is_curve(one)],
         "video_rows": tables.video_rows(case),
     }
 

@@ -114,6 +114,7 @@ QUESTIONS = (
               measure=worst(("keypoints.ap95", "keypoint AP at OKS 0.95"), ("expression.mouth_r", "mouth, r"),
                             ("expression.eye_r", "lids, r"), ("expression.brow_r", "brows, r"),
                             ("expression.yaw_r", "head turn, r"), ("motion.head_tremor_ratio", "tremor kept"),
+                            ("exam.blinks_kept", "blinks kept"),
                             text="Each of the worst video: "),
               fields="clinical_rating"),
     _question(21, "Does it work equally for all groups of people?", "NIST, Face Recognition Technology Evaluation",

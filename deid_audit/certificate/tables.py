@@ -5,7 +5,7 @@ becomes a blank.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.catalog import METRICS
@@ -233,6 +233,26 @@ def text_table(found: Sequence[TextRegion], scope: str) -> Table:
         table.rows.append((place, f"{one.first_frame}–{one.last_frame}", state))
     if len(mine) > _LISTED_TEXT:
         table.rows.append((TABLES["text_more"].format(count=len(mine) - _LISTED_TEXT), "", ""))
+    return table
+
+
+_VOICE = ("sound", "same_wave", "distance", "pitch_moved", "formants_moved", "envelope_r", "rate_ratio", "lag_ms")
+_SOUNDS = ("sound_none", "sound_masked", "sound_kept")
+_CODES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "sound": ("voice_sound", lambda code: TABLES[_SOUNDS[round(code)]]),
+    "pitch_moved": ("voice_pitch_moved", lambda code: TABLES["moved"] if code else TABLES["not_moved"]),
+    "formants_moved": ("voice_formants_moved", lambda count: TABLES["of_three"].format(count=count)),
+}
+
+
+def voice_table(values: Values, scope: str) -> Table:
+    """What became of the voice; what is a code in the statement is a word here."""
+    table = list_table(values, scope, [f"voice.{name}" for name in _VOICE])
+    for at, name in enumerate(_VOICE):
+        row = values.find(f"voice.{name}", "swapped", scope)
+        if name in _CODES and row is not None and row.value is not None:
+            title, words = _CODES[name]
+            table.rows[at] = (TABLES[title], words(row.value), table.rows[at][2])
     return table
 
 

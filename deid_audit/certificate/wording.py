@@ -19,11 +19,23 @@ _DIGITS = {
     "degrees": 2,
     "s": 2,
     "Hz": 2,
+    "ms": 0,
+    "1/min": 1,
+    "steps/min": 0,
+    "% of eye width": 1,
+    "%": 1,
     "delta E": 2,
     "L*": 2,
 }
 _MOST_DIGITS = 12
-_SHORT_UNITS = {"% of inter-ocular": "%", "% of torso": "%", "degrees": "°", "distance": "", "": ""}
+_SHORT_UNITS = {
+    "% of inter-ocular": "%",
+    "% of torso": "%",
+    "% of eye width": "%",
+    "degrees": "°",
+    "distance": "",
+    "": "",
+}
 _HOLDS: dict[Operator, Callable[[float, float], bool]] = {
     "above": lambda value, limit: value > limit,
     "below": lambda value, limit: value < limit,
@@ -125,7 +137,7 @@ def letter(annex: str) -> str:
     """The letter of an annex by its name in `ANNEXES`.
 
     >>> letter("rules"), letter("files")
-    ('A', 'F')
+    ('A', 'G')
     """
     return chr(ord("A") + list(ANNEXES).index(annex))
 
@@ -134,7 +146,7 @@ def annex(name: str) -> str:
     """What running text calls an annex.
 
     >>> annex("files")
-    'annex F'
+    'annex G'
     """
     return TEXT["annex"].format(letter=letter(name))
 

@@ -75,6 +75,15 @@ def audit(
     align: Annotated[
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
+    ratings: Annotated[
+        Path | None,
+        typer.Option(
+            "--ratings",
+            metavar="CSV",
+            readable=False,
+            help="Clinicians' blinded ratings of original and released clips, for the certificate; see: ratings.",
+        ),
+    ] = None,
     strangers: Strangers = None,
     attacker: Attacker = None,
     keep_references: KeepReferences = None,
@@ -99,8 +108,8 @@ def audit(
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
-        context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
-        keypoints=tuple(keypoints or ()), log=log, profile=profile, force=force,
+        context=context, device=device, align=align, ratings=ratings, strangers=strangers, attacker=attacker,
+        thorough=thorough,        keypoints=tuple(keypoints or ()), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(audit_pipeline, references_passphrase=references_passphrase_of(settings))

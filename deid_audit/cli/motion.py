@@ -8,6 +8,7 @@ import typer
 
 from deid_audit.cli.motion_table import print_report, write_csv
 from deid_audit.cli.options import Json, print_json
+from deid_audit.cli.ratings import value_row
 from deid_audit.cli.report import progress_on_stderr
 
 if TYPE_CHECKING:
@@ -42,6 +43,24 @@ def motion(
         typer.Option("--csv", metavar="FILE", readable=False, help="Write a row for each keypoint; must not exist."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier file at --csv.")] = False,
+    action_units: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--action-units",
+            metavar="CSV CSV",
+            readable=False,
+            help="Compare action units, too: tables of OpenFace or py-feat of FIRST and of SECOND.",
+        ),
+    ] = None,
+    blendshapes: Annotated[
+        Path | None,
+        typer.Option(
+            "--blendshapes",
+            metavar="MODEL.task",
+            readable=False,
+            help="Compare blendshapes, too, with a FaceLandmarker model of yours; none travels with this package.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the movement of body, hands and face in two videos of the same instants.
@@ -59,6 +78,8 @@ def motion(
         margin_percent=margin,
         table=csv,
         force=force,
+        action_units=action_units,
+        blendshapes=blendshapes,
         write_table=write_csv,
         progress=progress_on_stderr(),
     )
@@ -92,6 +113,8 @@ def document(report: "MotionReport") -> dict[str, Any]:
         "rows": [_row(one) for one in report.comparison.rows],
         "exam": [_exam(one) for one in report.exam],
         "tremors": [_exam(one) for one in report.tremors],
+        "action_units": [value_row(one) for one in report.action_units],
+        "blendshapes": [value_row(one) for one in report.blendshapes],
     }
 
 

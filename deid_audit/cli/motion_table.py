@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deid_audit.measure.exam import ExamValue
     from deid_audit.measure.motion import Agreement, MotionRow
     from deid_audit.pipeline.exam_rows import ExamRow, TremorRow
     from deid_audit.pipeline.movement import MotionReport
@@ -93,6 +94,8 @@ def _about(report: "MotionReport") -> Iterator[str]:
         yield f"timing     {frames}, at the same instants but for {1000 * timing.largest_difference_s:.3g} ms at most"
     else:
         yield f"timing     DIFFERS: {frames}, {len(timing.pairs)} at common instants; only these are compared"
+        yield "next step  make SECOND anew with every frame of FIRST at its own time; where another tool changed the"
+        yield "           frame rate, deid-audit audit --align pairs the frames by time"
     if report.others:
         yield "people     others are in view: the largest face's body and hands were looked for around it"
     floor = "each error also as a multiple of the re-encoded first video's" if report.null_edit else "not looked at"
@@ -116,7 +119,7 @@ def _print_exam(console: "Console", report: "MotionReport") -> None:
             )
             for one in measured
         )  # fmt: skip
-        _print_rows(console, ("measure", "unit", "first", "second", "difference", "null edit's"), rows)
+        _print_rows(console, ("measure", "unit", "original", "released", "difference", "null edit's"), rows)
     kept = [one for one in report.tremors if one.value is not None]
     if kept:
         told = (
@@ -126,9 +129,21 @@ def _print_exam(console: "Console", report: "MotionReport") -> None:
             )
             for one in kept
         )  # fmt: skip
-        _print_rows(console, ("how tremors are kept", "unit", "second", "null edit's"), told)
+        _print_rows(console, ("how tremors are kept", "unit", "released", "null edit's"), told)
     for because, names in _unmeasured(report).items():
         console.print(f"not measurable here: {', '.join(names)}: {because}", markup=False, soft_wrap=True)
+    for title, values in (("action units", report.action_units), ("blendshapes", report.blendshapes)):
+        if values:
+            _print_facial(console, title, values)
+
+
+def _print_facial(console: "Console", title: str, values: "Sequence[ExamValue]") -> None:
+    """What somebody else's model saw in both videos, by unit."""
+    rows = ((one.name, one.unit, _number(one.value), str(one.sample_size)) for one in values if one.value is not None)
+    _print_rows(console, (title, "unit", "released against original", "frames"), rows)
+    for one in values:
+        if one.value is None:
+            console.print(f"not measurable here: {one.name}: {one.reason}", markup=False, soft_wrap=True)
 
 
 def _called(row: "ExamRow | TremorRow") -> str:

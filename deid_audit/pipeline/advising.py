@@ -9,6 +9,7 @@ import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.pipeline.advising_attacks import attack, control, no_interval
+from deid_audit.pipeline.advising_exam import exam
 from deid_audit.pipeline.advising_keypoints import body_in_view, face_policy, is_close_up, keypoints
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
@@ -22,7 +23,7 @@ _AROUND = "Hair, ears, neck and room tell the subject, and no swap changes them:
 def advise(case: Case) -> Words:
     """What was noticed about a rule that is not met, and at least one next step."""
     family = case.finding.rule.metric.partition(".")[0]
-    needs_swap = family in ("identity", "expression", "motion", "quality") and case.finding.rule.of == "swapped"
+    needs_swap = family in ("identity", "expression", "motion", "exam", "quality") and case.finding.rule.of == "swapped"
     needs_swap &= not case.name.startswith("ssim")
     if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
         return _nothing_swapped(case)
@@ -322,6 +323,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "keypoints": keypoints,
     "expression": _expression,
     "motion": _motion,
+    "exam": exam,
     "quality": lambda case: (_outside if case.name.startswith("ssim") else _quality)(case),
     "text": _text,
     "coverage": _coverage,

@@ -16,6 +16,7 @@ from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
 from deid_audit.findings import MediaMark, not_measured, video_scope
 from deid_audit.measure.canaries import Flock
+from deid_audit.measure.exam.rerating import read_ratings
 from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import (
     Role,
@@ -81,6 +82,7 @@ def audit(
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
     """
     timer = Timer()
+    ratings = None if settings.ratings is None else read_ratings(settings.ratings)
     job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
     with (
         job.logged(),
@@ -129,6 +131,7 @@ def audit(
             measurements = reckon(
                 watched, donor_descriptors, others, canaries.seen,
                 around_donor=around_donor, gallery=gallery, attacker=engines.attacker_words, audit=engines.audit,
+                ratings=ratings,
             )  # fmt: skip
             drawings = plots(watched, donor_descriptors)
             distances = distances_of(watched, donor_descriptors, others)
@@ -156,6 +159,7 @@ def audit(
             timer=timer,
             media_mark=media_mark,
             profile=settings.profile,
+            rated=ratings is not None,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result

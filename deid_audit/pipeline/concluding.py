@@ -33,6 +33,7 @@ from deid_audit.measure import (
     controls,
     coverage,
     expression,
+    face_exam,
     fidelity,
     flicker,
     gallery,
@@ -42,6 +43,7 @@ from deid_audit.measure import (
     keypoints,
     outside,
     quality,
+    rerated,
     residue,
     tremor,
 )
@@ -113,12 +115,14 @@ def conclude(
     audio: AudioChoice = "drop",
     media_mark: MediaMark | None = None,
     profile: bool = False,
+    rated: bool = False,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
     `making` are the stages before the measures, as (name, method, seconds, settings). `from_pack`: the donor was.
     `audio` is what was asked for: where no video carries sound, it counts as left out.
     `media_mark` is the mark in the videos, where this tool wrote one. `profile`: say where the time went.
+    `rated`: clinicians' ratings were given.
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
@@ -165,7 +169,7 @@ def conclude(
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
         figures=tuple(figure.digest for figure in figures),
-        not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack, audio=audio),
+        not_assessed=issuing.not_assessed(job.kind, from_pack=from_pack, audio=audio, rated=rated),
         context=job.context,
         burned_in_text=tuple(
             region
@@ -296,6 +300,7 @@ def _stages(
         ),
         ("expression", expression.METHOD_TEXT, 0.0, {}),
         ("tremor", tremor.METHOD_TEXT, 0.0, {}),
+        ("exam measures", f"{face_exam.METHOD_TEXT} {rerated.METHOD_TEXT}", 0.0, {}),
         ("quality", f"{flicker.METHOD_TEXT} {quality.METHOD_TEXT} {fidelity.METHOD_TEXT}", 0.0, {}),
         ("intervals", intervals.METHOD_TEXT, 0.0, {}),
         ("coverage", f"{coverage.METHOD_TEXT} {finishing.METHOD_TEXT}", 0.0, {}),

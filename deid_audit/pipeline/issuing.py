@@ -49,11 +49,16 @@ _NOT_ASSESSED = (
     "Attempts to reconstruct the original face from the released pixels by deep networks trained on many other people; "
     "published methods partly do. What was tried is a linear inversion, where the attacks give its chance.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
-    "Fine movement below what the keypoint and landmark models see: fingers, gaze, single facial action units.",
+    "Fine movement: fingers and toes, single facial action units, and whatever is below what the keypoint and landmark "
+    "models see.",
     "Differences between groups of people: one subject was examined.",
     "Consent of subject and donor, the legal basis of sharing, and the retention of the originals: not checked.",
     "Copies of originals or intermediate files made outside this tool.",
-    "Whether a clinician would rate the released video as the original; no person rated it.",
+)
+_NOT_RATED = "Whether a clinician would rate the released video as the original; no person rated it."
+_RATED = (
+    "How clinicians' ratings came about: whether raters were blinded and clips shuffled, and who they are; the "
+    "steward's table is taken as it is."
 )
 _NOT_ASSESSED_OF_OTHERS = (
     "How the released video was made: with which tool, by whom, and on which machine.",
@@ -68,11 +73,17 @@ _NOT_ASSESSED_OF_PACKS = (
 )
 
 
-def not_assessed(kind: JobKind, *, from_pack: bool = False, audio: AudioChoice = "drop") -> tuple[str, ...]:
-    """What no certificate of this kind says anything about; `from_pack`: the donor came from one."""
+def not_assessed(
+    kind: JobKind, *, from_pack: bool = False, audio: AudioChoice = "drop", rated: bool = False
+) -> tuple[str, ...]:
+    """What no certificate of this kind says anything about; `from_pack`: the donor came from one.
+
+    `rated`: clinicians' ratings were given.
+    """
     of_others = _NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()
     voice = _VOICE_OF_OTHERS if kind == "audit" else _VOICE[audio]
-    return (*of_others, voice, *_NOT_ASSESSED, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
+    rating = _RATED if rated else _NOT_RATED
+    return (*of_others, voice, *_NOT_ASSESSED, rating, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
 
 
 def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[str, str]:

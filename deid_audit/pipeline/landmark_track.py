@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deid_audit.frames import Float
 from deid_audit.measure.appearance import LOOK_POINTS, Appearance, Look, appearance_of, joined
+from deid_audit.measure.exam.kept_face import KeptFace, joined_faces, kept_face
 from deid_audit.measure.expression import FaceSignals, face_signals, joined_signals
 from deid_audit.vision.mesh import LANDMARK_COUNT
 
@@ -27,6 +28,7 @@ class LandmarkTrack:
         self._looks: list[Look | None] = []
         self._signals: list[FaceSignals] = []
         self._appearance: list[Appearance] = []
+        self._kept: list[KeptFace] = []
         self._outlines: list[NDArray[np.float32]] = []
 
     def add(self, landmarks: NDArray[np.float32], look: Look | None) -> None:
@@ -51,9 +53,15 @@ class LandmarkTrack:
         self._reduce()
         return joined(self._appearance)
 
+    def kept_face(self) -> KeptFace:
+        self._reduce()
+        return joined_faces(self._kept)
+
     def wipe(self) -> None:
         """Overwrites every landmark, once everything that is kept of them was taken."""
-        for points in (*self._waiting, *self._outlines, *(part.points_xy for part in self._appearance)):
+        drawing = [array for look in self._appearance for array in look.arrays()]
+        drawing += [array for kept in self._kept for array in kept.arrays()]
+        for points in (*self._waiting, *self._outlines, *drawing):
             points.fill(0)
 
     def _reduce(self) -> None:
@@ -62,6 +70,7 @@ class LandmarkTrack:
         landmarks = np.stack(self._waiting)
         self._signals.append(face_signals(landmarks))
         self._appearance.append(appearance_of(self._looks, landmarks))
+        self._kept.append(kept_face(landmarks))
         if self._lends:
             self._outlines.append(np.ascontiguousarray(landmarks[:, list(LOOK_POINTS), :2]))
         for points in (*self._waiting, landmarks):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deid_audit.findings import Finding, Moment, Of, Outcome, Rule, Stretch
 from deid_audit.frames import Float
 from deid_audit.ledger import State
+from deid_audit.measure.exam.blink_agreement import blink_agreement
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.flicker import LEAST_JITTER
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances
@@ -225,6 +226,24 @@ def head_found(seen: SeenVideo) -> NDArray[np.bool_]:
     return np.asarray(observed.compared & np.isfinite(np.hstack([face.head_xy for face in faces])).all(axis=1))
 
 
+def _exam(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
+    """The frames of the original's blinks that are not there."""
+    lids = seen.watched.observed.lids
+    of: Of = "reencoded" if fault is Fault.NOISE else "swapped"
+    if not name.startswith("blinks_") or of not in lids:
+        return None
+    if fault is Fault.MISSING:
+        return _marked(lids["original"].seen & ~lids[of].seen)
+    found = blink_agreement(lids["original"], lids[of])
+    if isinstance(found, str):
+        return None
+    lost = [one for one, kept in zip(found.blinks, found.kept, strict=True) if not kept]
+    wrong = np.zeros(len(seen.times_s), np.bool_)
+    for one in lost if name == "blinks_kept" else found.added:
+        wrong |= (seen.times_s >= one.start_s) & (seen.times_s <= one.end_s)
+    return _marked(wrong)
+
+
 def _quality(name: str, rule: Rule, seen: SeenVideo, fault: Fault) -> _Wrong | None:
     observed = seen.watched.observed
     looks = observed.appearance
@@ -294,6 +313,7 @@ _FAMILIES: dict[str, Callable[[str, Rule, SeenVideo, Fault], _Wrong | None]] = {
     "keypoints": _keypoints,
     "expression": _expression,
     "motion": _motion,
+    "exam": _exam,
     "quality": _quality,
     "coverage": _coverage,
     "residue": _residue,

@@ -15,6 +15,8 @@ from deid_audit.frames import Float, Frame, Image
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.appearance import Appearance
 from deid_audit.measure.canaries import Flock
+from deid_audit.measure.exam.eyes import LidTrack
+from deid_audit.measure.exam.kept_face import KeptFace
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.fidelity import SURROUNDING, OutsideSimilarity
 from deid_audit.measure.flicker import FlickerTrack, flicker_track
@@ -56,8 +58,8 @@ class Observed:
 
     `compared` (n,) marks the frames whose subject is swapped, `uncovered` those without a cover near their face;
     `ledger` is the one they were watched by, `turns` (n,) the quarter turns in degrees of the subject's head.
-    `appearance` has original, swapped and reencoded. `seen_by`, `second_look`, `regions` and `beside` are
-    `ReleasedSearch`'s; what is missing there was not looked at.
+    `appearance`, `exam_faces` and `lids` (of the compared frames) have original, swapped and reencoded. `seen_by`,
+    `second_look`, `regions` and `beside` are `ReleasedSearch`'s; what is missing there was not looked at.
     """
 
     descriptors: VideoDescriptors
@@ -82,13 +84,16 @@ class Observed:
     text_left: tuple[TextStretch, ...] = ()
     text_covered: tuple[TextStretch, ...] = ()
     ssim_outside: Mapping[Of, NDArray[np.float64]] = field(default_factory=dict)
+    exam_faces: Mapping[Of, KeptFace] = field(default_factory=dict)
+    lids: Mapping[Of, LidTrack] = field(default_factory=dict)
     search_seconds: float = 0.0
     canary_seconds: float = 0.0
 
     def arrays(self) -> list[NDArray[Any]]:
         """The descriptors, chips and landmarks that are kept, for whoever must overwrite them at the end."""
         looks = [array for one in self.appearance.values() for array in one.arrays()]
-        return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks]
+        exam = [array for one in self.exam_faces.values() for array in one.arrays()]
+        return [*self.descriptors.arrays(), *self.outside.arrays(), *self.sampled.arrays(), *looks, *exam]
 
 
 def observe(
@@ -186,6 +191,11 @@ def observe(
         }
         faces = [watch.signals() for watch in (original_watch, released_watch, reencoded)]
         times_s = np.array(released.times_s)
+        exam_faces: dict[Of, KeptFace] = {
+            "original": original_watch.face.kept_face(),
+            "swapped": released_watch.face.kept_face(),
+            "reencoded": reencoded.face.kept_face(),
+        }
         others: tuple[Of, ...] = ("swapped", "reencoded")
         return Observed(
             descriptors=VideoDescriptors(
@@ -222,6 +232,8 @@ def observe(
             text_left=text.finish(),
             text_covered=tuple(done.text),
             ssim_outside={"swapped": outside.row(), "reencoded": outside_null.row()},
+            exam_faces=exam_faces,
+            lids={of: kept.lids(times_s, swapped) for of, kept in exam_faces.items()},
             search_seconds=search.seconds,
             canary_seconds=search.canary_seconds,
         )

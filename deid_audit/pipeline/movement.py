@@ -14,22 +14,29 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import SettingsError
 from deid_audit.frames import Frame
+from deid_audit.measure.exam import ExamValue
+from deid_audit.measure.exam.action_units import compare_action_units
 from deid_audit.measure.motion import MotionComparison, compare_tracks
 from deid_audit.measure.motion_tracks import MotionTracks
 from deid_audit.pipeline.exam_rows import ExamRow, TremorRow, exam_rows, tremor_rows
+from deid_audit.pipeline.facial_action import blendshape_table, table_agreement
 from deid_audit.pipeline.staging import interruptible, staged_file
 from deid_audit.pipeline.tracing import Person, find_person, picked, trace, wipe
 from deid_audit.progress import Progress
 from deid_audit.video.pairing import Timing, common_instants
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import roundtrip
+from deid_audit.vision.blendshapes import Blendshapes
 
 FIRST, SECOND = "first video", "second video"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionReport:
-    """All that is said of two videos' movement; `exam` has each measure of an exam, `tremors` how they agree."""
+    """All that is said of two videos' movement; `exam` has each measure of an exam, `tremors` how they agree.
+
+    `action_units` and `blendshapes` are how two tables, or a model's scores, agree; empty where none were given.
+    """
 
     timing: Timing
     others: bool
@@ -38,6 +45,8 @@ class MotionReport:
     comparison: MotionComparison
     exam: tuple[ExamRow, ...]
     tremors: tuple[TremorRow, ...]
+    action_units: tuple[ExamValue, ...] = ()
+    blendshapes: tuple[ExamValue, ...] = ()
 
     @property
     def equivalent(self) -> bool | None:
@@ -67,14 +76,18 @@ def compare_movement(
     table: Path | None,
     force: bool,
     write_table: Callable[[MotionReport, Path], None],
+    action_units: tuple[Path, Path] | None = None,
+    blendshapes: Path | None = None,
     progress: Progress,
 ) -> MotionReport:
     """Traces the person in both videos, and in the re-encoded first one with `null_edit`, and compares.
 
-    `write_table` fills the file `table`, which appears only when it is complete.
+    `write_table` fills the file `table`, which appears only when it is complete. `action_units` are both videos' tables
+    of OpenFace or py-feat, `blendshapes` is a FaceLandmarker model's file.
 
     Raises:
-        SettingsError: the margin is no length, or the table cannot stand where it is wanted.
+        SettingsError: the margin is no length, the model none, or the table cannot stand where it is wanted.
+        TableFileError: a table of action units is none, or the two cannot be compared.
         VideoError: a video cannot be read, or the two differ in size.
         NotEnoughFaces: several people, and it is not clear whom to follow.
     """
@@ -84,6 +97,10 @@ def compare_movement(
         unfinished = None if table is None else stack.enter_context(staged_file(table, force=force, option="--csv"))
         seen: list[NDArray[Any]] = []  # of the person
         stack.callback(wipe, seen)  # however this ends: done, refused or stopped by a signal
+        units = () if action_units is None else table_agreement(action_units)
+        model = None if blendshapes is None else Blendshapes(blendshapes)
+        if model is not None:
+            stack.callback(model.close)
         before, after = open_video(first, label=FIRST), open_video(second, label=SECOND)
         timing = common_instants(before, after)
         ours, theirs = (np.array(rows, np.intp) for rows in zip(*timing.pairs, strict=True))
@@ -102,6 +119,13 @@ def compare_movement(
         for one in renditions:
             tracks.append(_traced(*one, times_s, progress))
             seen += tracks[-1].arrays()
+        shapes: list[ExamValue] = []
+        if model is not None:
+            tables = [
+                blendshape_table(source, read_frames(source), who, rows, model, name, progress)
+                for source, who, rows, name in ((before, person, ours, FIRST), (after, there, theirs, SECOND))
+            ]
+            shapes = compare_action_units(*tables)
         three = tracks[0], tracks[1], tracks[2] if null_edit else None
         report = MotionReport(
             timing=timing,
@@ -111,6 +135,8 @@ def compare_movement(
             comparison=compare_tracks(*three, margin_percent=margin_percent),
             exam=exam_rows(*three),
             tremors=tremor_rows(*three),
+            action_units=units,
+            blendshapes=tuple(shapes),
         )
         if unfinished is not None:
             write_table(report, unfinished.path)

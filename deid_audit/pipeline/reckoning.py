@@ -14,7 +14,10 @@ from deid_audit.measure.canaries import Canary, measure_canaries
 from deid_audit.measure.controls import measure_controls
 from deid_audit.measure.coverage import measure_coverage
 from deid_audit.measure.embedding import embedding_figure
+from deid_audit.measure.exam.rerating import Ratings
+from deid_audit.measure.exam_figure import exam_figure
 from deid_audit.measure.expression import measure_expression
+from deid_audit.measure.face_exam import ExamInput, measure_exam
 from deid_audit.measure.fidelity import measure_fidelity
 from deid_audit.measure.figures import (
     distance_figure,
@@ -40,6 +43,7 @@ from deid_audit.measure.keypoint_errors import keypoints_not_measured, measure_k
 from deid_audit.measure.keypoints import PoseTrack, keypoint_similarity, measure_keypoints, oks_per_frame, pool
 from deid_audit.measure.outside import measure_outside
 from deid_audit.measure.quality import measure_quality
+from deid_audit.measure.rerated import measure_rerating
 from deid_audit.measure.residue import measure_breadth, measure_residue
 from deid_audit.measure.sampled import Strangers
 from deid_audit.measure.text_left import measure_text
@@ -83,10 +87,12 @@ def reckon(
     gallery: Strangers,
     attacker: str,
     audit: AuditSearch,
+    ratings: Ratings | None = None,
 ) -> list[Measurement]:
     """All measurements of the release except the erasure's; `around_donor` (k, 128) has the donor's face in grey.
 
-    `strangers` (k, 128) are other faces in the videos, frame by frame; `gallery` the gallery's other people.
+    `strangers` (k, 128) are other faces in the videos, frame by frame; `gallery` the gallery's other people; `ratings`
+    what clinicians gave original and released clips, where anybody rated them.
     """
     descriptors = [video.observed.descriptors for video in videos]
     found = measure_identity(descriptors, donor, strangers)
@@ -108,6 +114,7 @@ def reckon(
         faces = (seen.original_face, seen.released_face, seen.reencoded_face)
         found += measure_expression(*faces, seen.compared, scope, clusters)
         found += measure_tremor(*faces, np.array(video.released.times_s), seen.compared, scope)
+        found += measure_exam(exam_input(video), scope)
         original, released, reencoded = (seen.appearance[of] for of in _APPEARANCE)
         found.append(
             measure_flicker(
@@ -136,6 +143,7 @@ def reckon(
             leftover_keys=leftover_metadata_keys(video.released.facts),
         )
         found += video.voice
+    found += measure_rerating(ratings)
     one_detector = len({video.observed.poses["original"].traits.method for video in videos}) == 1
     if len(videos) > 1 and one_detector:  # numbers of two detectors are not of one kind
         names = list(videos[0].observed.poses)
@@ -143,6 +151,18 @@ def reckon(
         together = clusters_of([np.array(video.released.times_s) for video in videos])
         found += _keypoints(pooled, SUBJECT_SCOPE, together)
     return found
+
+
+def exam_input(video: Watched) -> ExamInput:
+    """What the exam measures look at in one video, for as long as its landmarks are not wiped."""
+    seen = video.observed
+    return ExamInput(
+        faces=seen.exam_faces,
+        lids=seen.lids,
+        poses=seen.poses,
+        times_s=np.array(video.released.times_s),
+        compared=seen.compared,
+    )
 
 
 def _keypoints(poses: Mapping[Of, PoseTrack], scope: str, clusters: Clusters) -> list[Measurement]:
@@ -183,6 +203,7 @@ def plots(videos: Sequence[Watched], donor: Float) -> list[Figure]:
     for number, video in enumerate(videos, start=1):
         seen, times = video.observed, np.array(video.released.times_s)
         figures.append(expression_figure(number, times, seen.original_face, seen.released_face, seen.compared))
+        figures.append(exam_figure(number, exam_input(video), (seen.original_face, seen.released_face)))
     return figures
 
 

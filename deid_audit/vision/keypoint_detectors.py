@@ -25,13 +25,15 @@ class KeypointTraits:
     """What the measurements and the certificate say of a backend.
 
     `method` goes into every measurement, `text` onto the certificate. A keypoint counts from `visible_cut` on.
-    `missing_because` says why some renditions are not known, and is empty where all are.
+    `missing_because` says why some renditions are not known, and is empty where all are; `smooths` whether fast
+    movement is lost.
     """
 
     method: str
     text: str
     visible_cut: float
     missing_because: str = ""
+    smooths: bool = False
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,6 +69,7 @@ MEDIAPIPE = KeypointTraits(
         "out as 1.1 px), so this table is blind to tremor."
     ),
     visible_cut=0.5,
+    smooths=True,
 )
 
 

@@ -25,6 +25,16 @@ NAMES = {
         for stat in ("r", "mae", "offset", "range_ratio")
     ),
     *("motion.head_tremor_ratio", "motion.head_tremor_hz_error"),
+    *(
+        f"exam.{name}"
+        for name in ("blinks_kept", "blink_depth", "blinks_added", "blinks", "blink_rate", "blink_duration")
+    ),
+    *(f"exam.gaze_{axis}_{stat}" for axis in ("horizontal", "vertical") for stat in ("r", "range")),
+    *("exam.mouth_opening_range", "exam.brow_asymmetry", "exam.mouth_corner_asymmetry"),
+    *(f"exam.{part}_range.{side}" for part in ("brow", "mouth_corner", "lid") for side in ("left", "right")),
+    *(f"exam.{part}_tremor_{stat}" for part in ("head", "jaw") for stat in ("hz", "amplitude")),
+    *("exam.wrist_tremor_hz.left", "exam.wrist_tremor_hz.right", "exam.gait_cadence", "exam.chair_rise_s"),
+    *("exam.rerating_kappa_linear", "exam.rerating_kappa_quadratic"),
     *(f"quality.{name}" for name in ("flicker", "seam", "colour", "colour_drift", "sharpness")),
     *("quality.ssim_outside", "quality.ssim_outside_worst", "text.regions_left"),
     *(f"coverage.{name}" for name in ("frames", "swapped", "concealed", "clear", "reviewed", "undecided")),

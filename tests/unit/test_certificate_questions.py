@@ -160,7 +160,7 @@ def test_nothing_released_carries_no_notice_and_no_donor_is_no_donor() -> None:
 
 def test_a_mark_is_told_of_where_this_tool_wrote_one_and_never_claimed_of_another_tools_videos() -> None:
     marked = {part.kind: part.text for part in annex(make_case(media_mark=make_media_mark()))[14]}
-    assert "carries a machine-readable mark: annex F" in marked[M] and "mark was written" not in str(marked)
+    assert "carries a machine-readable mark: annex G" in marked[M] and "mark was written" not in str(marked)
     without = [part.text for part in annex(make_case())[14] if part.kind == N]
     assert "No machine-readable mark was written into the videos." in without
     others = annex(make_case(kind="audit"))[14]

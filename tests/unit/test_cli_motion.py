@@ -3,11 +3,13 @@
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deid_audit.cli.motion_table import COLUMNS, print_report, write_csv
-from deid_audit.errors import SettingsError, VideoError
+from deid_audit.errors import DeidAuditError, SettingsError, VideoError
+from deid_audit.measure.exam.values import Definition
 from deid_audit.pipeline.movement import MotionReport, compare_movement
 from deid_audit.progress import SilentProgress
 from tests.unit.motions import SAME, report
@@ -64,6 +66,27 @@ def test_the_same_reason_in_the_words_of_the_other_table_is_not_said_again(
     assert f"head tremor power ratio, head tremor coherence: original: {own}" in said
 
 
+def test_what_other_tools_saw_stands_below_and_the_columns_are_named_as_the_notes_are(
+    compared: MotionReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unit = Definition(name="au12_pcc", unit="1", reference="tests")
+    lost = Definition(name="au04_pcc", unit="1", reference="tests").missing("it never changes in the original")
+    print_report(replace(compared, action_units=(unit.given(0.91, 300), lost)))
+    said = capsys.readouterr().out
+    assert "action units" in said and "0.91" in said
+    assert "not measurable here: au04_pcc: it never changes" in said
+    [head] = [line for line in said.splitlines() if line.startswith("measure ")]
+    assert head.split()[2:4] == ["original", "released"]
+    print_report(compared)
+    assert "action units" not in capsys.readouterr().out
+
+
+def test_a_table_or_a_model_that_is_none_is_refused_before_any_video_is_opened(tmp_path: Path) -> None:
+    for more in ({"action_units": (Path("a.csv"), Path("b.csv"))}, {"blendshapes": Path("face.task")}):
+        with pytest.raises(DeidAuditError, match=r"table of action units|blendshape model"):
+            compare(Path("a.mp4"), **more)
+
+
 def test_without_a_margin_nothing_is_said_of_one(compared: MotionReport, capsys: pytest.CaptureFixture[str]) -> None:
     print_report(replace(compared, margin_percent=None))
     assert "margin" not in capsys.readouterr().out
@@ -75,8 +98,9 @@ def test_other_instants_are_told_first_and_end_in_status_3(
     lost = replace(SAME, second_frames=359, identical=False, pairs=SAME.pairs[:359])
     changed = replace(compared, timing=lost)
     print_report(changed)
-    first = capsys.readouterr().out.splitlines()[0]
+    first, second, *_ = capsys.readouterr().out.splitlines()
     assert first == "timing     DIFFERS: 360 and 359 frames, 359 at common instants; only these are compared"
+    assert second.startswith("next step  make SECOND anew")
     assert (compared.exit_code, changed.exit_code) == (0, 3)
     rounded = replace(SAME, identical=False, largest_difference_s=0.0004)
     print_report(replace(compared, timing=rounded))
@@ -112,10 +136,10 @@ def test_the_csv_has_a_row_a_line_and_empty_cells_where_nothing_was_measured(
     assert hand["frames"] == hand["x_icc"] == "" and "0 of 120 frames" in hand["not_measured"]
 
 
-def compare(first: Path, *, margin: float | None = None, table: Path | None = None) -> MotionReport:
+def compare(first: Path, *, margin: float | None = None, table: Path | None = None, **more: Any) -> MotionReport:
     return compare_movement(
         first, Path("b.mp4"), null_edit=False, margin_percent=margin, table=table, force=False,
-        write_table=write_csv, progress=SilentProgress(),
+        write_table=write_csv, progress=SilentProgress(), **more,
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def test_show_prints_every_rule_with_limit_reason_and_source() -> None:
         assert f"{rule.metric} of {rule.of}: " in flowing
         assert rule.why in flowing and rule.source in flowing
     assert "identity.to_original.p01 of swapped: above 0.6 needs a sample of 100" in flowing
-    assert flowing.count("rests where the original has nothing of the kind") == 8
+    assert flowing.count("rests where the original has nothing of the kind") == 9
     assert max(map(len, result.stdout.splitlines())) <= 80
 
     document = json.loads(runner.invoke(build_app(), ["policy", "show", "release", "--json"]).stdout)
@@ -87,7 +87,7 @@ def test_show_and_check_name_the_required_answers() -> None:
         assert f" {one.field}" in shown and one.why in shown and one.source in shown
     assert "claim_basis: expert determination" in shown
     checked = runner.invoke(build_app(), ["policy", "check", policy.id])
-    assert "32 rules, 17 required answers, sha256 " in checked.stdout
+    assert "33 rules, 17 required answers, sha256 " in checked.stdout
     assert "required answers" not in runner.invoke(build_app(), ["policy", "show", "release"]).stdout
 
 
@@ -150,14 +150,14 @@ def test_diff_names_what_only_one_has_and_which_limit_is_stricter(tmp_path: Path
     lines = [line.strip() for line in result.stdout.splitlines()]
     for line in (
         "identity.to_original.mean of swapped: above 0.6 | 0.65; mine 2 is stricter",
-        "identity.to_original.mean of swapped: above ...: min_sample_size 100 | 50; expert-determination 3 is stricter",
-        "expression.mouth_mae of swapped: at most 5 | 9; expert-determination 3 is stricter",
+        "identity.to_original.mean of swapped: above ...: min_sample_size 100 | 50; expert-determination 4 is stricter",
+        "expression.mouth_mae of swapped: at most 5 | 9; expert-determination 4 is stricter",
         "expression.mouth_r of swapped: at least ...: if_absent skip | fail_closed; mine 2 is stricter",
         "claim_basis: expert determination | claim_basis: consent",
     ):
         assert line in lines
     only_first = lines[
-        lines.index("only in expert-determination 3") + 1 : lines.index("differs: expert-determination 3 | mine 2")
+        lines.index("only in expert-determination 4") + 1 : lines.index("differs: expert-determination 4 | mine 2")
     ]
     assert (
         len(only_first) == len(load_policy("release").rules) - 3 and "erasure.complete of run: at least 1" in only_first
@@ -180,7 +180,7 @@ def test_diff_names_what_only_one_has_and_which_limit_is_stricter(tmp_path: Path
 
 def test_diff_of_policies_that_ask_for_the_same_says_so() -> None:
     result = runner.invoke(build_app(), ["policy", "diff", "release", "release"])
-    assert (result.exit_code, result.stdout) == (0, "release 5 and release 5 ask for the same\n")
+    assert (result.exit_code, result.stdout) == (0, "release 6 and release 6 ask for the same\n")
     document = json.loads(runner.invoke(build_app(), ["policy", "diff", "release", "release", "--json"]).stdout)
     assert document["same"] is True
     assert not runner.invoke(build_app(), ["policy", "diff", "release", "nope"]).stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import Field
@@ -29,6 +30,7 @@ from deid_audit.cli.doctor import document as doctor_document
 from deid_audit.cli.donor import document as donor_document
 from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.motion import document as motion_document
+from deid_audit.cli.ratings import document as ratings_document
 from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
@@ -37,6 +39,7 @@ from deid_audit.errors import SignatureError
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch, TextRegion
 from deid_audit.ledger import State
+from deid_audit.measure.exam.rerating import Ratings, rerating_values
 from deid_audit.pipeline.approving import Approved
 from deid_audit.pipeline.checks import CHECKS, Check, VerifyReport
 from deid_audit.pipeline.doctor.report import DoctorReport, StepResult
@@ -259,12 +262,15 @@ def statement() -> Any:
     return json.loads(build_statement(answered_case()))
 
 
+SCORES = np.arange(12) % 5
+RATED = Ratings(original=SCORES, released=SCORES, clips=np.arange(12), items=("3.4",) * 12)
 BUILDERS: dict[str, Callable[[], Any]] = {
     "run": lambda: run_document(job_result()),
     "audit": lambda: run_document(job_result("audit")),
     "conceal": lambda: conceal_document(concealed()),
     "inspect": lambda: inspect_document(inspection()),
     "motion": lambda: motion_document(motion_report()),
+    "ratings": lambda: ratings_document(RATED, rerating_values(RATED)),
     "verify": lambda: verify_document(verify_report()),
     "approve": lambda: approve_document(approved()),
     "withdraw": lambda: withdraw_document(withdrawn()),

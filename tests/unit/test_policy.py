@@ -153,6 +153,7 @@ RELEASE_FACE = PAPER_IDENTITY | {
     ("expression.mouth_r", "at_least", 0.75),
     ("expression.eye_r", "at_least", 0.5),
     ("expression.eye_range_ratio", "at_least", 0.33),
+    ("exam.blinks_kept", "at_least", 0.5),
     ("expression.brow_r", "at_least", 0.6),
     ("expression.yaw_r", "at_least", 0.9),
     ("motion.head_tremor_ratio", "at_least", 0.9),
@@ -203,7 +204,7 @@ SHIPPED = {
     | {("identity.to_average_original.mean", "above", 0.6), ("keypoints.ap95", "at_least", 0.95)},
 }
 MAY_REST = {
-    *("expression.mouth_r", "expression.eye_r", "expression.eye_range_ratio"),
+    *("expression.mouth_r", "expression.eye_r", "expression.eye_range_ratio", "exam.blinks_kept"),
     *("expression.brow_r", "expression.yaw_r"),
     *("motion.head_tremor_ratio", "quality.flicker"),
 }

@@ -71,8 +71,9 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "metric_of": "{metric}, {of}",
     "none": "none",
     # -- annex B: what was not assessed
-    "not_assessed_intro": "deid-audit looked at none of the following. Each of them may still point to the subject. "
-    "What the steward says of some of them stands, unchecked, in {questions}.",
+    "not_assessed_intro": "None of the following was assessed, beyond what an item itself says was measured or tried. "
+    "Each of them may still point to the subject. What the steward says of some of them stands, unchecked, in "
+    "{questions}.",
     # -- annex C: measurements
     "measurements_intro": "All values are of the written file, decoded again. “–” stands where a number is not "
     "computed for a row; a number in brackets points to the reason why there is no value.",
@@ -136,13 +137,31 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "canaries_caption": "Two known faces, pasted in memory into copies of these videos' frames where no other face "
     "is. The height is that of the face without hair. A face smaller or harder than those found here may have been "
     "missed.",
-    # -- annex D: figures
+    # -- annex D: what an examination shows
+    "exam_intro": "For the clinician: what the original shows of an examination, and whether the released video still "
+    "shows it, in the frames whose face is swapped. It measures a flat picture by landmarks and diagnoses nothing; "
+    "left and right are the subject's. Hands, fingers and toes are not looked at here, and the body only where the "
+    "detector of its keypoints does not smooth over time: deid-audit motion looks at them in the two videos.",
+    "exam_followed": "What is still there",
+    "exam_followed_caption": "A blink is kept where the released lids, within a frame of it, come down at least half "
+    "as far as the original's, each from its own open level: half-closed can still count, so see the depth, and below "
+    "how many closings are full blinks. A correlation of 1 follows exactly. The null edit is the original, only "
+    "encoded again: no method can be expected above it.",
+    "exam_measures": "What an examination measures",
+    "exam_caption": "In brackets an interval of 95 %, where one can be given. Ranges go from the 5th to the 95th "
+    "percentile, in % of the distance between the outer eye corners; the donor's anatomy changes them, too.",
+    "exam_ratings": "Clinicians' ratings",
+    "exam_ratings_caption": "Weighted kappa of the released clips' scores against the originals', from a table of the "
+    "steward's; 1 is full agreement, 0 that of chance. Whether raters were blinded and clips shuffled cannot be seen "
+    "in a table.",
+    "exam_no_ratings": "Blinded rating of original and released clips by clinicians: {reason}.",
+    # -- annex E: figures
     "figures_intro": "Pictures show plots of the measurements or frames of the released videos; no frame of an "
     "original is shown.",
     "figures_none": "This certificate has no figure.",
     "figure": "Figure {number}.",
     "figure_words": "{caption} ({kind}, {name})",
-    # -- annex E: destruction
+    # -- annex F: destruction
     "erasure_complete": "Every registered artefact was destroyed and every check made afterwards held.",
     "erasure_incomplete": "Not complete: at least one check made after the destruction did not hold.",
     "cipher": "Cipher",
@@ -167,7 +186,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "holds_not": "does not hold",
     "no_check": "no check was made",
     "not_shown": "What this does not show",
-    # -- annex F: files
+    # -- annex G: files
     "file": "File in {folder}/",
     "role": "Role",
     "digest": "sha256",
@@ -196,7 +215,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "rate_constant": "constant",
     "in_pack": "in the donor's pack",
     "in_list": "in the list of files",
-    # -- annex G: how it was made
+    # -- annex H: how it was made
     "stage": "{number}. {stage}",
     "stage_seconds": " ({seconds:.1f} s)",
     "environment": "Environment",
@@ -204,7 +223,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "model": "Model file",
     "licence": "Licence",
     "used_for": "Used for",
-    # -- annex H: a board's questions
+    # -- annex I: a board's questions
     "measured_head": "Measured",
     "measured_means": "this tool computed or recorded it.",
     "answered_head": "Answered",
@@ -215,12 +234,12 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "not claimed.",
     "question_source": "Question and source",
     "question_answer": "What this certificate has for it",
-    # -- annex I: the steward's answers
+    # -- annex J: the steward's answers
     "answers_intro": "The steward's own words. Nothing checked whether they are true.",
     "answers_none": "This policy asks the steward for no answer.",
     "question": "Question",
     "answer": "Answer",
-    # -- annex J: the policy
+    # -- annex K: the policy
     "why": "Why",
     "source": "Source",
     "needs_sample": "Needs a sample of {count}.",
@@ -229,7 +248,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "an_answer": "an answer",
     "an_answer_of": "an answer: {allowed}",
     "or": " or ",
-    # -- annex K: how to check
+    # -- annex L: how to check
     "binds": "What binds is the statement attached to this PDF, byte for byte, and the signature over both.",
     "statement": "Statement",
     "statement_words": "{name}, {size}",
@@ -296,6 +315,7 @@ ANNEXES: Mapping[str, str] = MappingProxyType({
     "rules": "The rules, each against the worst of the videos",
     "not_assessed": "What was not assessed",
     "measurements": "Measurements",
+    "exam": "For the clinician: what an examination shows",
     "figures": "Figures",
     "destruction": "",  # the two without a title are called by the kind of job: `KindWords`
     "files": "Files",

@@ -54,6 +54,36 @@ class Closing:
         return self.start_s <= other.end_s and other.start_s <= self.end_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LidTrack:
+    """What blinks are told from: each eye's aspect ratio (n,), NaN where it is not seen, at `times_s` (n,).
+
+    `real_hz` is how many frames a second show the eyes anew.
+    """
+
+    left: Signal
+    right: Signal
+    times_s: Signal
+    real_hz: float
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.left + self.right))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closings:
+    """Closings of each eye, and of `both` at once, whose times are the means of the two."""
+
+    left: list[Closing]
+    right: list[Closing]
+    both: list[Closing]
+
+    @property
+    def blinks(self) -> list[Closing]:
+        return [one for one in self.both if not one.cut and one.seconds <= LONGEST_BLINK_S]
+
+
 def eye_aspect_ratio(face_xy: Signal, side: str) -> Signal:
     """Mean opening of one eye through its width (n,), from the face (n, 478, 2) px."""
     at = points.SIDES.index(side)
@@ -63,21 +93,27 @@ def eye_aspect_ratio(face_xy: Signal, side: str) -> Signal:
     return np.asarray(opening / np.where(width > 0, width, np.nan))
 
 
+def lid_track(tracks: MotionTracks) -> LidTrack:
+    """What the blinks are told from, of one video."""
+    left, right = (eye_aspect_ratio(tracks.face_xy, side) for side in points.SIDES)
+    return LidTrack(left=left, right=right, times_s=tracks.times_s, real_hz=real_rate(tracks.face_xy, tracks.times_s))
+
+
 def blink_values(tracks: MotionTracks) -> list[ExamValue]:
     """Blinks of both eyes: count, rate, duration; of one eye alone; longer stretches, and the share of time closed."""
-    ratios = [eye_aspect_ratio(tracks.face_xy, side) for side in points.SIDES]
-    closings = _both(ratios, tracks)
-    if isinstance(closings, str):
-        of_both = [one.missing(closings) for one in (_COUNT, _RATE, _DURATION, _STRETCHES, _CLOSED)]
-        return [*of_both, *(_ONE_EYE.missing(closings, side) for side in points.SIDES)]
-    left, right = closings
-    seen = np.isfinite(ratios[0] + ratios[1])
-    frames, seconds = int(seen.sum()), _seconds(tracks.times_s[seen], frame_rate(tracks.times_s) or np.nan)
-    pairs = [(one, next(other for other in right if one.meets(other))) for one in left if _any_meets(one, right)]
-    lasted = np.array([(one.seconds + other.seconds) / 2 for one, other in pairs])
-    whole = np.array([not (one.cut or other.cut) for one, other in pairs], np.bool_)
-    blinks = lasted[whole & (lasted <= LONGEST_BLINK_S)]
-    long = lasted[lasted > LONGEST_BLINK_S]
+    return blinks_of(lid_track(tracks))
+
+
+def blinks_of(lids: LidTrack) -> list[ExamValue]:
+    """The same from the lids alone."""
+    found = closings_in(lids)
+    if isinstance(found, str):
+        of_both = [one.missing(found) for one in (_COUNT, _RATE, _DURATION, _STRETCHES, _CLOSED)]
+        return [*of_both, *(_ONE_EYE.missing(found, side) for side in points.SIDES)]
+    seen = lids.seen
+    frames, seconds = int(seen.sum()), _seconds(lids.times_s[seen], frame_rate(lids.times_s) or np.nan)
+    blinks = np.array([one.seconds for one in found.blinks])
+    long = [one.seconds for one in found.both if one.seconds > LONGEST_BLINK_S]
     values = [_COUNT.given(len(blinks), frames), _rate(len(blinks), frames, seconds)]
     values.append(
         _DURATION.given(1000 * float(np.median(blinks)), len(blinks))
@@ -86,9 +122,9 @@ def blink_values(tracks: MotionTracks) -> list[ExamValue]:
     )
     values += [
         _STRETCHES.given(len(long), frames),
-        _CLOSED.given(100 * float(lasted.sum()) / seconds, frames),
+        _CLOSED.given(100 * float(sum(one.seconds for one in found.both)) / seconds, frames),
     ]
-    for side, own, others in (("left", left, right), ("right", right, left)):
+    for side, own, others in (("left", found.left, found.right), ("right", found.right, found.left)):
         alone = [one for one in own if not (one.cut or _any_meets(one, others)) and one.seconds <= LONGEST_BLINK_S]
         values.append(_ONE_EYE.given(len(alone), frames, side))
     return values
@@ -105,21 +141,29 @@ def _any_meets(one: Closing, others: list[Closing]) -> bool:
     return any(one.meets(other) for other in others)
 
 
-def _both(ratios: list[Signal], tracks: MotionTracks) -> tuple[list[Closing], list[Closing]] | str:
-    seen = np.isfinite(ratios[0] + ratios[1])
-    rate = frame_rate(tracks.times_s)
+def closings_in(lids: LidTrack) -> Closings | str:
+    """All closings of one video, or why none can be told."""
+    seen, rate = lids.seen, frame_rate(lids.times_s)
     if rate is None or seen.sum() < MIN_FRAMES:
         return f"the eyes are not seen in {MIN_FRAMES} frames"
-    sampled = real_rate(tracks.face_xy, tracks.times_s)
-    if sampled < MIN_RATE_HZ:
-        return f"{sampled:.1f} frames a second show the eyes anew; blinks need {MIN_RATE_HZ:.0f}"
-    seconds = _seconds(tracks.times_s[seen], rate)
+    if lids.real_hz < MIN_RATE_HZ:
+        return f"{lids.real_hz:.1f} frames a second show the eyes anew; blinks need {MIN_RATE_HZ:.0f}"
+    seconds = _seconds(lids.times_s[seen], rate)
     if seconds < MIN_SECONDS:
         return f"the eyes are seen for {seconds:.1f} s; at least {MIN_SECONDS:.0f} s are needed"
-    found = [closings_of(ratio[seen], tracks.times_s[seen], rate) for ratio in ratios]
-    if found[0] is None or found[1] is None:
+    left, right = (closings_of(ratio[seen], lids.times_s[seen], rate) for ratio in (lids.left, lids.right))
+    if left is None or right is None:
         return "the lids tremble too much in the landmarks: the face is too small or too blurred to tell a blink"
-    return found[0], found[1]
+    pairs = [(one, next(other for other in right if one.meets(other))) for one in left if _any_meets(one, right)]
+    both = [
+        Closing(
+            start_s=(one.start_s + other.start_s) / 2,
+            end_s=(one.end_s + other.end_s) / 2,
+            cut=one.cut or other.cut,
+        )
+        for one, other in pairs
+    ]
+    return Closings(left=left, right=right, both=both)
 
 
 def _seconds(times_s: Signal, rate_hz: float) -> float:
@@ -135,7 +179,7 @@ def closings_of(ratio: Signal, times_s: Signal, rate_hz: float) -> list[Closing]
     Closed is below 0.55 of the open level, which is the 80th percentile of the 4 s around and at least 0.7 of the
     whole video's 90th: looking down lowers the lid slowly and less, and lowers the level with it.
     """
-    level = _open_level(ratio, times_s)
+    level = open_level(ratio, times_s)
     limit = _CLOSED_BELOW * level
     if _NOISE_FACTOR * points.jitter(ratio) > float(np.median(level - limit)):
         return None
@@ -165,7 +209,8 @@ def _in_piece(ratio: Signal, level: Signal, times_s: Signal, rate_hz: float) -> 
     return out
 
 
-def _open_level(ratio: Signal, times_s: Signal) -> Signal:
+def open_level(ratio: Signal, times_s: Signal) -> Signal:
+    """What counts as open at each of the `times_s` (n,): see `closings_of`."""
     reach, at = _OPEN_WINDOW_S / 2, np.arange(times_s[0], times_s[-1] + _OPEN_STEP_S, _OPEN_STEP_S)
     first, after = np.searchsorted(times_s, at - reach), np.searchsorted(times_s, at + reach, side="right")
     around = [ratio[a:b] if b > a else ratio for a, b in zip(first, after, strict=True)]
@@ -184,8 +229,8 @@ def _crossing(ratio: Signal, times_s: Signal, at: int, half: float, step: int) -
     return float(times_s[at] + share * (times_s[beyond] - times_s[at]))
 
 
-def gaze_values(tracks: MotionTracks) -> list[ExamValue]:
-    """Range of the irises between the eye corners, along and across, mean of both eyes, closed eyes left out."""
+def gaze_paths(tracks: MotionTracks) -> tuple[dict[str, Signal], NDArray[np.bool_]]:
+    """The irises' places between the eye corners, along and across (n,), mean of both eyes, and where eyes are open."""
     along, across = [], []
     still_open = np.ones(len(tracks), np.bool_)
     for at, side in enumerate(points.SIDES):
@@ -201,7 +246,12 @@ def gaze_values(tracks: MotionTracks) -> list[ExamValue]:
         if len(known):
             still_open &= ratio >= _CLOSED_BELOW * _LEAST_OPEN * float(np.percentile(known, 90))
     paths = {"horizontal": np.mean(along, axis=0), "vertical": np.mean(across, axis=0)}
-    used = still_open & np.isfinite(paths["horizontal"])
+    return paths, still_open & np.isfinite(paths["horizontal"])
+
+
+def gaze_values(tracks: MotionTracks) -> list[ExamValue]:
+    """Range of the irises between the eye corners, along and across, mean of both eyes, closed eyes left out."""
+    paths, used = gaze_paths(tracks)
     count = int(used.sum())
     if count < MIN_FRAMES:
         return [one.missing(f"open eyes with irises are not seen in {MIN_FRAMES} frames") for one in _GAZE.values()]

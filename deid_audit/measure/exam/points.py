@@ -26,6 +26,14 @@ INNER_BROWS, OUTER_BROWS, BROWS = (336, 107), (300, 70), ((334, 296, 336), (105,
 MOUTH_CORNERS, INNER_LIPS, CHIN, NOSE_TIP = (291, 61), (13, 14), 152, 4
 # neither speech nor blinking moves these: eye corners, bridge of the nose
 RIGID = (33, 133, 263, 362, 168, 6, 197)
+FACE_USED = tuple(
+    sorted({
+        *(*OUTER_EYE_CORNERS, *INNER_EYE_CORNERS, *INNER_BROWS, *OUTER_BROWS, *MOUTH_CORNERS, *INNER_LIPS, *RIGID),
+        *(point for side in (*UPPER_LIDS, *LOWER_LIDS, *LID_MIDDLES, *BROWS, *IRISES) for point in side),
+        *(CHIN, NOSE_TIP),
+    })
+)  # fmt: skip
+"""Every point of the face that a measure uses."""
 
 Signal = NDArray[np.float64]
 
