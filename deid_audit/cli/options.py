@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+KeypointFile = Literal["coco", "csv"]
 CaseId = Annotated[str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")]
 SignerKey = Annotated[
     str | None,
@@ -186,6 +187,14 @@ Keypoints = Annotated[
         "--keypoints",
         metavar="mediapipe|openpose:PATH|rtmpose:MODEL.onnx",
         help="Who finds the body's keypoints: MediaPipe, an installed OpenPose, or a model of yours.",
+    ),
+]
+ReleaseKeypoints = Annotated[
+    list[KeypointFile] | None,
+    typer.Option(
+        "--release-keypoints",
+        help="Put the subject's keypoints on the released video into the release, too; may be repeated. Movement can "
+        "identify a person: see docs/formats.md.",
     ),
 ]
 KeypointsOrFiles = Annotated[
