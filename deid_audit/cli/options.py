@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-KeypointFile = Literal["coco", "csv"]
 CaseId = Annotated[str | None, typer.Option("--case-id", help="Name of the case in all outputs; random when left out.")]
 SignerKey = Annotated[
     str | None,
@@ -190,9 +189,10 @@ Keypoints = Annotated[
     ),
 ]
 ReleaseKeypoints = Annotated[
-    list[KeypointFile] | None,
+    list[str] | None,
     typer.Option(
         "--release-keypoints",
+        metavar="coco|csv",
         help="Put the subject's keypoints on the released video into the release, too; may be repeated. Movement can "
         "identify a person: see docs/formats.md.",
     ),
