@@ -48,10 +48,10 @@ def sha256_lines(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def keyed_digest_file(path: Path, key: bytes) -> str:
-    """Hex HMAC-SHA-256 (RFC 2104) of a file's bytes under `key`; raises OSError as `open` does."""
+def keyed_digest_streams(streams: Iterable[BinaryIO], key: bytes) -> str:
+    """Hex HMAC-SHA-256 (RFC 2104) of what is left to read of these streams, one after the other, in blocks."""
     digest = hmac.new(key, digestmod=hashlib.sha256)
-    with path.open("rb") as stream:
+    for stream in streams:
         while block := stream.read(_CHUNK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -99,7 +99,9 @@ class OutputFile(Strict):
     name: str = Field(description="Path of the file in that folder, its parts joined by `/`.")
     sha256: str = Field(description="SHA-256 of the file, hex.")
     size_bytes: int = Field(description="Size, in bytes.")
-    role: Literal["video", "readme", "script", "metadata", "manifest"] = Field(description="What the file is for.")
+    role: Literal["video", "dicom", "keypoints", "readme", "script", "metadata", "manifest"] = Field(
+        description="What the file is for."
+    )
 
 
 class ModelFile(Strict):

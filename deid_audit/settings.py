@@ -13,6 +13,7 @@ Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["auto", "micro64", "lite64", "original64", "hq128", "hq256"]
 AttackerKind = Literal["arcface", "sface"]
 AudioChoice = Literal["drop", "mask", "keep"]
+KeypointFile = Literal["coco", "csv"]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]  # one line, printable
 _Settings = TypeVar("_Settings", bound=BaseModel)
 CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -65,8 +66,12 @@ class _CaseAsked(_Asked):
 
 
 class _Keeping(_CaseAsked):
-    """What a command can be asked that may keep references; their passphrase is asked for where no file is named."""
+    """What a command can be asked that releases: keypoints beside the videos, and references that are kept.
 
+    Their passphrase is asked for where no file is named.
+    """
+
+    release_keypoints: tuple[KeypointFile, ...] = ()
     keep_references: Path | None = None
     references_passphrase_file: Path | None = None
 
@@ -79,7 +84,10 @@ class _Marking(_Basic):
 
 
 class RunSettings(_Keeping, _Marking):
-    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
+    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other.
+
+    `dicom` None writes a DICOM file, too, for each original that is one.
+    """
 
     subjects: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = Field(min_length=1)
@@ -89,6 +97,7 @@ class RunSettings(_Keeping, _Marking):
     seed: int = Field(default=0, ge=0)
     resume_key: Path | None = None
     lossless: bool = False
+    dicom: bool | None = None
     burned_in_text: Literal["flag", "cover"] = "flag"
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()

@@ -22,6 +22,7 @@ from deid_audit.cli.options import (
     PassphraseFile,
     Profile,
     ReferencesPassphraseFile,
+    ReleaseKeypoints,
     SignerKey,
     Strangers,
     SubjectPhoto,
@@ -90,6 +91,7 @@ def audit(
     references_passphrase_file: ReferencesPassphraseFile = None,
     thorough: Thorough = False,
     keypoints: KeypointsOrFiles = None,
+    release_keypoints: ReleaseKeypoints = None,
     log: LogFolder = None,
     profile: Profile = False,
     force: Force = False,
@@ -109,7 +111,8 @@ def audit(
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         context=context, device=device, align=align, ratings=ratings, strangers=strangers, attacker=attacker,
-        thorough=thorough,        keypoints=tuple(keypoints or ()), log=log, profile=profile, force=force,
+        thorough=thorough, keypoints=tuple(keypoints or ()), release_keypoints=tuple(release_keypoints or ()),
+        log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(audit_pipeline, references_passphrase=references_passphrase_of(settings))

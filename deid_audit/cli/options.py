@@ -188,6 +188,15 @@ Keypoints = Annotated[
         help="Who finds the body's keypoints: MediaPipe, an installed OpenPose, or a model of yours.",
     ),
 ]
+ReleaseKeypoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--release-keypoints",
+        metavar="coco|csv",
+        help="Put the subject's keypoints on the released video into the release, too; may be repeated. Movement can "
+        "identify a person: see docs/formats.md.",
+    ),
+]
 KeypointsOrFiles = Annotated[
     list[str] | None,
     typer.Option(

@@ -27,6 +27,7 @@ from deid_audit.cli.options import (
     Preset,
     Profile,
     ReferencesPassphraseFile,
+    ReleaseKeypoints,
     ResumeKey,
     Seed,
     SignerKey,
@@ -115,7 +116,16 @@ def run(
             "Predictive): files are 6 to 16 times larger, and browsers do not play them.",
         ),
     ] = False,
+    dicom: Annotated[
+        bool | None,
+        typer.Option(
+            "--dicom/--no-dicom",
+            help="Put each released video into a DICOM file, too, under a new header; by default where the original "
+            "is one. See docs/formats.md.",
+        ),
+    ] = None,
     keypoints: Keypoints = "mediapipe",
+    release_keypoints: ReleaseKeypoints = None,
     log: LogFolder = None,
     profile: Profile = False,
     force: Force = False,
@@ -138,7 +148,8 @@ def run(
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough, lossless=lossless,
         burned_in_text=burned_in_text,
-        keypoints=(keypoints,), log=log, profile=profile, force=force,
+        dicom=dicom, keypoints=(keypoints,), release_keypoints=tuple(release_keypoints or ()),
+        log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(

@@ -18,6 +18,7 @@ from deid_audit.findings import MediaMark, not_measured, video_scope
 from deid_audit.measure.canaries import Flock
 from deid_audit.measure.exam.rerating import read_ratings
 from deid_audit.pipeline import comparing
+from deid_audit.pipeline.beside import Beside
 from deid_audit.pipeline.cast import (
     Role,
     analyse,
@@ -55,7 +56,7 @@ from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 _OTHER_SWAP = "another tool made the videos; how it puts the donor's face on strangers is not known"
 _NOTHING_SWAPPED = "faces were covered; there is no swap to invert"
-_KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"})
+_KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".dcm"})
 
 
 def audit(
@@ -160,6 +161,7 @@ def audit(
             media_mark=media_mark,
             profile=settings.profile,
             rated=ratings is not None,
+            beside=Beside(keypoints=settings.release_keypoints),
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
@@ -174,8 +176,10 @@ def _open_pairs(
     for number, (before, after) in enumerate(zip(settings.originals, settings.released, strict=True), start=1):
         original = open_video(before, label=f"original video {number}", digest_key=digest_key)
         label = f"released video {number}"
-        with opened(after, label):  # a pipe or a folder is refused before it is copied; the copy is decoded in full
+        with opened(after, label):  # a pipe is refused before it is copied; the copy is decoded in full
             pass
+        if not after.is_file():
+            raise VideoError(f"{label} is not one file of this machine", next_step="give the file that is released")
         suffix = after.suffix.lower() if after.suffix.lower() in _KNOWN_SUFFIXES else ".video"
         copy = folder / f"{settings.case_id}-{number:02d}{suffix}"
         _copy(after, copy, label)

@@ -49,6 +49,7 @@ from deid_audit.measure import (
 )
 from deid_audit.measure.identity import FrameDistances
 from deid_audit.pipeline import finishing, issuing, packaging
+from deid_audit.pipeline.beside import NOTHING_BESIDE, Beside
 from deid_audit.pipeline.burned_in import text_regions
 from deid_audit.pipeline.explaining import explain, take_pictures, why_text
 from deid_audit.pipeline.finishing import ledger_record, refuse_incomplete
@@ -116,6 +117,7 @@ def conclude(
     media_mark: MediaMark | None = None,
     profile: bool = False,
     rated: bool = False,
+    beside: Beside = NOTHING_BESIDE,
 ) -> JobResult:
     """Judges, then fills `partial` with everything that the job leaves behind.
 
@@ -123,6 +125,7 @@ def conclude(
     `audio` is what was asked for: where no video carries sound, it counts as left out.
     `media_mark` is the mark in the videos, where this tool wrote one. `profile`: say where the time went.
     `rated`: clinicians' ratings were given.
+    `beside` is what a release holds beside the videos.
     """
     refuse_incomplete(examined.watched)
     erasure = examined.erasure
@@ -143,6 +146,9 @@ def conclude(
             issued_at=issued_at.isoformat(),
             audio=audio,
             text_covered=any(video.observed.text_covered for video in examined.watched),
+            beside=beside.files(
+                examined.originals, examined.watched, case_id=job.case_id, issued_at=issued_at.isoformat()
+            ),
         )
         if passed
         else packaging.write_withheld(partial / "withheld", rendered)
@@ -164,7 +170,7 @@ def conclude(
         rendered=_facts(released),
         measurements=tuple(examined.measurements),
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, erasure, job.signer),
+        stages=_stages(timer, [*making, *(beside.stages() if passed else [])], examined.watched, erasure, job.signer),
         erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),

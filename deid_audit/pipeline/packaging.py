@@ -17,13 +17,14 @@ from deid_audit import __version__
 from deid_audit.digests import sha256_file
 from deid_audit.evidence import manifest_text
 from deid_audit.findings import JobKind, OutputFile
+from deid_audit.pipeline.beside import ReleasedBeside
 from deid_audit.resources import resource_dir
 from deid_audit.settings import AudioChoice
 
 PAYLOAD = "data"
 MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 README, METADATA = "README.txt", f"{PAYLOAD}/ro-crate-metadata.json"
-Role = Literal["video", "readme", "script", "metadata", "manifest"]
+Role = Literal["video", "dicom", "keypoints", "readme", "script", "metadata", "manifest"]
 
 _MADE_BY: dict[JobKind, str] = {
     "swap": """The faces in these videos are synthetic. The subject's face was replaced by a donor's with a
@@ -48,11 +49,23 @@ _README_TEXT = """deid-audit release, case {case_id}
 This reduces the risk that the subject is recognised. It does not make the videos anonymous:
 hair, body, movement, clothing and surroundings are as they were.
 
-The videos stand in data/. VERIFY.txt says how to check them; the certificate (certificate.pdf, kept
+{others}The videos stand in data/. VERIFY.txt says how to check them; the certificate (certificate.pdf, kept
 beside this folder) says what was measured and what was not. Check it with:
 
   deid-audit verify certificate.pdf --release FOLDER --trust signer.crt
 """
+
+
+_BESIDE = {
+    "dicom": """Each .dcm file holds the MP4 file of its name, byte for byte, under a DICOM header that was made
+anew: none of its values comes from the original.
+
+""",
+    "keypoints": """The keypoints are where the body's joints were found in the released video. They show no
+picture, and movement alone can identify a person.
+
+""",
+}
 
 
 def write_withheld(folder: Path, rendered: Sequence[Path]) -> tuple[OutputFile, ...]:
@@ -69,17 +82,20 @@ def write_release(
     issued_at: str,
     audio: AudioChoice = "drop",
     text_covered: bool = False,
+    beside: Sequence[ReleasedBeside] = (),
 ) -> tuple[OutputFile, ...]:
     """Moves the rendered videos to data/ of `folder`, which becomes a BagIt 1.0 bag; gives all files, the videos first.
 
     `issued_at` is the time that the statement names, ISO 8601 with its offset. `audio` is what the videos carry,
-    `text_covered` whether any line of burned-in text was covered in them.
+    `text_covered` whether any line of burned-in text was covered in them. `beside` is what is made beside them.
     """
     made_by = _MADE_BY[kind].format(sound=_SOUND[audio], text=_TEXT_COVERED if text_covered else "")
+    more = [_made(folder, one) for one in beside]  # before the videos move, which they are made from
     videos = [_moved(video, folder, f"{PAYLOAD}/{video.name}") for video in rendered]
-    crate = _crate(videos, case_id=case_id, description=" ".join(made_by.split()), issued_at=issued_at)
-    payload = [*videos, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]
-    readme = _README_TEXT.format(case_id=case_id, made_by=made_by).encode()
+    crate = _crate([*videos, *more], case_id=case_id, description=" ".join(made_by.split()), issued_at=issued_at)
+    payload = [*videos, *more, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]
+    others = "".join(_BESIDE[role] for role in dict.fromkeys(one.role for one in beside))
+    readme = _README_TEXT.format(case_id=case_id, made_by=made_by, others=others).encode()
     templates = resource_dir("templates")
     tags = [
         _written(folder, README, readme, "readme"),
@@ -147,6 +163,12 @@ def _moved(video: Path, folder: Path, name: str) -> OutputFile:
     target.parent.mkdir(parents=True, exist_ok=True)
     video.rename(target)
     return _described(folder, name, "video")
+
+
+def _made(folder: Path, one: ReleasedBeside) -> OutputFile:
+    (folder / PAYLOAD).mkdir(parents=True, exist_ok=True)
+    one.write(folder / PAYLOAD / one.name)
+    return _described(folder, f"{PAYLOAD}/{one.name}", one.role)
 
 
 def _written(folder: Path, name: str, data: bytes, role: Role) -> OutputFile:

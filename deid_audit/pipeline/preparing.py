@@ -27,6 +27,7 @@ from deid_audit.swap.convert import pick_device, prepare_runtime
 from deid_audit.swap.networks import PRESETS
 from deid_audit.swap.reuse import Weights, weights_of
 from deid_audit.swap.train import steps_for, train_donor
+from deid_audit.video.places import sha256_of
 from deid_audit.video.reader import SourceVideo
 
 
@@ -103,7 +104,7 @@ def _pretrain(name: str, material: Material, settings: PrepareSettings, device: 
 
 def _sha256(source: SourceVideo) -> str:
     try:
-        return sha256_file(source.path)
+        return sha256_of(source.path, source.label)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise VideoError(f"{source.label} cannot be read any more: {why}", next_step="run again") from None

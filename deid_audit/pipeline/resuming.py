@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import Interrupted, SettingsError, VideoError
 from deid_audit.findings import ErasureRecord
 from deid_audit.pipeline.job import Job, refuse_by_policy
@@ -18,6 +17,7 @@ from deid_audit.settings import RunSettings
 from deid_audit.swap.checkpoint import Binding, load_state
 from deid_audit.vault import Checkpoint, Vault
 from deid_audit.vault.resume import refuse_leftover
+from deid_audit.video.places import keyed_digest_of
 
 _DIGEST_KEY = "key of the digests"
 
@@ -99,7 +99,9 @@ def bound_to(settings: RunSettings, environment: Mapping[str, str], digest_key: 
     photo = () if settings.subject_photo is None else (settings.subject_photo,)
     files = {"subject videos": settings.subjects, "donor": settings.donors, "photo of the subject": photo}
     try:
-        digests = {name: " ".join(keyed_digest_file(path, key) for path in paths) for name, paths in files.items()}
+        digests = {
+            name: " ".join(keyed_digest_of(path, "an input", key) for path in paths) for name, paths in files.items()
+        }
     except OSError as error:
         why = error.strerror or "input/output error"
         raise VideoError(f"an input cannot be read any more: {why}", next_step="run again") from None

@@ -17,6 +17,7 @@ from deid_audit.findings import ErasureRecord, Measurement, measured, video_scop
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import ladder
+from deid_audit.pipeline.beside import beside_of
 from deid_audit.pipeline.burned_in import COVER_TEXT, find_text
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
@@ -93,6 +94,9 @@ def run(
         with timer.of("reading"):
             subjects = open_with_sound(settings.subjects, settings.audio, digest_key=job.digest_key, progress=progress)
             packs = read_packs(settings)
+            beside = beside_of(
+                subjects, dicom=settings.dicom, lossless=settings.lossless, keypoints=settings.release_keypoints
+            )
             filmed = [] if packs else open_videos(settings.donors, who="donor", digest_key=job.digest_key)
             others_given = open_videos(settings.other_donors, who="other donor", digest_key=job.digest_key)
         engines = load_engines(job.device, thorough=job.thorough, attacker=settings.attacker)
@@ -144,7 +148,6 @@ def run(
                 outsider=outsider_of(pair.model) or NO_PRIOR,
             )  # fmt: skip
             wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
-            (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
             watched = _render_and_watch(
                 partial / "rendered",
@@ -205,6 +208,7 @@ def run(
             audio=settings.audio,
             media_mark=marker.record if marker is not None else None,
             profile=settings.profile,
+            beside=beside,
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
@@ -253,6 +257,7 @@ def _render_and_watch(
     timer: Timer,
 ) -> list[Watched]:
     """Passes 3 and 4, video by video; what the audit leaves undecided is covered in a second round."""
+    folder.mkdir()
     everyone = [person.average for person in subject.others]
     swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
 

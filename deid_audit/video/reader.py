@@ -11,22 +11,23 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
-from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import VideoError
-from deid_audit.findings import VideoFacts, VideoInventory
+from deid_audit.findings import VideoFacts
 from deid_audit.frames import Frame, Image
 from deid_audit.video.colour import ColourTags, tags_of, to_rgb
-from deid_audit.video.opening import REMUX, decode_all, opened, still_image
+from deid_audit.video.containers import REMUX
+from deid_audit.video.material import still_image
+from deid_audit.video.opening import opened
 from deid_audit.video.orientation import Orientation, orientation_of
+from deid_audit.video.places import keyed_digest_of, place_of
 
 METHOD_TEXT = (
-    "Videos were decoded once in full with FFmpeg (PyAV); every frame was kept with its own timestamp, turned upright "
-    "by the file's display matrix and converted to RGB of 8 bits, also where the file has more; the two fields of an "
-    "interlaced frame were kept in one picture; a damaged file, or one without rising timestamps, is refused."
+    "Videos were decoded once in full with FFmpeg (PyAV; the single frames of a DICOM object with pydicom); every "
+    "frame was kept with its own timestamp, turned upright by the file's display matrix and converted to RGB of 8 bits, also "
+    "where the file has more; the two fields of an interlaced frame were kept in one picture; a damaged file, or one "
+    "without rising timestamps, is refused."
 )
 _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif", "jpegls", "jpeg2000", "ppm"})
 
@@ -35,8 +36,9 @@ _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif",
 class SourceVideo:
     """A video that was decoded once from end to end; `pts` holds every frame's timestamp in `time_base` units.
 
-    `sample_aspect_ratio` is of the upright picture; `colour` is what the stream declares, `stamp` the
-    file's size and time of change. A view shows frame `picks[i]` of `view_of` as its frame i, at its own instants.
+    `sample_aspect_ratio` is of the upright picture; `colour` is what the stream declares, `stamp` changes when the
+    file does, `dicom_class` is the SOP class of a DICOM object, else empty. A view shows frame `picks[i]` of `view_of`
+    as its frame i, at its own instants.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class SourceVideo:
     sample_aspect_ratio: Fraction = Fraction(1)
     colour: ColourTags = field(default_factory=ColourTags)
     stamp: tuple[int, int] | None = None
+    dicom_class: str = ""
     view_of: "SourceVideo | None" = None
     picks: tuple[int, ...] = ()
 
@@ -68,9 +71,9 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
     pts: list[int] = []
     first: VideoFrame | None = None
     interlaced = False
-    with opened(path, label) as (container, stream):
+    with opened(path, label) as material:
         stamp = _stamp(path, label)
-        for frame in decode_all(container, stream, label):
+        for frame in material.frames():
             pts.append(_checked_pts(frame, pts[-1] if pts else None, label))
             interlaced |= bool(frame.interlaced_frame)
             if first is None:
@@ -80,9 +83,9 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
                     f"{label} changes its picture size or rotation at frame {len(pts)}",
                     next_step="cut it into parts of one size, or bring it to one size first",
                 )
-        if first is None or stream.time_base is None:
+        if first is None or material.time_base is None:
             raise VideoError(f"{label} holds no video frame", next_step=REMUX)
-        if len(pts) == 1 and stream.codec_context.name in _STILL_CODECS:
+        if len(pts) == 1 and material.codec in _STILL_CODECS:
             raise still_image(label)
         orientation = _orientation(first, label)
         width, height = _upright_size(first, orientation)
@@ -92,26 +95,27 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
             width=width,
             height=height,
             frame_count=len(pts),
-            duration_s=float(_duration(pts, first) * stream.time_base),
-            time_base=str(stream.time_base),
-            variable_rate=_is_variable(pts, stream.time_base),
+            duration_s=float(_duration(pts, first) * material.time_base),
+            time_base=str(material.time_base),
+            variable_rate=_is_variable(pts, material.time_base),
             rotation=orientation.clockwise_degrees,
-            codec=stream.codec_context.name,
+            codec=material.codec,
             interlaced=interlaced,
-            inventory=_inventory(container, stream),
+            inventory=material.inventory,
         )
         if _stamp(path, label) != stamp:
             raise _changed(label)
-        ratio = stream.sample_aspect_ratio or Fraction(1)
+        ratio = material.sample_aspect_ratio
         return SourceVideo(
             path=path,
             label=label,
             facts=facts,
-            time_base=stream.time_base,
+            time_base=material.time_base,
             pts=tuple(pts),
             sample_aspect_ratio=1 / ratio if orientation.swap_axes else ratio,
             colour=tags_of(first),
             stamp=stamp,
+            dicom_class=material.dicom_class,
         )
 
 
@@ -125,10 +129,10 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
         yield from _picked(video, video.view_of)
         return
     position = 0
-    with opened(video.path, video.label) as (container, stream):
+    with opened(video.path, video.label) as material:
         if video.stamp not in (None, _stamp(video.path, video.label)):
             raise _changed(video.label)
-        for frame in decode_all(container, stream, video.label):
+        for frame in material.frames():
             orientation = _orientation(frame, video.label)
             size = _upright_size(frame, orientation)
             known = position < len(video.pts) and frame.pts == video.pts[position]
@@ -149,13 +153,13 @@ def frames_at(path: Path, wanted: Collection[int], *, label: str) -> Iterator[tu
         VideoError: the file cannot be read, or has fewer frames.
     """
     left, first = set(wanted), 0
-    with opened(path, label) as (container, stream):
-        for position, frame in enumerate(decode_all(container, stream, label)):
+    with opened(path, label) as material:
+        for position, frame in enumerate(material.frames()):
             pts = _checked_pts(frame, None, label)
             first = pts if position == 0 else first
             if position in left:
                 left.remove(position)
-                time_s = float((pts - first) * (stream.time_base or 0))
+                time_s = float((pts - first) * (material.time_base or 0))
                 yield time_s, _orientation(frame, label).upright(to_rgb(frame))
             if not left:
                 return
@@ -216,32 +220,18 @@ def _is_variable(pts: list[int], time_base: Fraction) -> bool:
 
 
 def _stamp(path: Path, label: str) -> tuple[int, int]:
-    """Size and time of change: a file exchanged for one with the same instants has other pictures."""
+    """What changes when another file takes the place."""
     try:
-        status = path.stat()
+        return place_of(path, label).stamp()
     except OSError:
         raise _changed(label) from None
-    return status.st_size, status.st_mtime_ns
 
 
 def _digest(path: Path, label: str, key: bytes | None) -> str:
     try:
-        return keyed_digest_file(path, key) if key is not None else ""
+        return keyed_digest_of(path, label, key) if key is not None else ""
     except OSError:
         raise _changed(label) from None
-
-
-def _inventory(container: InputContainer, stream: VideoStream) -> VideoInventory:
-    """Streams beside the pictures, and the names of all tags; a second video stream or cover counts as data."""
-    kinds = [s.type for s in container.streams if s.index != stream.index]
-    keys = set(container.metadata).union(*(s.metadata for s in container.streams))
-    keys.update(f"chapter.{key}" for chapter in container.chapters() for key in chapter["metadata"])
-    return VideoInventory(
-        audio_streams=kinds.count("audio"),
-        subtitle_streams=kinds.count("subtitle"),
-        data_streams=len(kinds) - kinds.count("audio") - kinds.count("subtitle"),
-        metadata_keys=tuple(sorted(keys)),
-    )
 
 
 def _changed(label: str) -> VideoError:

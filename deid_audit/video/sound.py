@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from deid_audit.errors import VideoError
 from deid_audit.video.encoding import clock_of
+from deid_audit.video.material import Material
 from deid_audit.video.opening import opened
 from deid_audit.video.reader import SourceVideo
 
@@ -50,8 +51,8 @@ def has_sound(video: SourceVideo) -> bool:
 
 def sound_channels(video: SourceVideo) -> int:
     """One, or two where the stream has more."""
-    with opened(video.path, video.label) as (container, _):
-        return min(2, _stream_of(container, video.label).channels)
+    with opened(video.path, video.label) as material:
+        return min(2, _stream_of(material, video.label)[1].channels)
 
 
 def read_sound(video: SourceVideo, *, rate: int, channels: int) -> Iterator[Sound]:
@@ -128,8 +129,8 @@ def _placed(video: SourceVideo, channels: int) -> Iterator[tuple[Sound, int]]:
 def _decoded(video: SourceVideo, channels: int) -> Iterator[tuple[Sound, int, Fraction | None]]:
     """Every decoded piece with its rate and its time in the file."""
     rate = 0
-    with opened(video.path, video.label) as (container, _):
-        stream = _stream_of(container, video.label)
+    with opened(video.path, video.label) as material:
+        container, stream = _stream_of(material, video.label)
         mixer: AudioResampler | None = None
         try:
             for packet in container.demux(stream):
@@ -147,11 +148,13 @@ def _decoded(video: SourceVideo, channels: int) -> Iterator[tuple[Sound, int, Fr
             raise _damaged(video.label) from None
 
 
-def _stream_of(container: InputContainer, label: str) -> AudioStream:
-    stream = container.streams.audio[0]
+def _stream_of(material: Material, label: str) -> tuple[InputContainer, AudioStream]:
+    if material.container is None:  # pictures and frames of a DICOM object have no sound
+        raise _damaged(label)
+    stream = material.container.streams.audio[0]
     if stream.codec_context is None:
         raise _damaged(label)
-    return stream
+    return material.container, stream
 
 
 def _of_length(pieces: Iterable[Sound], length: int) -> Iterator[Sound]:

@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import VideoError
-from deid_audit.video import opening, reader
+from deid_audit.video import containers, material, reader
 from deid_audit.video.orientation import Orientation, _from_matrix
+from deid_audit.video.places import keyed_digest_of
 from deid_audit.video.reader import SourceVideo, frames_at, open_video, read_frames
 from tests.sample_clips import sample
 from tests.unit.made_videos import make_video, picture
@@ -141,7 +141,9 @@ def test_inventory_names_streams_and_keys_but_no_values(tmp_path: Path) -> None:
 def test_digest_is_keyed_or_absent(tmp_path: Path) -> None:
     path = make_video(tmp_path / "v.mp4", [0, 40])
     assert opened(path).facts.keyed_digest == ""
-    assert open_video(path, label=LABEL, digest_key=b"k" * 32).facts.keyed_digest == keyed_digest_file(path, b"k" * 32)
+    assert open_video(path, label=LABEL, digest_key=b"k" * 32).facts.keyed_digest == keyed_digest_of(
+        path, LABEL, b"k" * 32
+    )
 
 
 def test_one_frame_is_accepted(tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def _fifo(path: Path) -> Path:
         ("missing.mp4", lambda path: path, "does not exist"),
         ("empty.mp4", _empty, "is empty"),
         ("text.mp4", _text, "is not a video"),
-        ("folder.mp4", _folder, "is not a regular file"),
+        ("folder.mp4", _folder, "is a folder"),
         ("fifo.mp4", _fifo, "is not a regular file"),
         ("photo.jpg", _jpeg, "is a still image"),
         ("photo.mp4", _jpeg_in_mp4, "is a still image"),
@@ -286,13 +288,13 @@ def test_permission_errors_are_worded(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_timestamps_that_do_not_rise_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "v.mp4", range(0, 400, 40))
-    decode = reader.decode_all
+    decode = containers.decode_all
 
     def swapped(*args: object) -> object:
         frames = list(decode(*args))  # type: ignore[arg-type]
         return iter([frames[0], frames[2], frames[1]])
 
-    monkeypatch.setattr(reader, "decode_all", swapped)
+    monkeypatch.setattr(containers, "decode_all", swapped)
     with pytest.raises(VideoError, match="timestamps that do not rise"):
         opened(path)
 
@@ -317,11 +319,11 @@ def test_a_file_that_changes_between_the_passes_is_an_error(tmp_path: Path, chan
 def test_a_picture_may_be_as_large_as_h264_allows_and_no_larger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 8192 * 4320 <= opening.LARGEST_PIXELS < 8192 * 4368
+    assert 8192 * 4320 <= material.LARGEST_PIXELS < 8192 * 4368
     path = make_video(tmp_path / "v.mp4", range(0, 400, 40), size=(96, 64))
-    monkeypatch.setattr(opening, "LARGEST_PIXELS", 96 * 64)
+    monkeypatch.setattr(containers, "LARGEST_PIXELS", 96 * 64)
     assert opened(path).facts.frame_count == 10
-    monkeypatch.setattr(opening, "LARGEST_PIXELS", 96 * 64 - 1)
+    monkeypatch.setattr(containers, "LARGEST_PIXELS", 96 * 64 - 1)
     with pytest.raises(VideoError, match="subject video 2 announces pictures of 96x64 pixels"):
         opened(path)
 

@@ -33,6 +33,8 @@ class Library:
 LIBRARIES = (
     Library(name="numpy", module="numpy", needed_by=SHOWING),
     Library(name="av", module="av", needed_by=SHOWING),
+    Library(name="pydicom", module="pydicom.pixels", needed_by=SHOWING),
+    Library(name="fsspec", module="fsspec", needed_by=SHOWING),
     Library(name="opencv-python", module="cv2", needed_by=SHOWING),
     Library(name="opencv-contrib-python", module=None, needed_by=SHOWING),
     Library(name="torch", module="torch", needed_by=VIDEO),
