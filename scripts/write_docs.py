@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
     "docs/commands.md", "docs/c2pa.md", "docs/exam_measures.md", "docs/json.md", "docs/metrics.md", "docs/motion.md",
+    "docs/datasets.md",
     "docs/picture.md", "docs/report.md", "docs/trust.md", "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
@@ -172,7 +174,22 @@ def status_schema() -> dict[str, Any]:
     return {**model, **head, "description": "What became of a certificate, as it is signed in status.dsse.json."}
 
 
+def data_set_schema(command: str) -> dict[str, Any]:
+    """What a command on data sets prints, from `dataset.documents`; all that it consists of is in the one file."""
+    from deid_audit.dataset import documents  # noqa: PLC0415
+
+    model = documents.BY_COMMAND[command]
+    definitions = _definitions(model)
+    head = {"$schema": _DRAFT, "$id": f"urn:deid-audit:schema:{command}:v1"}
+    title = {"title": "deid-audit " + command.replace("-", " ", 1)}
+    return {**head, **title, **definitions.pop(model.__name__), **({"$defs": definitions} if definitions else {})}
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    **{
+        f"docs/schemas/{command}-v1.schema.json": partial(data_set_schema, command)
+        for command in ("dataset-init", "dataset-check")
+    },
     "docs/schemas/findings-v1.schema.json": findings_schema,
     "docs/schemas/statement-v1.schema.json": statement_schema,
     "docs/schemas/status-v1.schema.json": status_schema,

@@ -33,6 +33,7 @@ from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.cli.withdraw import document as withdraw_document
+from deid_audit.dataset.documents import Checked, Estimate
 from deid_audit.errors import SignatureError
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch
@@ -51,6 +52,7 @@ from deid_audit.status import withdrawal
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED, chair, signer
+from tests.unit.data_sets import write_files
 from tests.unit.inspections import inspection, nobody_found
 from tests.unit.log_building import STARTED, filled
 from tests.unit.motions import report as motion_report
@@ -254,6 +256,20 @@ def prepared_pack() -> Any:
     return SimpleNamespace(out=Path("d.pack"), sha256="cd" * 32, manifest=manifest)
 
 
+def initiated() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), "sub-01/ses-01/video/a.mp4", "donors/d.mp4")
+        return printed("dataset", "init", folder)
+
+
+def checked() -> Any:
+    estimate = Estimate(case_seconds=(320.5,), disk_bytes=10**9, work_bytes=10**9, basis="an estimate: made up")
+    found = Checked(
+        ok=True, subjects=1, videos=2, problems=(), noticed=("a thing",), estimate=estimate, free_bytes=10**11
+    )
+    return found.model_dump(mode="json", by_alias=True)
+
+
 def statement() -> Any:
     return json.loads(build_statement(answered_case()))
 
@@ -277,6 +293,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-questions": lambda: printed("policy", "questions", "expert-determination"),
     "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
+    "dataset-init": initiated,
+    "dataset-check": checked,
     "keys-new": new_key,
     "keys-new-ca": new_ca,
     "keys-revoke": revoked,
