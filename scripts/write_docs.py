@@ -165,6 +165,26 @@ def statement_schema() -> dict[str, Any]:
     return {**head, **statement, "$defs": definitions}
 
 
+def set_statement_schema() -> dict[str, Any]:
+    """The signed statement of a data set, from `dataset.record`."""
+    from deid_audit.dataset.record import PREDICATE_TYPE, DataSetRecord  # noqa: PLC0415
+    from deid_audit.evidence import STATEMENT_TYPE  # noqa: PLC0415
+
+    definitions = _definitions(DataSetRecord)
+    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
+    name = {"type": "string", "description": "Name of the manifest."}
+    subject = _object("One manifest of the package.", name=name, digest=digest)
+    statement = _object(
+        "dataset.json, exactly the bytes that are signed in dataset.dsse.json.",
+        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
+        subject={"type": "array", "items": subject, "description": "The package's manifests."},
+        predicateType={"const": PREDICATE_TYPE, "description": "What the predicate is."},
+        predicate=definitions.pop("DataSetRecord"),
+    )
+    head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:dataset-statement:v1", "title": "A data set's statement"}
+    return {**head, **statement, "$defs": definitions}
+
+
 def status_schema() -> dict[str, Any]:
     """What is signed in a status file, from `status`."""
     from deid_audit.status import Withdrawal  # noqa: PLC0415
@@ -188,11 +208,12 @@ def data_set_schema(command: str) -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     **{
         f"docs/schemas/{command}-v1.schema.json": partial(data_set_schema, command)
-        for command in ("dataset-init", "dataset-check")
+        for command in ("dataset-init", "dataset-check", "dataset-run", "verify-set")
     },
     "docs/schemas/findings-v1.schema.json": findings_schema,
     "docs/schemas/statement-v1.schema.json": statement_schema,
     "docs/schemas/status-v1.schema.json": status_schema,
+    "docs/schemas/dataset-statement-v1.schema.json": set_statement_schema,
 }
 
 

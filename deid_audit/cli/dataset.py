@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deid_audit.cli.options import Force, Json, print_json
+from deid_audit.cli.options import Force, Json, LogFolder, PassphraseFile, SignerKey, print_json
 from deid_audit.cli.report import progress_on_stderr
 
 if TYPE_CHECKING:
-    from deid_audit.dataset.documents import Checked
+    from deid_audit.dataset.documents import Checked, Ran
 
 app = typer.Typer(name="dataset", help="Release a whole data set: one case a subject.", no_args_is_help=True)
 ManifestFile = Annotated[
@@ -89,6 +89,51 @@ def check_command(manifest: ManifestFile, as_json: Json = False) -> None:
     else:
         _print_checked(found)
     raise typer.Exit(0 if found.ok else 3)
+
+
+@app.command("run")
+def run_command(
+    manifest: ManifestFile,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", readable=False, help="Where the set's cases stand; give the same again."),
+    ],
+    workers: Annotated[
+        int, typer.Option("--workers", help="Cases at once; the processor's threads are shared out.")
+    ] = 1,
+    signer: SignerKey = None,
+    passphrase_file: PassphraseFile = None,
+    log: LogFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Do every case of a data set that is not done yet, as `deid-audit run` does it; stop and start at any moment.
+
+    A case is done when these very inputs, settings, policy and version were. Cases that fail stop no others. Exit
+    status 0 when all passed; 3 when everything was done and some did not.
+    """
+    from deid_audit.dataset.running import SetSettings, run_set  # noqa: PLC0415  (heavy)
+
+    settings = SetSettings(
+        manifest=manifest, out=out, workers=workers, signer=signer, passphrase_file=passphrase_file, log=log
+    )
+    ran = run_set(settings, progress=progress_on_stderr())
+    if as_json:
+        print_json(ran.model_dump(mode="json", by_alias=True))
+    else:
+        _print_ran(ran)
+    raise typer.Exit(0 if ran.all_passed else 3)
+
+
+def _print_ran(ran: "Ran") -> None:
+    for one in ran.cases:
+        said = one.verdict or f"{one.outcome}: {one.error}: {one.message}"
+        typer.echo(f"{one.case_id}  subject {one.subject:<5} {said}")
+    passed = sum(one.verdict == "PASSED" for one in ran.cases)
+    typer.echo(f"{passed} of {len(ran.cases)} cases passed")
+    typer.echo(f"package       {ran.package}")
+    typer.echo(f"check it with {ran.verify}")
+    if any(one.outcome == "broken" for one in ran.cases):
+        typer.echo("cases that are broken are tried again by the same command")
 
 
 def _print_checked(found: "Checked") -> None:

@@ -52,4 +52,66 @@ class Checked(Strict):
     free_bytes: int = Field(description="Bytes that are free where the data set's file stands.")
 
 
-BY_COMMAND: dict[str, type[Strict]] = {"dataset-init": Proposed, "dataset-check": Checked}
+class CaseEnd(Strict):
+    """What one case came to."""
+
+    subject: int = Field(description="Number of the subject in the file, from 1.")
+    case_id: str = Field(description="Name of the case, random.")
+    outcome: Literal["done", "refused", "broken"] = Field(
+        description="done: it has its certificate; refused: the inputs do not carry it; broken: to be tried again."
+    )
+    verdict: Literal["PASSED", "FAILED", "INDETERMINATE"] | None = Field(
+        description="The verdict; null without a certificate."
+    )
+    error: str = Field(description="Kind of the error; empty where it is done.")
+    message: str = Field(description="The error in words; empty where it is done.")
+    seconds: float = Field(description="Time that it took, in seconds; 0 where it was found done.")
+
+
+class Ran(Strict):
+    """What `dataset run` came to."""
+
+    form: Literal["deid-audit/dataset-run/v1"] = Field(
+        default="deid-audit/dataset-run/v1", alias="schema", description="The form of this document."
+    )
+    set_id: str = Field(description="Name of the data set, random.")
+    out: str = Field(description="The folder of the set.")
+    cases: tuple[CaseEnd, ...] = Field(description="Every case, in the order of the file.")
+    package: str = Field(description="The set's package: what may leave, with its signed statement.")
+    verify: str = Field(description="What to type to check it.")
+
+    @property
+    def all_passed(self) -> bool:
+        return all(one.verdict == "PASSED" for one in self.cases)
+
+
+class SetCheck(Strict):
+    """One check of a data set's package."""
+
+    id: str = Field(description="Name of the check.")
+    status: Literal["ok", "failed", "skipped"] = Field(description="How it came out; skipped is not held.")
+    detail: str = Field(description="What was found, in words.")
+
+
+class SetVerified(Strict):
+    """What `verify` came to of a data set's package; exit status 0 only where `ok`."""
+
+    form: Literal["deid-audit/verify-set/v1"] = Field(
+        default="deid-audit/verify-set/v1", alias="schema", description="The form of this document."
+    )
+    ok: bool = Field(description="Whether all of it holds, and every released case still stands.")
+    conclusion: str = Field(description="The result in one sentence.")
+    exit_code: int = Field(description="The exit status: 0, 1 or 3, as the table has them.")
+    set_id: str | None = Field(description="Name of the data set; null where its statement could not be read.")
+    checks: tuple[SetCheck, ...] = Field(description="Every check, in order.")
+    released: int = Field(description="Cases that are released, by the statement.")
+    withheld: int = Field(description="Cases that are withheld, by the statement.")
+    not_made: int = Field(description="Cases without a certificate, by the statement.")
+
+
+BY_COMMAND: dict[str, type[Strict]] = {
+    "dataset-init": Proposed,
+    "dataset-check": Checked,
+    "dataset-run": Ran,
+    "verify-set": SetVerified,
+}
