@@ -101,6 +101,20 @@ def run_command(
     workers: Annotated[
         int, typer.Option("--workers", help="Cases at once; the processor's threads are shared out.")
     ] = 1,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="Do the cases on this Ray cluster instead; paths must be the same on all nodes. Needs: pip install "
+            "deid-audit[ray].",
+        ),
+    ] = None,
+    case_cpus: Annotated[float, typer.Option("--case-cpus", help="With --address: processors that a case gets.")] = 2,
+    case_gpus: Annotated[float, typer.Option("--case-gpus", help="With --address: GPUs that a case gets.")] = 0,
+    case_memory_gb: Annotated[
+        float, typer.Option("--case-memory-gb", help="With --address: memory that a case is promised.")
+    ] = 6,
     signer: SignerKey = None,
     passphrase_file: PassphraseFile = None,
     log: LogFolder = None,
@@ -111,11 +125,14 @@ def run_command(
     A case is done when these very inputs, settings, policy and version were. Cases that fail stop no others. Exit
     status 0 when all passed; 3 when everything was done and some did not.
     """
+    from deid_audit.dataset.cluster import Needs  # noqa: PLC0415
     from deid_audit.dataset.running import SetSettings, run_set  # noqa: PLC0415  (heavy)
 
+    needs = Needs(processors=case_cpus, gpus=case_gpus, memory_bytes=round(case_memory_gb * 1e9))
     settings = SetSettings(
-        manifest=manifest, out=out, workers=workers, signer=signer, passphrase_file=passphrase_file, log=log
-    )
+        manifest=manifest, out=out, workers=workers, address=address, needs=needs, signer=signer,
+        passphrase_file=passphrase_file, log=log,
+    )  # fmt: skip
     ran = run_set(settings, progress=progress_on_stderr())
     if as_json:
         print_json(ran.model_dump(mode="json", by_alias=True))

@@ -6,12 +6,13 @@ The one place that shows the flow. OUT/steward has the journal, OUT/cases one fo
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from deid_audit.dataset.case import DoCase, Order, do_case, secret_of
+from deid_audit.dataset.cluster import Needs, RayWorkers
 from deid_audit.dataset.documents import CaseEnd, Ran
 from deid_audit.dataset.driving import Workers, drive, left_to_do
 from deid_audit.dataset.inputs import Digests
@@ -39,26 +40,24 @@ class SetSettings:
     manifest: Path
     out: Path
     workers: int = 1
+    address: str | None = None
+    needs: Needs = field(default_factory=Needs)
     signer: str | None = None
     passphrase_file: Path | None = None
     log: Path | None = None
 
 
-class WorkersOf(Protocol):
-    """Makes the workers once all is known to be good."""
-
-    def __call__(self, do: DoCase, settings: SetSettings) -> Workers: ...
-
-
-def on_this_machine(do: DoCase, settings: SetSettings) -> Workers:
-    return LocalWorkers(do, settings.workers)
+def workers_asked_for(do: DoCase, settings: SetSettings) -> Workers:
+    """Ray's where an address was given, else processes of this machine."""
+    if settings.address is None:
+        return LocalWorkers(do, settings.workers)
+    return RayWorkers(do, settings.address, settings.needs)
 
 
 def run_set(
     settings: SetSettings,
     *,
     progress: Progress,
-    workers_of: WorkersOf = on_this_machine,
     do: DoCase = do_case,
     look: "Look | None" = None,
 ) -> Ran:
@@ -95,7 +94,7 @@ def run_set(
         left = left_to_do(orders, state)
         if left:
             with _watching(Pace(total=len(orders), before=len(orders) - len(left))) as watcher:
-                drive(left, state, workers_of(do, settings), watcher)
+                drive(left, state, workers_asked_for(do, settings), watcher)
         from deid_audit.dataset.sealing import seal  # noqa: PLC0415  (heavy)
 
         package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now)

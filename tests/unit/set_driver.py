@@ -21,12 +21,14 @@ def look(path: Path, label: str) -> "Sighted":
     return Sighted(facts=make_video_facts(), descriptors=rows, frames=24, seconds_a_frame=0.01)
 
 
-def main(manifest: str, out: str, workers: str) -> None:
+def main(manifest: str, out: str, workers: str, address: str | None = None) -> None:
+    from deid_audit.dataset.cluster import Needs  # noqa: PLC0415
     from deid_audit.dataset.running import SetSettings, run_set  # noqa: PLC0415
     from deid_audit.progress import SilentProgress  # noqa: PLC0415
     from tests.unit.standins import do_standin  # noqa: PLC0415
 
-    settings = SetSettings(manifest=Path(manifest), out=Path(out), workers=int(workers))
+    needs = Needs(processors=1, memory_bytes=100_000_000)
+    settings = SetSettings(manifest=Path(manifest), out=Path(out), workers=int(workers), address=address, needs=needs)
     run_set(settings, progress=SilentProgress(), do=do_standin, look=look)
 
 
