@@ -29,14 +29,14 @@ class RayWorkers:
     def __init__(self, do: DoCase, address: str, needs: Needs) -> None:
         """Connects; SettingsError where Ray is not installed or nobody answers there."""
         self._ray = _connected(address)
-        task: Any = self._ray.remote(do)
-        self._task = task.options(
+        as_task: Any = self._ray.remote(
             num_cpus=needs.processors,
             num_gpus=needs.gpus,
             memory=needs.memory_bytes,
             max_retries=_LOST_RETRIES,
             max_calls=1,  # the process ends with its case, and what it held in memory with it
         )
+        self._task = as_task(do)
         self._orders: dict[Any, Order] = {}
 
     @property
