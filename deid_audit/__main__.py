@@ -10,6 +10,7 @@ from deid_audit.cli import (
     audit,
     board_report,
     conceal,
+    dataset,
     demo,
     doctor,
     donor,
@@ -45,6 +46,7 @@ def build_app() -> typer.Typer:
     app.command("report")(board_report.report)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")
+    app.add_typer(dataset.app, name="dataset")
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")
     app.add_typer(vault.app, name="vault")

@@ -5,6 +5,7 @@
     +-- PolicyFileError (2)     a policy file that does not say what it must
     +-- ContextFileError (2)    a steward's answers that cannot be taken
     +-- TableFileError (2)      a table of action units or ratings that cannot be taken
+    +-- DataSetError (2)        a data set's file or folder that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
     +-- PackError (1)           a donor's pack that cannot be read, or does not hold
     +-- StageError (1)          a stage that could not do its work
@@ -55,6 +56,12 @@ class PolicyFileError(DeidAuditError):
 
 class TableFileError(DeidAuditError):
     """A table of action units or of ratings that cannot be taken; names row and column, never a value."""
+
+    exit_code = 2
+
+
+class DataSetError(DeidAuditError):
+    """A data set's file or folder that cannot be taken; names a subject by its number, never by its name."""
 
     exit_code = 2
 

@@ -29,6 +29,7 @@ METHOD_TEXT = (
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 STATEMENT_FILE = "evidence.json"
+CERTIFICATE = "certificate.pdf"
 PREDICATE_TYPE = "urn:deid-audit:release:v1"
 
 _RESULT = "verificationResult"
@@ -59,7 +60,7 @@ def build_statement(case: CaseRecord) -> bytes:
         "predicateType": PREDICATE_TYPE,
         "predicate": predicate,
     }
-    data = _canonical(statement)
+    data = canonical(statement)
     if parse_statement(data) != case:
         raise EvidenceError("the case does not survive being written and read again", next_step="report this as a bug")
     return data
@@ -70,7 +71,7 @@ def parse_statement(data: bytes) -> CaseRecord:
 
     Whether the verdict follows from the measurements is for the caller to ask the policy stage.
     """
-    statement = _read_canonical(data)
+    statement = read_canonical(data)
     expect_keys(statement, ("_type", "predicate", "predicateType", "subject"), "the statement", _NEXT)
     if statement["_type"] != STATEMENT_TYPE:
         raise EvidenceError("_type is not an in-toto Statement v1", next_step=_NEXT)
@@ -81,7 +82,7 @@ def parse_statement(data: bytes) -> CaseRecord:
         raise EvidenceError(f"predicate.{_RESULT} is missing", next_step=_NEXT)
     result = predicate.pop(_RESULT)
     try:
-        case = CaseRecord.model_validate_json(_canonical(predicate), strict=True)
+        case = CaseRecord.model_validate_json(canonical(predicate), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in ("predicate", *first["loc"]))
@@ -116,7 +117,8 @@ def manifest_text(outputs: Iterable[OutputFile]) -> str:
     return "".join(f"{output.sha256}  {output.name}\n" for output in listed)
 
 
-def _canonical(value: Mapping[str, Any]) -> bytes:
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """Canonical JSON (RFC 8785); EvidenceError for what has none."""
     try:
         return rfc8785.dumps(value)
     except (ValueError, RecursionError) as error:
@@ -129,7 +131,8 @@ def _integer(digits: str) -> int | float:
     return number if abs(number) <= _LARGEST_EXACT_INTEGER else float(digits)
 
 
-def _read_canonical(data: bytes) -> dict[str, Any]:
+def read_canonical(data: bytes) -> dict[str, Any]:
+    """The JSON object in these bytes; EvidenceError unless they are its canonical form."""
     try:
         statement = json.loads(data.decode(), parse_int=_integer)
     except (ValueError, RecursionError, OverflowError):
@@ -137,7 +140,7 @@ def _read_canonical(data: bytes) -> dict[str, Any]:
     if not isinstance(statement, dict):
         raise EvidenceError("the statement is not a JSON object", next_step=_NEXT)
     # Equal to its own canonical form: no key twice, no other spelling of a number, nothing before or after.
-    if _canonical(statement) != data:
+    if canonical(statement) != data:
         raise EvidenceError("the statement is not in canonical form (RFC 8785)", next_step=_NEXT)
     return statement
 

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
-    "docs/commands.md", "docs/c2pa.md", "docs/exam_measures.md", "docs/formats.md", "docs/json.md",
-    "docs/metrics.md", "docs/motion.md",
+    "docs/commands.md", "docs/c2pa.md", "docs/datasets.md", "docs/exam_measures.md", "docs/formats.md", "docs/json.md",
+    "docs/metrics.md", "docs/motion.md", "docs/scaling.md",
     "docs/picture.md", "docs/report.md", "docs/trust.md", "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
@@ -165,6 +166,26 @@ def statement_schema() -> dict[str, Any]:
     return {**head, **statement, "$defs": definitions}
 
 
+def set_statement_schema() -> dict[str, Any]:
+    """The signed statement of a data set, from `dataset.record`."""
+    from deid_audit.dataset.record import PREDICATE_TYPE, DataSetRecord  # noqa: PLC0415
+    from deid_audit.evidence import STATEMENT_TYPE  # noqa: PLC0415
+
+    definitions = _definitions(DataSetRecord)
+    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
+    name = {"type": "string", "description": "Name of the manifest."}
+    subject = _object("One manifest of the package.", name=name, digest=digest)
+    statement = _object(
+        "dataset.json, exactly the bytes that are signed in dataset.dsse.json.",
+        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
+        subject={"type": "array", "items": subject, "description": "The package's manifests."},
+        predicateType={"const": PREDICATE_TYPE, "description": "What the predicate is."},
+        predicate=definitions.pop("DataSetRecord"),
+    )
+    head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:dataset-statement:v1", "title": "A data set's statement"}
+    return {**head, **statement, "$defs": definitions}
+
+
 def status_schema() -> dict[str, Any]:
     """What is signed in a status file, from `status`."""
     from deid_audit.status import Withdrawal  # noqa: PLC0415
@@ -174,10 +195,26 @@ def status_schema() -> dict[str, Any]:
     return {**model, **head, "description": "What became of a certificate, as it is signed in status.dsse.json."}
 
 
+def data_set_schema(command: str) -> dict[str, Any]:
+    """What a command on data sets prints, from `dataset.documents`; all that it consists of is in the one file."""
+    from deid_audit.dataset import documents  # noqa: PLC0415
+
+    model = documents.BY_COMMAND[command]
+    definitions = _definitions(model)
+    head = {"$schema": _DRAFT, "$id": f"urn:deid-audit:schema:{command}:v1"}
+    title = {"title": "deid-audit " + command.replace("-", " ", 1)}
+    return {**head, **title, **definitions.pop(model.__name__), **({"$defs": definitions} if definitions else {})}
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    **{
+        f"docs/schemas/{command}-v1.schema.json": partial(data_set_schema, command)
+        for command in ("dataset-init", "dataset-check", "dataset-run", "verify-set")
+    },
     "docs/schemas/findings-v1.schema.json": findings_schema,
     "docs/schemas/statement-v1.schema.json": statement_schema,
     "docs/schemas/status-v1.schema.json": status_schema,
+    "docs/schemas/dataset-statement-v1.schema.json": set_statement_schema,
 }
 
 

@@ -29,7 +29,7 @@ def validator(name: str) -> Draft202012Validator:
 def schema_of(document: Any) -> str:
     """The name of the schema that a document claims; a signed statement has a name of its own."""
     if "_type" in document:
-        return "statement"
+        return "dataset-statement" if "dataset" in document["predicateType"] else "statement"
     maker, name, version = document["schema"].split("/")
     assert maker == "deid-audit" and SCHEMAS[name]["$id"] == f"urn:deid-audit:schema:{name}:{version}"
     return str(name)

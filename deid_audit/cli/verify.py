@@ -4,7 +4,7 @@ Of a file that is no PDF only that is printed, since all other checks rest on it
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,6 +23,7 @@ from deid_audit.cli.options import (
 
 if TYPE_CHECKING:
     from deid_audit.certificate.checking import SignedBy
+    from deid_audit.dataset.documents import SetVerified
     from deid_audit.pipeline.checks import VerifyReport
     from deid_audit.pipeline.standing import Withdrawn
 
@@ -32,7 +33,10 @@ MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped", "not_applic
 
 def verify(
     certificate: Annotated[
-        Path, typer.Argument(metavar="CERTIFICATE", readable=False, help="The certificate.pdf to check.")
+        Path,
+        typer.Argument(
+            metavar="CERTIFICATE", readable=False, help="The certificate.pdf to check, or a data set's folder."
+        ),
     ],
     release: ReleaseFolder = None,
     trust: Trusted = None,
@@ -49,12 +53,21 @@ def verify(
     Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, past its
     validity, refused by the ethics board's chair, or withdrawn; else 1.
     """
+    from deid_audit.dataset.verifying import is_set, verify_set  # noqa: PLC0415
+    from deid_audit.errors import SettingsError  # noqa: PLC0415
     from deid_audit.log import Verified  # noqa: PLC0415
     from deid_audit.pipeline.noting import note  # noqa: PLC0415
     from deid_audit.pipeline.verify import read_trust  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
     trusted = read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or [])
+    if is_set(certificate):
+        if (release, attestation, status) != (None, None, None):
+            raise SettingsError(
+                "a data set's folder holds all that it is about: --release, --attestation and --status are of one case",
+                next_step="leave them out, or give one case's certificate.pdf",
+            )
+        _finish_set(verify_set(certificate, trust=trusted), as_json=as_json)
     report = run_verify(certificate, release=release, trust=trusted, attestation=attestation, status=status)
     if as_json:
         print_json(_document(report))
@@ -64,6 +77,17 @@ def verify(
     if unnoted := note(log, lambda: checked):
         typer.echo(unnoted, err=True)
     raise typer.Exit(report.exit_code)
+
+
+def _finish_set(found: "SetVerified", *, as_json: bool) -> NoReturn:
+    """Every check of a data set, and the result as the last line."""
+    if as_json:
+        print_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        for check in found.checks:
+            typer.echo(plain(f"{MARKS[check.status]}  {check.id}: {check.detail}"))
+        typer.echo(plain(found.conclusion))
+    raise typer.Exit(found.exit_code)
 
 
 def _print(report: "VerifyReport") -> None:

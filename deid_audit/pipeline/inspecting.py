@@ -89,7 +89,7 @@ def inspect(settings: InspectSettings, *, progress: Progress) -> Inspection:
             expected=tuple(expect(number, ledger) for number, ledger in enumerate(ledgers, start=1)),
             material=None if about is None else material(videos),
             fitting=None if about is None else fitting([seen for one in looked for seen in one.in_view]),
-            run_seconds=None if about is None else run_seconds(finding_s, videos),
+            run_seconds=None if about is None else run_seconds(finding_s, [one.facts for one in sources]),
             tiles=len(tiles),
         )
 

@@ -19,12 +19,12 @@ from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.signing import sign_pdf
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
+from deid_audit.evidence import CERTIFICATE as CERTIFICATE  # noqa: PLC0414  (to be had here, where it is written)
 from deid_audit.evidence import STATEMENT_FILE, build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Figure, JobKind, Measurement, Outcome, Verdict
 from deid_audit.ledger import LedgerFrame, csv_lines
 from deid_audit.settings import AudioChoice
 
-CERTIFICATE = "certificate.pdf"
 _PACKAGES = (
     *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
     *("pyhanko", "scipy", "torch", "weasyprint"),

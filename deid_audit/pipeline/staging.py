@@ -18,7 +18,7 @@ from deid_audit.files import partial_beside, sync
 
 _MARKER = ".deid-audit-partial"
 WORK = "work"  # the vault's folder inside OUT.partial
-_OWN_FILES = {"certificate.pdf", "evidence.json"}
+_OWN_FILES = ({"certificate.pdf", "evidence.json"}, {"dataset.json", "dataset.dsse.json"})  # of a case, of a data set
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def refuse_existing(out: Path, *, force: bool) -> None:
         raise SettingsError(f"--out cannot be used: {why}", next_step="choose another --out") from None
     if not force:
         raise SettingsError("--out exists already", next_step="choose another --out, or add --force to replace it")
-    if names and not names >= _OWN_FILES:
+    if names and not _is_output(names):
         raise SettingsError(
             "--out exists and is no output of deid-audit: --force does not replace it", next_step="choose another --out"
         )
@@ -193,7 +193,11 @@ def _is_ours(partial: Path) -> bool:
     if partial.is_symlink() or not partial.is_dir():
         return False
     names = {entry.name for entry in partial.iterdir()}
-    return _MARKER in names or not names or names >= _OWN_FILES
+    return _MARKER in names or not names or _is_output(names)
+
+
+def _is_output(names: set[str]) -> bool:
+    return any(names >= own for own in _OWN_FILES)
 
 
 def _remove(partial: Path) -> None:

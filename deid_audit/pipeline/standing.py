@@ -106,11 +106,11 @@ def entitled(said: Withdrawal, examined: CertificateCheck, trust: Trust) -> With
     stated time. That time is the signer's own word: of two errors, to believe a withdrawal is the lesser.
     """
     own = said.certificate
-    if _was_revoked(own, said.moment, trust):
+    if was_revoked(own, said.moment, trust):
         return None
     for one in examined.signers:
         mine = one.certificate.public_key() == own.public_key()  # also after its certificate was renewed
-        revoked = mine and _was_revoked(one.certificate, said.moment, trust)
+        revoked = mine and was_revoked(one.certificate, said.moment, trust)
         if mine and not revoked and examined.stands_for(one.role) and not trust.fault_of(one.role, one.certificate):
             return Withdrawn(role=one.role, signer=one.info, withdrawal=said)
     if trust.sha256 is None or not vouched_for(own, trust.anchors, said.moment):
@@ -121,7 +121,7 @@ def entitled(said: Withdrawal, examined: CertificateCheck, trust: Trust) -> With
     return None
 
 
-def _was_revoked(certificate: x509.Certificate, moment: datetime, trust: Trust) -> bool:
+def was_revoked(certificate: x509.Certificate, moment: datetime, trust: Trust) -> bool:
     """Whether a list by an anchor says so; one that has run out still says whom it named."""
     issuer = issuer_of(certificate, trust.anchors)
     crl = None if issuer is None else list_by(issuer, trust.crls)

@@ -35,6 +35,8 @@ from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.cli.withdraw import document as withdraw_document
+from deid_audit.dataset.documents import CaseEnd, Checked, Estimate, Ran, SetCheck, SetVerified
+from deid_audit.dataset.record import build_set_statement
 from deid_audit.errors import SignatureError
 from deid_audit.evidence import PREDICATE_TYPE, FileProblem, build_statement
 from deid_audit.findings import CaseRecord, Explanation, Measurement, Moment, Policy, Stretch, TextRegion
@@ -54,6 +56,7 @@ from deid_audit.status import withdrawal
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
 from tests.unit.certificates import ISSUED, chair, signer
+from tests.unit.data_sets import made_record, write_files
 from tests.unit.inspections import inspection, nobody_found
 from tests.unit.log_building import STARTED, filled
 from tests.unit.motions import report as motion_report
@@ -258,6 +261,37 @@ def prepared_pack() -> Any:
     return SimpleNamespace(out=Path("d.pack"), sha256="cd" * 32, manifest=manifest)
 
 
+def initiated() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), "sub-01/ses-01/video/a.mp4", "donors/d.mp4")
+        return printed("dataset", "init", folder)
+
+
+def checked() -> Any:
+    estimate = Estimate(case_seconds=(320.5,), disk_bytes=10**9, work_bytes=10**9, basis="an estimate: made up")
+    found = Checked(
+        ok=True, subjects=1, videos=2, problems=(), noticed=("a thing",), estimate=estimate, free_bytes=10**11
+    )
+    return found.model_dump(mode="json", by_alias=True)
+
+
+def ran() -> Any:
+    case = CaseEnd(
+        subject=1, case_id="case-0123456789ab", outcome="done", verdict="PASSED", error="", message="", seconds=312.5
+    )
+    found = Ran(set_id="set-01234567", out="OUT", cases=(case,), package="OUT/set", verify="deid-audit verify OUT/set")
+    return found.model_dump(mode="json", by_alias=True)
+
+
+def set_verified() -> Any:
+    check = SetCheck(id="set.files", status="ok", detail="every file is as the manifests say")
+    found = SetVerified(
+        ok=True, conclusion="Authentic.", exit_code=0, set_id="set-01234567", checks=(check,), released=3, withheld=1,
+        not_made=0,
+    )  # fmt: skip
+    return found.model_dump(mode="json", by_alias=True)
+
+
 def statement() -> Any:
     return json.loads(build_statement(answered_case()))
 
@@ -284,6 +318,11 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "policy-questions": lambda: printed("policy", "questions", "expert-determination"),
     "policy-diff": lambda: printed("policy", "diff", "release-face", "expert-determination"),
     "donor-prepare": lambda: donor_document(prepared_pack()),
+    "dataset-init": initiated,
+    "dataset-check": checked,
+    "dataset-run": ran,
+    "dataset-statement": lambda: json.loads(build_set_statement(made_record())),
+    "verify-set": set_verified,
     "keys-new": new_key,
     "keys-new-ca": new_ca,
     "keys-revoke": revoked,
@@ -329,7 +368,7 @@ def test_every_command_prints_a_document_that_has_a_schema() -> None:
         assert "--json" in [option for one in command.params for option in one.opts], path
         name = "-".join(path.split()[1:])
         names.add("run" if name == "demo" else name)  # the demo is a run
-    assert set(SCHEMAS) == names | {"statement", "status", "findings"}
+    assert set(SCHEMAS) == names | {"statement", "status", "findings", "dataset-statement", "verify-set"}
     assert set(BUILDERS) == set(SCHEMAS) - {"findings"}
 
 
@@ -374,7 +413,7 @@ def test_an_example_fits_its_schema(example: Any) -> None:
 
 def test_every_document_is_shown_and_its_schema_linked() -> None:
     # The audit's is that of a run; the statement is shown by one measurement.
-    assert {schema_of(one) for one in DOCUMENTED} == set(BUILDERS) - {"audit", "statement"}
+    assert {schema_of(one) for one in DOCUMENTED} == set(BUILDERS) - {"audit", "statement", "dataset-statement"}
     assert set(re.findall(r"\]\(schemas/(.*?)-v\d+\.schema\.json\)", TEXT)) == set(SCHEMAS)
 
 

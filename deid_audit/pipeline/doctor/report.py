@@ -5,9 +5,9 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
-VIDEO = (*ISSUING, "conceal", "inspect", "motion", "donor", "recheck")
+VIDEO = (*ISSUING, "conceal", "dataset", "inspect", "motion", "donor", "recheck")
 SHOWING = (*VIDEO, "report")
-LAYING_OUT = (*ISSUING, "approve")
+LAYING_OUT = (*ISSUING, "approve", "dataset")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")
 COMMANDS = (*SHOWING, "verify", "approve", "withdraw", "keys", "policy", "log", "vault", "ratings")

@@ -15,6 +15,7 @@ from deid_audit.pipeline.preview.report import Expected, Fitting, Material
 from deid_audit.pipeline.rendering import covered_beside, others_beside, region_of
 from deid_audit.pipeline.training import DEFAULT_SECONDS
 from deid_audit.policy import load_policy
+from deid_audit.records import VideoFacts
 
 # Time of all other passes of a run over one frame, in times of finding its faces; from a few runs on two busy cores,
 # between which it differed by half. It is too much for videos in which faces come and go: those are searched longer.
@@ -100,10 +101,12 @@ def fitting(in_view: Sequence[bool]) -> Fitting:
     )
 
 
-def run_seconds(finding_s: Sequence[float], videos: Sequence[CastVideo]) -> float:
+def run_seconds(
+    finding_s: Sequence[float], videos: Sequence[VideoFacts], *, training_s: float = DEFAULT_SECONDS
+) -> float:
     """A rough time of a run over these videos, from what finding the faces took here; the donor's are not in it."""
-    total = DEFAULT_SECONDS
-    for seconds, video in zip(finding_s, videos, strict=True):
-        megapixels = video.source.facts.width * video.source.facts.height / 1e6
+    total = training_s
+    for seconds, facts in zip(finding_s, videos, strict=True):
+        megapixels = facts.width * facts.height / 1e6
         total += seconds * (1 + _PASSES + _PASSES_PER_MEGAPIXEL * megapixels)
     return total

@@ -1,0 +1,237 @@
+"""`dataset check`: everything that can be known to go wrong, looked for before anything runs.
+
+All faults are listed, not the first one. Descriptors of a look are wiped before it ends; nothing is written.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit.context import read_context
+from deid_audit.dataset.documents import Checked, Estimate
+from deid_audit.dataset.estimating import estimate
+from deid_audit.dataset.manifest import Manifest, policy_of, read_manifest, settings_of, subject_words
+from deid_audit.dataset.sighting import Sighted, Someone, sight, the_one_of
+from deid_audit.errors import DeidAuditError
+from deid_audit.faces.photo import photo_descriptor
+from deid_audit.frames import Float
+from deid_audit.pipeline.donor_pack import is_pack, read_pack
+from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
+from deid_audit.policy import load_policy
+from deid_audit.progress import Progress
+from deid_audit.settings import RunSettings
+from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.vault import protect_process
+from deid_audit.vision.recognizer import MATCH_DISTANCE
+
+Look = Callable[[Path, str], Sighted]
+
+
+def check(path: Path, *, progress: Progress, look: Look | None = None) -> Checked:
+    """Every check on the data set of a dataset.toml; `look` stands in for the look at one video in tests.
+
+    1. Policy, answers, keypoints and settings.  2. Every donor's pack, or video.  3. Every video decoded once.
+    4. One person in all videos of a subject, nobody under two names, no donor among the subjects.  5. Time and disk.
+
+    Raises:
+        DataSetError: the file itself cannot be taken.
+    """
+    manifest = read_manifest(path)
+    folder = path.absolute().parent
+    problems, noticed = _of_paper(manifest, folder), []
+    free = shutil.disk_usage(folder).free
+    reckoned = None
+    if problems:
+        noticed.append("no video was looked at: mend the settings first")
+    else:
+        with _Looking(manifest, folder, progress, look) as looking:
+            reckoned = looking.run()
+        problems += looking.problems
+        noticed += looking.noticed
+    needed = 0 if reckoned is None else reckoned.disk_bytes + reckoned.work_bytes
+    if needed > free:
+        problems.append(f"about {needed / 1e9:.1f} GB of disk will be needed, {free / 1e9:.1f} GB are free here")
+    return Checked(
+        ok=not problems,
+        subjects=len(manifest.subjects),
+        videos=sum(len(one.videos) for one in manifest.subjects),
+        problems=tuple(problems),
+        noticed=tuple(noticed),
+        estimate=reckoned,
+        free_bytes=free,
+    )
+
+
+def _of_paper(manifest: Manifest, folder: Path) -> list[str]:
+    """What is wrong with the settings, without a look at a video."""
+    problems = []
+
+    def tried(what: str, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except DeidAuditError as error:
+            problems.append(f"{what}{error}" + (f" ({error.next_step})" if error.next_step else ""))
+
+    def settings(number: int) -> RunSettings:
+        return settings_of(manifest, number, folder=folder, out=folder / "out", case_id="case")
+
+    for number in range(1, len(manifest.subjects) + 1):
+        tried(f"{subject_words(number)}: ", lambda number=number: settings(number))  # type: ignore[misc]
+    if problems:
+        return problems
+    tried("", lambda: as_asked(backend_for(settings(1).keypoints), load_policy(policy_of(manifest, folder))))
+    if manifest.context is not None:
+        context = folder / manifest.context
+        tried("", lambda: read_context(context, on=datetime.now(UTC).date()))
+    if manifest.strangers is not None and not (folder / manifest.strangers).is_dir():
+        problems.append("strangers: there is no such folder")
+    return problems
+
+
+class _Looking:
+    """One look at everybody; a context manager that wipes what it has described."""
+
+    def __init__(self, manifest: Manifest, folder: Path, progress: Progress, look: Look | None) -> None:
+        self.manifest, self.folder, self.progress = manifest, folder, progress
+        self.problems: list[str] = []
+        self.noticed: list[str] = []
+        self._held: list[Float] = []
+        self._engines: Engines | None = None
+        self._look: Look = look or self._sight
+
+    def __enter__(self) -> "_Looking":
+        protect_process()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for rows in self._held:
+            rows.fill(0)
+
+    def run(self) -> Estimate | None:
+        """Looks at donors and subjects; the estimate, None where a subject's video could not be read."""
+        packed = {path: is_pack(path) for path in self._donor_files()}
+        donors = dict(self._donors(packed))
+        looked: list[list[Sighted]] = []
+        subjects: dict[int, Someone] = {}
+        with self.progress.step("looking at subjects", len(self.manifest.subjects)) as step:
+            for number, subject in enumerate(self.manifest.subjects, start=1):
+                paths = [self.folder / one for one in subject.videos]
+                seen = self._seen(paths, f"{subject_words(number)}, video")
+                step.advance()
+                if len(seen) < len(paths):
+                    continue
+                looked.append(seen)
+                one, doubt = the_one_of([video.descriptors for video in seen], self._photo(number))
+                chosen = bool(subject.tracks)  # the steward says who it is, which this look cannot follow
+                if doubt:
+                    (self.problems if one is None and not chosen else self.noticed).append(
+                        f"{subject_words(number)}: {doubt}"
+                    )
+                if one is not None and not chosen:
+                    subjects[number] = one
+        self._compare(subjects, donors)
+        if len(looked) < len(self.manifest.subjects):
+            return None
+        return estimate(
+            self.manifest,
+            [[one.facts for one in seen] for seen in looked],
+            [[one.seconds_a_frame for one in seen] for seen in looked],
+            original_bytes=sum((self.folder / v).stat().st_size for s in self.manifest.subjects for v in s.videos),
+            packed=[any(packed[path] for path in self._donors_of(n)) for n in range(1, len(looked) + 1)],
+        )
+
+    def _donors_of(self, number: int) -> list[Path]:
+        return [self.folder / one for one in self.manifest.subjects[number - 1].donors or self.manifest.donors]
+
+    def _donor_files(self) -> list[Path]:
+        every = (path for n in range(1, len(self.manifest.subjects) + 1) for path in self._donors_of(n))
+        return list(dict.fromkeys(every))
+
+    def _donors(self, packed: dict[Path, bool]) -> Iterator[tuple[str, Float]]:
+        """Average descriptors of every donor, by what it is called."""
+        groups = dict.fromkeys(tuple(self._donors_of(n)) for n in range(1, len(self.manifest.subjects) + 1))
+        for at, paths in enumerate(groups, start=1):
+            name = f"donor {at}"
+            if any(packed[path] for path in paths):
+                for file, path in enumerate(paths, start=1):
+                    average = self._pack(path, f"{name}, pack {file}")
+                    if average is not None:
+                        yield f"{name}, pack {file}", average
+                continue
+            seen = self._seen(paths, f"{name}, video")
+            if len(seen) == len(paths):
+                one, doubt = the_one_of([video.descriptors for video in seen])
+                if doubt:
+                    (self.problems if one is None else self.noticed).append(f"{name}: {doubt}")
+                if one is not None:
+                    yield name, self._kept(one.average)
+
+    def _pack(self, path: Path, name: str) -> Float | None:
+        try:
+            return self._kept(read_pack(path).average)
+        except DeidAuditError as error:
+            self.problems.append(f"{name}: {error}")
+            return None
+
+    def _photo(self, number: int) -> Float | None:
+        photo = self.manifest.subjects[number - 1].photo
+        if photo is None:
+            return None
+        engines = self._loaded()
+        try:
+            return self._kept(
+                photo_descriptor(self.folder / photo, detector=engines.leading, recognizer=engines.recognizer)
+            )
+        except DeidAuditError as error:
+            self.problems.append(f"{subject_words(number)}: {error}")
+            return None
+
+    def _seen(self, paths: Sequence[Path], label: str) -> list[Sighted]:
+        found = []
+        for at, path in enumerate(paths, start=1):
+            try:
+                found.append(self._look(path, f"{label} {at}"))
+                self._held.append(found[-1].descriptors)
+            except DeidAuditError as error:
+                self.problems.append(str(error))
+        return found
+
+    def _compare(self, subjects: dict[int, Someone], donors: dict[str, Float]) -> None:
+        """Nobody twice, no donor among the subjects; by averages, within dlib's cut for one person."""
+        names = {number: self.manifest.subjects[number - 1].name for number in subjects}
+        apart = {frozenset(pair) for pair in self.manifest.different_people}
+        averages = {number: self._kept(one.average) for number, one in subjects.items()}
+        for one, other in combinations(averages, 2):
+            distance = float(np.linalg.norm(averages[one] - averages[other]))
+            if distance < MATCH_DISTANCE and frozenset((names[one], names[other])) not in apart:
+                self.problems.append(
+                    f"{subject_words(one)} and {subject_words(other)} look like one person (distance {distance:.2f}, "
+                    f"below {MATCH_DISTANCE}): list their videos under one, or name both in `different_people`"
+                )
+        for name, donor in donors.items():
+            for number, average in averages.items():
+                distance = float(np.linalg.norm(donor - average))
+                if distance < MATCH_DISTANCE:
+                    self.problems.append(
+                        f"{name} looks like {subject_words(number)} (distance {distance:.2f}, below {MATCH_DISTANCE}): "
+                        "a run with them would be refused, and no subject may lend their face"
+                    )
+
+    def _kept(self, rows: Float) -> Float:
+        self._held.append(rows)
+        return rows
+
+    def _loaded(self) -> Engines:
+        if self._engines is None:
+            device = pick_device(self.manifest.device)
+            prepare_runtime(device)
+            self._engines = load_engines(device)
+        return self._engines
+
+    def _sight(self, path: Path, label: str) -> Sighted:
+        return sight(path, label=label, engines=self._loaded())

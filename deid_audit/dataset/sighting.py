@@ -1,0 +1,104 @@
+"""Who is seen in a video, from a few frames spread over it: enough to notice a mix-up before days of work.
+
+Not the search of a run, which looks at every frame. Descriptors stay in memory and are wiped by whoever asked for them.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit.frames import Float
+from deid_audit.pipeline.engines import Engines
+from deid_audit.records import VideoFacts
+from deid_audit.video.reader import frames_at, open_video
+from deid_audit.vision.recognizer import MATCH_DISTANCE
+
+FRAMES = 24
+_LEAST_SEEN = 3  # of these frames; fewer sightings are a passer-by, or a thing that looks like a face
+_RIVAL_SHARE = 0.5  # as `faces.subject` has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sighted:
+    """One video: what it is, the descriptors float32 (n, 128) of the faces in its sampled frames, and what that took.
+
+    `seconds_a_frame` is of finding and describing faces; decoding is not in it.
+    """
+
+    facts: VideoFacts
+    descriptors: Float
+    frames: int
+    seconds_a_frame: float
+
+
+@dataclass(slots=True, eq=False)
+class Someone:
+    """One person by their sightings in each video; `average` (128,) is over all of them."""
+
+    seen: list[int]
+    rows: list[Float] = field(default_factory=list)
+
+    @property
+    def average(self) -> Float:
+        return np.asarray(np.mean(self.rows, axis=0), np.float32)
+
+
+def sight(path: Path, *, label: str, engines: Engines) -> Sighted:
+    """Decodes all of a video once, then describes every face in at most `FRAMES` of its frames.
+
+    Raises:
+        VideoError: it cannot be read; `label` names it in the message.
+    """
+    facts = open_video(path, label=label).facts
+    wanted = {round(at) for at in np.linspace(0, facts.frame_count - 1, min(FRAMES, facts.frame_count))}
+    rows, spent = [], 0.0
+    for _, image in frames_at(path, wanted, label=label):
+        started = time.monotonic()
+        chips = [engines.recognizer.chip(image, box, None) for box in engines.leading.detect(image).boxes_xyxy]
+        described = engines.recognizer.describe(chips)
+        rows += [row for row in described if np.isfinite(row).all()]
+        spent += time.monotonic() - started
+    found = np.stack(rows) if rows else np.zeros((0, 128), np.float32)
+    return Sighted(facts=facts, descriptors=found, frames=len(wanted), seconds_a_frame=spent / max(1, len(wanted)))
+
+
+def people_of(videos: Sequence[Float]) -> list[Someone]:
+    """Everybody in these videos, most seen first; `videos` are the descriptors (n, 128) of each.
+
+    Each sighting joins whom it is nearest to, within dlib's cut for one person, in the order of the videos.
+    """
+    everyone: list[Someone] = []
+    for at, rows in enumerate(videos):
+        for row in rows:
+            distances = [float(np.linalg.norm(one.average - row)) for one in everyone]
+            nearest = int(np.argmin(distances)) if distances else -1
+            if nearest < 0 or distances[nearest] >= MATCH_DISTANCE:
+                everyone.append(Someone(seen=[0] * len(videos)))
+                nearest = len(everyone) - 1
+            everyone[nearest].seen[at] += 1
+            everyone[nearest].rows.append(row)
+    return sorted(everyone, key=lambda one: -sum(one.seen))
+
+
+def the_one_of(videos: Sequence[Float], photo: Float | None = None) -> tuple[Someone | None, str]:
+    """The one person in all of these videos, or None; and what is doubtful, in words, else empty.
+
+    `photo` (128,) says which of them it is, where several are in all.
+    """
+    everyone = people_of(videos)
+    without = [str(at + 1) for at, rows in enumerate(videos) if not len(rows)]
+    if without:
+        return None, f"no face was found in {FRAMES} frames of video {', '.join(without)}"
+    candidates = [one for one in everyone if all(one.seen) and sum(one.seen) >= min(_LEAST_SEEN, len(videos) * 2)]
+    if photo is not None:
+        candidates = [one for one in candidates if float(np.linalg.norm(one.average - photo)) < MATCH_DISTANCE]
+    if not candidates:
+        missing = "the photo's person" if photo is not None else "nobody"
+        return None, f"{missing} is in all of the {len(videos)} videos: {len(everyone)} people were seen"
+    first, *rest = candidates
+    if photo is None and rest and sum(rest[0].seen) > _RIVAL_SHARE * sum(first.seen):
+        return first, "two people are seen nearly as often: a run may refuse; give `photo` or `tracks`"
+    return first, ""

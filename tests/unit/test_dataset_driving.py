@@ -1,0 +1,183 @@
+"""Cases are handed out once each, whatever happens to driver and workers; the case itself is a stand-in."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from deid_audit.dataset.documents import Ran
+from deid_audit.dataset.running import CASES, SetSettings, run_set
+from deid_audit.dataset.showing import Pace
+from deid_audit.dataset.state import Ended, opened_state
+from deid_audit.errors import DataSetError
+from deid_audit.progress import SilentProgress
+from tests.unit.data_sets import write_set
+from tests.unit.set_driver import look
+from tests.unit.standins import do_standin
+
+TOLD = {
+    "Ada": "PASSED 0.1", "Bob": "FAILED 0.1", "Cid": "INDETERMINATE 0.1", "Dan": "NotEnoughFaces 0.1",
+    "Eve": "StageError 0.1", "Fay": "PASSED 0.2",
+}  # fmt: skip
+
+
+def told_set(folder: Path, told: dict[str, str]) -> Path:
+    """A data set whose videos say what becomes of them."""
+    path = write_set(folder, list(told))
+    for name, words in told.items():
+        (folder / name / "a.mp4").write_text(words)
+    return path
+
+
+def run(folder: Path, workers: int = 2) -> Ran:
+    settings = SetSettings(manifest=folder / "dataset.toml", out=folder / "out", workers=workers)
+    return run_set(settings, progress=SilentProgress(), do=do_standin, look=look)
+
+
+def ends(ran: Ran) -> list[str]:
+    return [one.verdict or f"{one.outcome} {one.error}" for one in ran.cases]
+
+
+def starts(folder: Path) -> int:
+    return len(list((folder / "out" / "starts").iterdir()))
+
+
+def test_what_fails_stops_nobody_and_what_is_done_is_not_done_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_set(tmp_path, TOLD)
+    expected = ["PASSED", "FAILED", "INDETERMINATE", "refused NotEnoughFaces", "broken StageError", "PASSED"]
+    assert ends(run(tmp_path)) == expected
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 6 and "6 of 6" in said and "Ada" not in said
+    assert {one.name for one in (tmp_path / "out" / CASES).iterdir()} == {
+        one.case_id for one in run(tmp_path).cases if one.outcome == "done"
+    }
+    assert starts(tmp_path) == 7  # what was broken is tried again at each start, and nothing else
+    (tmp_path / "Bob" / "a.mp4").write_text("PASSED 0.1 ")
+    assert ends(run(tmp_path))[1] == "PASSED" and starts(tmp_path) == 9
+
+
+def test_a_worker_that_dies_costs_its_own_case_alone(tmp_path: Path) -> None:
+    told_set(tmp_path, {"Ada": "die 0", "Bob": "PASSED 0.1"})
+    ran = run(tmp_path)
+    assert ends(ran) == ["broken lost", "PASSED"] and "3 times" in ran.cases[0].message
+    assert starts(tmp_path) == 4
+
+
+def test_an_output_that_is_gone_or_changed_is_made_again(tmp_path: Path) -> None:
+    told_set(tmp_path, {"Ada": "PASSED 0.1"})
+    [case] = run(tmp_path).cases
+    (tmp_path / "out" / CASES / case.case_id / "evidence.json").unlink()
+    (tmp_path / "out" / CASES / case.case_id / "certificate.pdf").unlink()
+    assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 2
+
+
+def test_an_output_that_nobody_wrote_down_counts_and_an_older_one_does_not(tmp_path: Path) -> None:
+    """The driver was killed between the output and the journal's line."""
+    told_set(tmp_path, {"Ada": "PASSED 0.1"})
+    run(tmp_path)
+    journal = tmp_path / "out" / "steward" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b'"ended"' in lines[-1]
+    journal.write_bytes(b"".join(lines[:-1]))
+    assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 1
+    (tmp_path / "Ada" / "a.mp4").write_text("FAILED 0.1")
+    run(tmp_path)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    assert ends(run(tmp_path)) == ["FAILED"] and starts(tmp_path) == 2
+    # Begun anew for changed inputs, and killed before it was done: what stands there is the one before.
+    (tmp_path / "Ada" / "a.mp4").write_text("INDETERMINATE 0.1")
+    before = sorted((tmp_path / "out" / CASES).rglob("*"))
+    kept = {path: path.read_bytes() for path in before if path.is_file()}
+    run(tmp_path)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert ends(run(tmp_path)) == ["INDETERMINATE"] and starts(tmp_path) == 4
+
+
+def test_nothing_runs_before_the_check_holds(tmp_path: Path) -> None:
+    told_set(tmp_path, TOLD)
+    settings = SetSettings(manifest=tmp_path / "dataset.toml", out=tmp_path / "out")
+    with pytest.raises(DataSetError, match="21 things have to be mended first: subject 1 and"):
+        run_set(settings, progress=SilentProgress(), do=do_standin, look=lambda path, label: look(Path("a/b"), label))
+    assert not (tmp_path / "out" / "starts").exists()
+
+
+def test_the_time_that_is_left_goes_by_what_this_run_did() -> None:
+    pace = Pace(total=10, before=2, began=0.0)
+    assert pace.left(5.0) == "not known yet"
+    for _ in range(2):
+        pace.take(Ended(case_id="case-000000000000", inputs="", outcome="done", verdict="PASSED", seconds=60))
+    assert pace.done == 4 and pace.per_hour(3600.0) == 2 and pace.left(3600.0) == "3:00"
+
+
+def killed_at_random(folder: Path, chance: random.Random, *, longest_s: float, most: int) -> int:
+    """Starts a driver and kills it or one of its workers after a while, until one comes to its end; how often."""
+    kills = 0
+    while True:
+        command = [sys.executable, "-m", "tests.unit.set_driver", folder / "dataset.toml", folder / "out", "2"]
+        driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + chance.uniform(1.0, longest_s)
+        while driver.poll() is None:
+            if time.monotonic() > until and kills < most:
+                own = _workers_of(driver.pid)
+                victim = chance.choice([driver.pid, *own])
+                with suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                    kills += 1
+                until += chance.uniform(0.5, longest_s)
+            time.sleep(0.05)
+        if driver.returncode == 0:
+            return kills
+        assert driver.returncode == -signal.SIGKILL
+
+
+def _workers_of(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(folder.name))
+    return found
+
+
+def expect_as_undisturbed(folder: Path, expected: list[str]) -> None:
+    """Every case once, with the end that it has without a kill; nothing lies about."""
+    settings = SetSettings(manifest=folder / "dataset.toml", out=folder / "out")
+    with opened_state(folder / "out") as state:
+        ended = dict(state.ended)
+    ran = run_set(settings, progress=SilentProgress(), do=_never, look=look)
+    assert ends(ran) == expected and len(ended) == len(expected)
+    done = {one.case_id for one in ran.cases if one.outcome == "done"}
+    assert {path.name for path in (folder / "out" / CASES).iterdir()} == done
+
+
+def _never(order: object) -> Ended:
+    raise AssertionError("nothing was left to do")
+
+
+def test_kills_at_random_of_driver_and_workers_change_nothing(tmp_path: Path) -> None:
+    told = {f"P{at}": f"{('PASSED', 'FAILED', 'NotEnoughFaces', 'INDETERMINATE')[at % 4]} 0.4" for at in range(8)}
+    told_set(tmp_path, told)
+    kills = killed_at_random(tmp_path, random.Random(11), longest_s=4.0, most=6)
+    assert kills
+    expect_as_undisturbed(tmp_path, [words.split()[0].replace("Not", "refused Not") for words in told.values()])
+
+
+@pytest.mark.soak
+def test_forty_cases_and_thirty_kills(tmp_path: Path) -> None:
+    verdicts = ("PASSED", "PASSED", "FAILED", "NotEnoughFaces", "INDETERMINATE")
+    told = {f"P{at}": f"{verdicts[at % 5]} {0.2 + at % 7 / 5}" for at in range(40)}
+    told_set(tmp_path, told)
+    assert killed_at_random(tmp_path, random.Random(40), longest_s=5.0, most=30) > 5
+    expect_as_undisturbed(tmp_path, [words.split()[0].replace("Not", "refused Not") for words in told.values()])
