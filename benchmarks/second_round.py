@@ -1,10 +1,10 @@
-"""What a second round of a video costs beside the first: rendered and measured again after the audit left a face undecided.
+"""What a second round of a video costs beside the first: rendered and measured again, one face covered this time.
 
     python benchmarks/second_round.py --frames 100
 
-The pair is as it is before training; one region of the first ledger is called undecided, as the audit would have called
-it, so that it is covered in the second round. That takes descriptors, and keypoints of original, null edit and controls,
-from the first. Seconds of each part, summed over threads, stand beside the whole. Prints Markdown.
+The pair is as it is before training; one region of the first ledger is called undecided, as the audit would have
+called it, so that it is covered in the second round. That takes descriptors, and keypoints of original, null edit and
+controls, from the first. Seconds of each part, summed over threads, stand beside the whole. Prints Markdown.
 """
 
 import argparse
