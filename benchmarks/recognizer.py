@@ -1,16 +1,22 @@
 """dlib's own recogniser against its network in torch: seconds a face and the largest difference, in one run.
 
     python benchmarks/recognizer.py --chips 1000
+    python benchmarks/recognizer.py --face-recognition OTHER_VENV/bin/python     # beside that package, too
 
 Chips are cut from the sample clips where they are there (DEID_AUDIT_SAMPLES), else from the two public-domain portraits
 that dependencies ship, at many crops and brightnesses. Where there is a CUDA device the network is run there, too.
+The package face_recognition is timed where a Python that has it is given: from a picture and HOG's box of the face to
+the descriptor, and ours likewise.
 The limit beside it: the same number of multiplications as plain 3x3 convolutions of 128 planes, nothing between them.
 """
 
 import argparse
 import itertools
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import dlib
@@ -24,7 +30,7 @@ from deid_audit.pipeline.cast import open_video, read_frames
 from deid_audit.pipeline.doctor.steps.faces import portraits
 from deid_audit.swap.convert import prepare_runtime
 from deid_audit.vision.descriptor_net import DescriptorNet
-from deid_audit.vision.detectors import MediaPipeDetector
+from deid_audit.vision.detectors import HogDetector, MediaPipeDetector
 from deid_audit.vision.models import RECOGNIZER, model_path
 from deid_audit.vision.native_output import silence_native_stderr
 from deid_audit.vision.recognizer import MATCH_DISTANCE, Recognizer
@@ -69,6 +75,52 @@ def seconds_a_chip(recognizer: Recognizer, faces: Sequence[Image], batch: int, d
     return (time.perf_counter() - started) / len(faces), rows
 
 
+THEIRS = """
+import sys, time, numpy, face_recognition
+given = numpy.load(sys.argv[1])
+pictures = [given[f"picture{at}"] for at in range(len(given["boxes"]))]
+def described(at):
+    left, top, right, bottom = given["boxes"][at].tolist()
+    return face_recognition.face_encodings(pictures[at], [(top, right, bottom, left)], model="small")[0]
+described(0)
+started = time.perf_counter()
+rows = [described(at) for at in range(len(pictures))]
+numpy.savez(sys.argv[2], seconds=(time.perf_counter() - started) / len(rows), rows=rows)
+"""
+
+
+def beside_face_recognition(python: Path, count: int) -> None:
+    """Both from picture and box to descriptor; ours in batches of 16."""
+    ours, shown = Recognizer(), list[Image]()
+    boxes: list[list[int]] = []
+    for picture in itertools.islice(pictures(), 20 * count):
+        found = HogDetector().detect(picture).boxes_xyxy[:1]
+        if len(found) and len(shown) < count:
+            shown.append(picture)
+            boxes.append([round(float(edge)) for edge in found[0]])
+    with tempfile.TemporaryDirectory() as name:
+        given, told = Path(name) / "given.npz", Path(name) / "told.npz"
+        np.savez(given, boxes=boxes, **{f"picture{at}": picture for at, picture in enumerate(shown)})
+        subprocess.run([python, "-W", "ignore", "-c", THEIRS, given, told], check=True)
+        theirs = dict(np.load(told))
+
+    def described() -> np.ndarray:
+        chips = []
+        for picture, (left, top, right, bottom) in zip(shown, boxes, strict=True):
+            chips.append(ours._cut(picture, ours._points(picture, dlib.rectangle(left, top, right, bottom))))
+        return ours.describe(chips)
+
+    described()
+    started = time.perf_counter()
+    rows = described()
+    took = (time.perf_counter() - started) / len(shown)
+    off = np.abs(rows - theirs["rows"]).max()
+    print(f"\n| {len(shown)} faces, from picture and box | ms a face | times as fast | largest difference |")
+    print("| --- " * 4 + "|")
+    print(f"| face_recognition | {1e3 * float(theirs['seconds']):.1f} | 1 | |")
+    print(f"| ours | {1e3 * took:.1f} | {float(theirs['seconds']) / took:.1f} | {off:.1e} |", flush=True)
+
+
 def multiplications() -> int:
     """Of one face, over the network's convolutions."""
     found: list[int] = []
@@ -106,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chips", type=int, default=200)
     parser.add_argument("--by-dlib", type=int, default=1000, help="at most so many are described by dlib, too")
+    parser.add_argument("--face-recognition", type=Path, help="a Python that has the package of this name")
     given = parser.parse_args()
     silence_native_stderr()
     wanted = multiplications()
@@ -134,6 +187,8 @@ def main() -> None:
             share = limit(device, batch, wanted) / seconds
             told = f"{seconds * 1e3:.2f} | {dlib_seconds / seconds:.0f} | {share:.0%} | {off:.1e} | {other}"
             print(f"| torch, {device} | {batch} | {told} |", flush=True)
+    if given.face_recognition is not None:
+        beside_face_recognition(given.face_recognition, min(given.chips, 200))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
     python benchmarks/throughput.py --frames 300
     python benchmarks/throughput.py --deface OTHER_VENV/bin/deface     # one with ONNX Runtime
 
-The same clips for both, in turns, each a whole process: seconds a frame are those of the frames beyond the first ten,
+The same clips for all, in turns, each a whole process: seconds a frame are those of the frames beyond the first ten,
 so that starting counts for nobody. Ours finds, swaps with a pair as it is before training, and encodes; deface finds
-with CenterFace on the CPU (by ONNX Runtime where its Python has it, else by OpenCV), blurs, and encodes. The audit is pass 4 of the smaller clip, released; the bare sum is every
-model call that it made, times what that call takes alone on the same frames, one after the other; by the clock, and by
-the processor's time, which other jobs on the machine do not lengthen as much.
+with CenterFace on the CPU (by ONNX Runtime where its Python has it, else by OpenCV), blurs, and encodes. The audit is
+pass 4 of the smaller clip, released; the bare sum is every model call that it made, times what that call takes alone on
+the same frames, one after the other; by the clock, and by the processor's time, which other jobs on the machine do not
+lengthen as much.
 """
 
 import argparse

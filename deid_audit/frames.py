@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid_audit.heap import Pages
+
 Image = NDArray[np.uint8]
 Float = NDArray[np.float32]
 
 _MOST_STEPS = 4095  # between the outermost landmarks of a face: 12 bits
+_PAGES = Pages()
 _PLACE_BYTES = (16, 32 + 3 * 478)  # a box; a box, the landmarks' corners, three bytes a landmark
 
 
@@ -40,7 +43,7 @@ def packed_place(box_xyxy: Float, landmarks_xy: Float | None) -> NDArray[np.uint
     box = np.asarray(box_xyxy, np.float32)
     _expect(box.shape == (4,), "box_xyxy must be (4,)")
     if landmarks_xy is None:
-        return box.copy().view(np.uint8)
+        return _kept(box.tobytes())
     _expect(landmarks_xy.shape == (478, 2), "landmarks_xy must be (478, 2)")
     _expect(bool(np.isfinite(landmarks_xy).all()), "landmarks_xy must be finite")
     corners = np.concatenate((landmarks_xy.min(0), landmarks_xy.max(0))).astype(np.float32)
@@ -48,7 +51,13 @@ def packed_place(box_xyxy: Float, landmarks_xy: Float | None) -> NDArray[np.uint
     steps = np.rint((landmarks_xy - low) / np.where(span > 0, span, 1) * _MOST_STEPS)
     x, y = np.clip(steps, 0, _MOST_STEPS).astype(np.uint16).T
     points = np.column_stack((x & 0xFF, x >> 8 | (y & 0xF) << 4, y >> 4)).astype(np.uint8)
-    return np.concatenate((box.view(np.uint8), corners.view(np.uint8), points.ravel()))
+    return _kept(box.tobytes() + corners.tobytes() + points.tobytes())
+
+
+def _kept(data: bytes) -> NDArray[np.uint8]:
+    piece = _PAGES.take(len(data))
+    piece[:] = np.frombuffer(data, np.uint8)
+    return piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -26,7 +26,10 @@ _SQUARES_EVERY = 4  # looks at the heads of the whole frame for one at its squar
 
 
 class HeadWatch:
-    """Looks for heads by bodies: in every third frame, and where a face may be hidden; `seen` is by frame."""
+    """Looks for heads by bodies: in every third frame, and where a face may be hidden.
+
+    `seen` are, by frame, those that no face of it accounts for.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[int, tuple[Float, Float]] = {}
@@ -43,8 +46,10 @@ class HeadWatch:
         self._looks += 1
         if len(heads.boxes_xyxy) > 1 or len(faces) > 1:
             self._several_until = frame.index + EVERY_FRAMES * _SQUARES_EVERY
-        self._open = any(not any(accounts_for(face, box) for face in faces) for box in heads.boxes_xyxy)
-        self.seen[frame.index] = (heads.boxes_xyxy, heads.scores)
+        alone = [at for at, box in enumerate(heads.boxes_xyxy) if not any(accounts_for(face, box) for face in faces)]
+        self._open = bool(alone)
+        if alone:
+            self.seen[frame.index] = (heads.boxes_xyxy[alone], heads.scores[alone])
 
     def close(self) -> None:
         self._finder.close()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deid_audit.errors import StageError
 from deid_audit.frames import AlignedFace, Float, Image, SwappedFace
+from deid_audit.heap import few_heaps
 from deid_audit.swap.networks import PRESETS, Side, SwapModel
 from deid_audit.swap.prior import HAIR, FacePrior, moved_as, shape_of, swapped_px
 from deid_audit.vision.transfer import on_device
@@ -157,9 +158,12 @@ def wipe_model(model: SwapModel) -> None:
 def prepare_runtime(device: str, threads: int | None = None) -> int:
     """Makes torch repeat bit for bit on a CPU, with so many threads where that is said; gives the number it uses.
 
+    Threads share few heaps from here on, or a long video would take more and more memory.
+
     On CUDA convolutions keep single precision (training asks for bfloat16 itself): with TF32, which torch takes there
     otherwise, a descriptor would be further from dlib's than the audit allows.
     """
+    few_heaps()
     if threads is not None:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device == "cpu")
