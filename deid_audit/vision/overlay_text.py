@@ -24,6 +24,10 @@ _STROKE_SHARE = (0.05, 0.42)  # of a letter's height
 _LEAST_LETTERS = 4
 _PADDING_XY = (1.0, 0.35)  # of a line's height: a stop or a dash at its end, and what hangs below, are not found
 _GAP = 2.2  # of a letter's height: over a stop and a space between letters of one width
+# a weave, a curtain or a fringe has pieces of every height, and more of them beside the line than on it
+_LEAST_ALONE, _HEIGHTS_SD = 0.67, 0.28
+_HEIGHTS_SD_OF_FEW = 0.16
+_ONE_LINE = 0.55  # of the taller: two finds of less are not one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,26 @@ class _Letters:
     filled: NDArray[np.float64]
 
 
-def text_lines(image_rgb: Image) -> list[Box]:
-    """Boxes of lines of text in a picture uint8 (H, W, 3), a little larger than what was found; they may overlap."""
+@dataclass(frozen=True, slots=True, order=True)
+class TextLine:
+    """Where a line of text is, a little larger than what was found, and which of the 16 looks found it, as bits."""
+
+    box_xyxy: Box
+    found_by: int = 1
+
+    @property
+    def looks(self) -> int:
+        """How many looks found it."""
+        return self.found_by.bit_count()
+
+    @property
+    def height(self) -> int:
+        """In px."""
+        return self.box_xyxy[3] - self.box_xyxy[1]
+
+
+def text_lines(image_rgb: Image) -> list[TextLine]:
+    """Lines of text in a picture uint8 (H, W, 3); they may overlap."""
     grey = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY))
     # light text of any colour has a channel that is light, dark text one that is dark; on a ground that has it, too
     # (yellow on blue), grey tells them apart
@@ -45,12 +67,14 @@ def text_lines(image_rgb: Image) -> list[Box]:
     planes = [(cv2.MORPH_TOPHAT, grey), (cv2.MORPH_TOPHAT, cv2.max(cv2.max(red, green), blue))]
     planes += [(cv2.MORPH_BLACKHAT, grey), (cv2.MORPH_BLACKHAT, cv2.min(cv2.min(red, green), blue))]
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_STROKE_PX, _STROKE_PX))
-    found: list[Box] = []
+    found: list[TextLine] = []
+    look = 1
     for operation, plane in planes:
         strokes = cv2.morphologyEx(plane, operation, kernel)
         for contrast in _CONTRASTS:
             letters = _letters(plane, np.asarray(strokes >= contrast, np.uint8))
-            found += [_padded(letters.boxes[line], grey.shape) for line in _lines(letters)]
+            found += [TextLine(_padded(letters.boxes[line], grey.shape), look) for line in _lines(letters)]
+            look <<= 1
     return merged(found)
 
 
@@ -115,12 +139,17 @@ def _is_text(letters: _Letters, line: NDArray[np.intp]) -> bool:
     boxes, stroke, grey = letters.boxes[line], letters.stroke[line], letters.grey[line]
     heights, widths = boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
     height = float(np.median(heights))
+    uneven, alone = float(heights.std()) / height, _share_on_line(letters.boxes, boxes)
+    if len(line) < _LEAST_LETTERS and (uneven > _HEIGHTS_SD_OF_FEW or alone < 1):
+        return False
     length = float(boxes[:, 2].max() - boxes[:, 0].min())
     joined = float(widths.max()) > 2 * height  # small letters that touch: a piece is several of them
     enough = len(line) >= _LEAST_LETTERS or (joined and length >= 4 * height)
     on_baseline = float((np.abs(boxes[:, 3] - np.median(boxes[:, 3])) <= max(1.0, 0.1 * height)).mean())
     return bool(
         enough
+        and uneven <= _HEIGHTS_SD
+        and alone >= _LEAST_ALONE
         and length >= 2.2 * height
         and on_baseline >= 0.6
         and stroke.std() <= 0.3 * stroke.mean() + 0.25
@@ -128,6 +157,17 @@ def _is_text(letters: _Letters, line: NDArray[np.intp]) -> bool:
         and letters.filled[line].mean() <= 0.8  # bars and checks are filled
         and (widths.std() >= 0.05 * height or letters.filled[line].std() >= 0.04)  # a grid repeats itself
     )
+
+
+def _share_on_line(every: NDArray[np.float64], line: NDArray[np.float64]) -> float:
+    """Of the pieces that are as large as letters and reach into the line's middle rows, the share that is its own."""
+    left, top = line[:, :2].min(0)
+    right, bottom = line[:, 2:].max(0)
+    edge = float(np.median(line[:, 3] - line[:, 1]))
+    inside = (every[:, 0] < right) & (every[:, 2] > left)
+    inside &= (every[:, 1] < bottom - 0.2 * edge) & (every[:, 3] > top + 0.2 * edge)
+    inside &= every[:, 3] - every[:, 1] >= 0.4 * edge
+    return min(1.0, len(line) / max(1, int(inside.sum())))
 
 
 def _padded(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> Box:
@@ -151,14 +191,20 @@ def joined(one: Box, other: Box) -> Box:
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def merged(boxes: list[Box]) -> list[Box]:
-    """Boxes of which those that share half of the smaller one have become one."""
-    rest, done = list(boxes), []
+def merged(lines: list[TextLine]) -> list[TextLine]:
+    """Lines of which those that share half of the smaller one, and are about as high, have become one."""
+    rest, done = list(lines), []
     while rest:
-        box = rest.pop()
-        hit = next((at for at, other in enumerate(rest) if overlap(box, other) >= 0.5), None)
+        line = rest.pop()
+        hit = next((at for at, other in enumerate(rest) if _one_line(line, other)), None)
         if hit is None:
-            done.append(box)
+            done.append(line)
         else:
-            rest.append(joined(box, rest.pop(hit)))
+            other = rest.pop(hit)
+            rest.append(TextLine(joined(line.box_xyxy, other.box_xyxy), line.found_by | other.found_by))
     return sorted(done)
+
+
+def _one_line(one: TextLine, other: TextLine) -> bool:
+    low, tall = sorted((one.height, other.height))
+    return overlap(one.box_xyxy, other.box_xyxy) >= 0.5 and low >= _ONE_LINE * tall

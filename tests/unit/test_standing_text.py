@@ -18,7 +18,7 @@ from deid_audit.pipeline.burned_in import find_text, text_covered, text_regions
 from deid_audit.progress import SilentProgress
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import write_video
-from deid_audit.vision.overlay_text import Box
+from deid_audit.vision.overlay_text import Box, TextLine
 from deid_audit.vision.standing_text import StandingText, TextStretch, standing
 from tests.fakes import make_case
 from tests.sample_clips import sample
@@ -63,9 +63,16 @@ def test_it_counts_from_the_second_before_it_to_the_second_after() -> None:
     assert (found.first, found.last) == (2 * RATE, 6 * RATE - 1)
 
 
-def test_a_single_second_counts_only_where_there_is_no_other() -> None:
+def test_a_clear_line_counts_after_one_second_and_a_faint_or_cluttered_one_only_after_two() -> None:
+    still = np.full((240, 320, 3), 60, np.uint8)
+    plain = replace(TEXT, ground="plain")
+    clear, faint = (burned_in(still, replace(plain, colour=(level,) * 3))[0] for level in (220, 95))
+    for image, seconds, count in ((clear, 1, 1), (faint, 1, 0), (faint, 2, 1)):
+        found = search([still] * RATE + [image] * seconds * RATE + [still] * 2 * RATE)
+        assert len(found) == count
+        assert all((one.first, one.last) == (0, (seconds + 2) * RATE - 1) for one in found)
     assert search(shown(5, first_s=2, last_s=3)) == ()
-    assert search(shown(1))
+    assert search([faint] * RATE), "there is no other second"
 
 
 def test_a_text_that_moves_is_not_found_as_the_certificate_says() -> None:
@@ -89,7 +96,8 @@ FRAMES = [(10 * at, 10 * at + 9) for at in range(6)]
     ],
 )
 def test_stretches_by_hand(windows: list[list[Box]], expected: list[tuple[Box, int, int]]) -> None:
-    assert [(one.box_xyxy, one.first, one.last) for one in standing(windows, FRAMES)] == expected
+    lines = [[TextLine(box) for box in window] for window in windows]
+    assert [(one.box_xyxy, one.first, one.last) for one in standing(lines, FRAMES)] == expected
 
 
 @pytest.fixture(scope="module")
