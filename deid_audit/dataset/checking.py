@@ -84,7 +84,7 @@ def _of_paper(manifest: Manifest, folder: Path) -> list[str]:
         tried(f"{subject_words(number)}: ", lambda number=number: settings(number))  # type: ignore[misc]
     if problems:
         return problems
-    tried("", lambda: as_asked(backend_for(settings(1).keypoints), load_policy(policy_of(manifest, folder))))
+    tried("", lambda: as_asked(backend_for(settings(1).keypoints, "cpu"), load_policy(policy_of(manifest, folder))))
     if manifest.context is not None:
         context = folder / manifest.context
         tried("", lambda: read_context(context, on=datetime.now(UTC).date()))

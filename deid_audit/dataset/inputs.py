@@ -12,10 +12,10 @@ from typing import Any
 import rfc8785
 
 from deid_audit import __version__
-from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import DataSetError
 from deid_audit.policy import load_policy
 from deid_audit.settings import RunSettings
+from deid_audit.video.places import keyed_digest_of
 
 _PATHS = frozenset(
     {"subjects", "donors", "subject_photo", "context", "strangers", "attacker", "keypoints", "policy", "signer"}
@@ -67,7 +67,7 @@ class Digests:
     def _file(self, path: Path) -> str:
         place = path.absolute()
         if place not in self._known:
-            self._known[place] = keyed_digest_file(place, self._key)
+            self._known[place] = keyed_digest_of(place, "an input", self._key)
         return self._known[place]
 
     def _keyed(self, data: bytes) -> str:
