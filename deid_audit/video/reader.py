@@ -24,10 +24,10 @@ from deid_audit.video.orientation import Orientation, orientation_of
 from deid_audit.video.places import keyed_digest_of, place_of
 
 METHOD_TEXT = (
-    "Videos were decoded once in full with FFmpeg (PyAV; the single frames of a DICOM object with pydicom); every "
-    "frame was kept with its own timestamp, turned upright by the file's display matrix and converted to RGB of 8 "
-    "bits, also where the file has more; the two fields of an interlaced frame were kept in one picture; a damaged "
-    "file, or one without rising timestamps, is refused."
+    "Videos were decoded once in full with FFmpeg (PyAV; frames of a DICOM object with pydicom); every frame was "
+    "kept with its own timestamp, turned upright by the file's display matrix and converted to RGB of 8 bits, also "
+    "where the file has more; the two fields of an interlaced frame were kept in one picture; a damaged file, or one "
+    "without rising timestamps, is refused."
 )
 _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "webp", "bmp", "tiff", "gif", "jpegls", "jpeg2000", "ppm"})
 
