@@ -4,6 +4,7 @@
     +-- SettingsError (2)       an option, an output folder, donor equals subject
     +-- PolicyFileError (2)     a policy file that does not say what it must
     +-- ContextFileError (2)    a steward's answers that cannot be taken
+    +-- ReviewFileError (2)     a review that cannot be taken, or is about something else
     +-- TableFileError (2)      a table of action units or ratings that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
     +-- PackError (1)           a donor's pack that cannot be read, or does not hold
@@ -61,6 +62,12 @@ class TableFileError(DeidAuditError):
 
 class ContextFileError(DeidAuditError):
     """A file with a steward's answers that cannot be taken; names the answer, never repeats it."""
+
+    exit_code = 2
+
+
+class ReviewFileError(DeidAuditError):
+    """A review that cannot be read or written, or that is about something else; never repeats a name or a note."""
 
     exit_code = 2
 
