@@ -120,8 +120,8 @@ def run(
         bool,
         typer.Option(
             "--review",
-            help="Wait, before anything is destroyed, until somebody has looked at the videos on a page of this machine, "
-            "which shows originals; what they decide is rendered and measured again.",
+            help="Wait, before anything is destroyed, until somebody has looked at the videos on a page of this "
+            "machine, which shows originals; what they decide is rendered and measured again.",
         ),
     ] = False,
     readers: Annotated[
