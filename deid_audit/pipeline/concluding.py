@@ -192,7 +192,7 @@ def conclude(
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
     )
-    write_report(partial)
+    write_report(partial, job.progress)
     job.ended.append(
         RunEnded(
             case_id=job.case_id,
