@@ -201,7 +201,7 @@ def conclude(
         digest_key=job.digest_key,
         review=None if examined.review is None else examined.review.data,
     )
-    write_report(partial)
+    write_report(partial, job.progress)
     job.ended.append(
         RunEnded(
             case_id=job.case_id,

@@ -28,14 +28,22 @@ class NotTaken(Exception):
 class Desk:
     """A reading of a job that waits. Any thread may call; `draft` is an unfinished reading that goes on.
 
-    `can_reswap` says whether the model is still there; `keep` gets the reading after each change.
+    `can_reswap` says whether the model is still there; `keep` gets the reading after each change; `not_by` are the
+    names under which it cannot be made.
     """
 
     def __init__(
-        self, pending: Pending, *, can_reswap: bool, draft: Reading | None, keep: Callable[[Reading], None]
+        self,
+        pending: Pending,
+        *,
+        can_reswap: bool = True,
+        draft: Reading | None = None,
+        keep: Callable[[Reading], None],
+        not_by: frozenset[str] = frozenset(),
     ) -> None:
         self.pending, self.can_reswap = pending, can_reswap
         self._keep = keep
+        self._not_by = frozenset(name.casefold() for name in not_by)
         self._lock = threading.RLock()
         self._counts = [len(ledger) for ledger in pending.ledgers]
         self._shown = [bytearray(count) for count in self._counts]
@@ -57,6 +65,8 @@ class Desk:
         except ValidationError as error:
             raise NotTaken(f"The name {_words(error)}.") from None
         with self._lock:
+            if name.casefold() in self._not_by:
+                raise NotTaken("The other reading was made under this name. Somebody else has to make this one.")
             if self._reading is None:
                 self._reading = Reading(reviewer=name, role=self.pending.role, started_at=_now())
             elif self._reading.reviewer != name:

@@ -18,11 +18,12 @@ def review_on_a_page(
     can_reswap: bool = True,
     draft: Reading | None = None,
     keep: Callable[[Reading], None] = lambda reading: None,
+    not_by: frozenset[str] = frozenset(),
 ) -> Reading:
     """Serves the job's review page until the reviewer finishes; gives the reading.
 
     `announce` gets the address to open; `keep` the reading after each change, and once more when the page ends without
-    being finished.
+    being finished. `not_by` are the names of those who may not make this reading, since they made the other one.
 
     Raises:
         VideoError: a video is not what it was any more.
@@ -35,7 +36,7 @@ def review_on_a_page(
         keep(reading)
         read[:] = [reading]
 
-    desk = Desk(pending, can_reswap=can_reswap, draft=draft, keep=kept)
+    desk = Desk(pending, can_reswap=can_reswap, draft=draft, keep=kept, not_by=not_by)
     with Pictures(pending) as pictures:
         try:
             serve(ReviewPages(desk, pictures, finished).app(), finished=finished, announce=announce)
