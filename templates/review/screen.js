@@ -86,12 +86,13 @@ export class Screen {
       for (const one of this.shown.about.regions) {
         frame(one.box, COLOURS[one.state], one.whose === "subject" ? [] : [4, 3]);
         const size = 12 * this.pixel;
-        pen.font = `${size}px system-ui, sans-serif`;
+        pen.font = `600 ${size}px system-ui, sans-serif`;
+        pen.lineJoin = "round";
         const words = `${one.track === null ? "?" : one.track} ${one.state}`;
         const at = [left + one.box[0] * scale, Math.max(size, one.box[1] * scale - size * 0.35)];
-        pen.lineWidth = thin * 2;
+        pen.lineWidth = 2.5 * this.pixel;
         pen.setLineDash([]);
-        pen.strokeStyle = "#000";
+        pen.strokeStyle = "rgba(0, 0, 0, .8)";
         pen.strokeText(words, ...at);
         pen.fillStyle = COLOURS[one.state];
         pen.fillText(words, ...at);
