@@ -21,6 +21,7 @@ from deid_audit.cli import (
     policy,
     ratings,
     recheck,
+    review,
     run,
     vault,
     verify,
@@ -43,6 +44,7 @@ def build_app() -> typer.Typer:
     app.command("approve")(approve.approve)
     app.command("withdraw")(withdraw.withdraw)
     app.command("recheck")(recheck.recheck)
+    app.command("review")(review.review)
     app.command("report")(board_report.report)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")

@@ -4,6 +4,7 @@
     +-- SettingsError (2)       an option, an output folder, donor equals subject
     +-- PolicyFileError (2)     a policy file that does not say what it must
     +-- ContextFileError (2)    a steward's answers that cannot be taken
+    +-- ReviewFileError (2)     a review that cannot be taken, or is about something else
     +-- TableFileError (2)      a table of action units or ratings that cannot be taken
     +-- DataSetError (2)        a data set's file or folder that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
@@ -68,6 +69,12 @@ class DataSetError(DeidAuditError):
 
 class ContextFileError(DeidAuditError):
     """A file with a steward's answers that cannot be taken; names the answer, never repeats it."""
+
+    exit_code = 2
+
+
+class ReviewFileError(DeidAuditError):
+    """A review that cannot be read or written, or that is about something else; never repeats a name or a note."""
 
     exit_code = 2
 

@@ -31,6 +31,7 @@ if [ "${1:-}" = tests ]; then
     command -v softhsm2-util >/dev/null 2>&1 || wanted="$wanted softhsm2"
     command -v dciodvfy >/dev/null 2>&1 || wanted="$wanted dicom3tools"
     command -v dcmdump >/dev/null 2>&1 || wanted="$wanted dcmtk"
+    command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 fi
 
 [ -n "$required$wanted" ] || exit 0

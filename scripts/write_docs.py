@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
-    "docs/commands.md", "docs/c2pa.md", "docs/datasets.md", "docs/exam_measures.md", "docs/formats.md", "docs/json.md",
-    "docs/metrics.md", "docs/motion.md", "docs/scaling.md",
-    "docs/picture.md", "docs/report.md", "docs/trust.md", "docs/voice.md",
+    "docs/commands.md", "docs/c2pa.md", "docs/datasets.md", "docs/decisions.md", "docs/exam_measures.md",
+    "docs/formats.md", "docs/json.md", "docs/metrics.md", "docs/motion.md", "docs/picture.md", "docs/report.md",
+    "docs/review.md", "docs/scaling.md", "docs/trust.md", "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {
@@ -36,6 +36,7 @@ _GROUPS = {
     "text": "Text in the picture",
     "voice": "Voice: the sound of the released file",
     "audit": "The audit itself: what it would have seen",
+    "review": "Review: people who looked",
     "erasure": "Erasure",
 }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from deid_audit.cli.from_review import perform_review
 from deid_audit.cli.options import (
     Attacker,
     Audio,
@@ -39,26 +40,29 @@ from deid_audit.cli.options import (
     TimestampSource,
     TrainSeconds,
 )
-from deid_audit.cli.report import media_signer_of, perform, references_passphrase_of
+from deid_audit.cli.report import media_signer_of, page_for_reviewers, perform, references_passphrase_of
+from deid_audit.errors import SettingsError
 
 
 def run(
+    ctx: typer.Context,
     subject: Annotated[
         list[Path],
         typer.Option(
             "--subject", metavar="VIDEO", readable=False, help="A video of the subject; repeatable, all of one person."
         ),
     ],
+    out: OutFolder,
     donor: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--donor",
             metavar="VIDEO|PACK",
             readable=False,
-            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken.",
+            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken. Only "
+            "--from-review does without.",
         ),
-    ],
-    out: OutFolder,
+    ] = None,
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "release",
@@ -126,6 +130,34 @@ def run(
     ] = None,
     keypoints: Keypoints = "mediapipe",
     release_keypoints: ReleaseKeypoints = None,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Wait, before anything is destroyed, until somebody has looked at the videos on a page of this "
+            "machine, which shows originals; what they decide is rendered and measured again.",
+        ),
+    ] = False,
+    readers: Annotated[
+        int,
+        typer.Option(
+            "--readers", min=1, max=2, help="With --review: 2 for a second reading that is blind to the first."
+        ),
+    ] = 1,
+    from_review: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-review",
+            metavar="FILE",
+            readable=False,
+            help="Carry out a finished review of --of OUT, whose model is gone: cover what it asks for, take the other "
+            "videos byte for byte, and audit the result against --subject, in OUT's order.",
+        ),
+    ] = None,
+    of: Annotated[
+        Path | None,
+        typer.Option("--of", metavar="OUT", readable=False, help="With --from-review: the folder that was reviewed."),
+    ] = None,
     log: LogFolder = None,
     profile: Profile = False,
     force: Force = False,
@@ -138,6 +170,10 @@ def run(
     from deid_audit.pipeline.run import run as run_pipeline  # noqa: PLC0415  (heavy)
     from deid_audit.settings import make_settings  # noqa: PLC0415
 
+    if from_review is not None or of is not None:
+        raise typer.Exit(perform_review(ctx))
+    if not donor:
+        raise SettingsError("--donor is missing: a run puts a donor's face on", next_step="give a video or a pack")
     settings = make_settings(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),
@@ -147,12 +183,15 @@ def run(
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough, lossless=lossless,
-        burned_in_text=burned_in_text,
+        burned_in_text=burned_in_text, review=review, readers=readers,
         dicom=dicom, keypoints=(keypoints,), release_keypoints=tuple(release_keypoints or ()),
         log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(
-        run_pipeline, references_passphrase=references_passphrase_of(settings), media_signer=media_signer_of(settings)
+        run_pipeline,
+        references_passphrase=references_passphrase_of(settings),
+        media_signer=media_signer_of(settings),
+        reviewing=page_for_reviewers() if settings.review else None,
     )
     raise typer.Exit(perform(job, settings, as_json=as_json))

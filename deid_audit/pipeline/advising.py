@@ -11,6 +11,7 @@ from deid_audit.ledger import LedgerFrame, State
 from deid_audit.pipeline.advising_attacks import attack, control, no_interval
 from deid_audit.pipeline.advising_exam import exam
 from deid_audit.pipeline.advising_keypoints import body_in_view, face_policy, is_close_up, keypoints
+from deid_audit.pipeline.advising_review import review
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
@@ -331,6 +332,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "audit": _audit,
     "erasure": _erasure,
     "voice": _voice,
+    "review": review,
     "control": control,
     "attack": attack,
 }

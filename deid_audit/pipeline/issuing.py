@@ -132,8 +132,9 @@ def write_audit(
     measurements: Sequence[Measurement],
     log: Sequence[str],
     digest_key: bytes,
+    review: bytes | None = None,
 ) -> None:
-    """The steward's folder: ledger, measurements, figures with data, learning curve, run log, key of the digests.
+    """The steward's folder: ledger, measurements, figures with data, learning curve, review, run log, digests' key.
 
     Where the verdict is not PASSED, also why: a text, and frames of the withheld videos.
     """
@@ -149,6 +150,8 @@ def write_audit(
         (audit / "figures" / f"{figure.name}.{suffix}").write_bytes(figure.data)
         if figure.csv is not None:
             (audit / "figures" / f"{figure.name}.csv").write_text(figure.csv, encoding="utf-8")
+    if review is not None:
+        (audit / "review.json").write_bytes(review)
     if why is not None:
         (audit / "why").mkdir()
         (audit / "why.txt").write_text(why, encoding="utf-8")

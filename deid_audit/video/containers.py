@@ -71,6 +71,7 @@ def container_material(source: str | BinaryIO | io.RawIOBase, label: str) -> Ite
             inventory=_inventory(container, stream),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             container=container,
+            stream=stream,
         )
 
 

@@ -69,6 +69,7 @@ def dicom_material(stream: BinaryIO, label: str) -> Iterator[Material]:
             inner,
             frames=lambda: _complete(inner.frames(), times, count, label),
             time_base=times[0] if times else inner.time_base,
+            stream=None if times else inner.stream,
             inventory=inner.inventory.model_copy(update={"metadata_keys": names}),
             dicom_class=sop_class,
         )

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from deid_audit.errors import VideoError
 from deid_audit.findings import VideoInventory
@@ -23,7 +24,8 @@ class Material:
     """One video, opened: `frames()` decodes all of it once, in presentation order, or says why not by a VideoError.
 
     `time_base` is the unit of the frames' timestamps, None where there is none. `container` is where sound may be
-    found, None where there can be none. `dicom_class` is the SOP class of a DICOM object, else empty.
+    found, None where there can be none. `stream` is the pictures' one where its timestamps are those of the frames, so
+    that one may seek in it. `dicom_class` is the SOP class of a DICOM object, else empty.
     """
 
     frames: Callable[[], Iterator[VideoFrame]]
@@ -32,6 +34,7 @@ class Material:
     inventory: VideoInventory
     sample_aspect_ratio: Fraction = Fraction(1)
     container: InputContainer | None = None
+    stream: VideoStream | None = None
     dicom_class: str = ""
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "dataset", "inspect", "motion", "donor", "recheck")
-SHOWING = (*VIDEO, "report")
+SHOWING = (*VIDEO, "report", "review")
 LAYING_OUT = (*ISSUING, "approve", "dataset")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")

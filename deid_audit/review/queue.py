@@ -1,0 +1,100 @@
+"""In which order to look: stretches of frames in which the same thing was done about a face, worst first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from deid_audit.ledger import LedgerFrame, State
+
+# Numbers come to 3 at most: they order what was decided about, and nothing stands above what is undecided.
+_STATE_SCORES = {State.UNDECIDED: 8.0, State.CONCEALED: 2.0, State.SWAPPED: 1.0, State.REVIEWED: 0.5, State.CLEAR: 0.0}
+_FAR = 1.2  # a distance between descriptors from which on nothing is worth a look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameNumbers:
+    """One frame in numbers, None where there is none.
+
+    `distance` is the released face's to the same frame's original; `expression_error` in shares of the eyes' distance;
+    `disagreement` counts faces that only some of the detectors see.
+    """
+
+    distance: float | None = None
+    expression_error: float | None = None
+    disagreement: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A stretch of consecutive frames in which one track (None: no tracked face) has one state for one reason.
+
+    `box_xyxy` is of its middle frame, in px of the shown frame, None without a face region; `score` grows with need.
+    """
+
+    video: int
+    first_frame: int
+    last_frame: int
+    track: int | None
+    state: State
+    reason: str
+    score: float
+    box_xyxy: tuple[float, float, float, float] | None
+
+
+def queue(ledgers: Sequence[Sequence[LedgerFrame]], numbers: Sequence[Sequence[FrameNumbers]] = ()) -> tuple[Item, ...]:
+    """All stretches of all videos, worst first; `numbers[i][j]` are of frame j of video i + 1, none where not known."""
+    items = [
+        item
+        for at, ledger in enumerate(ledgers)
+        for item in _stretches(at + 1, ledger, numbers[at] if at < len(numbers) else ())
+    ]
+    return tuple(
+        sorted(items, key=lambda one: (-one.score, one.video, one.first_frame, -1 if one.track is None else one.track))
+    )
+
+
+_Key = tuple[int | None, State, str]
+_Box = tuple[float, float, float, float] | None
+
+
+def _stretches(video: int, ledger: Sequence[LedgerFrame], numbers: Sequence[FrameNumbers]) -> Iterator[Item]:
+    running: dict[_Key, list[tuple[int, _Box, float]]] = {}
+    for frame in ledger:
+        known = numbers[frame.index] if frame.index < len(numbers) else FrameNumbers()
+        seen: dict[_Key, tuple[int, _Box, float]] = {}
+        for region in frame.regions:
+            key = (region.track_id, region.state, _kind_of(region.reason))
+            seen.setdefault(key, (frame.index, region.box_xyxy, _score(region.state, known)))
+        if not frame.regions:
+            key = (None, frame.state, "no face" if frame.state is State.CLEAR else "not cleared by two detectors")
+            seen[key] = (frame.index, None, _score(frame.state, known))
+        for key in [key for key in running if key not in seen]:
+            yield _item(video, key, running.pop(key))
+        for key, one in seen.items():
+            running.setdefault(key, []).append(one)
+    for key, found in running.items():
+        yield _item(video, key, found)
+
+
+def _kind_of(reason: str) -> str:
+    """The reason without its number, which differs from frame to frame: `distance: 0.71` is `distance`."""
+    head, _, tail = reason.rpartition(": ")
+    return head if head and any(letter.isdigit() for letter in tail) else reason
+
+
+def _score(state: State, known: FrameNumbers) -> float:
+    near = 0.0 if known.distance is None else max(0.0, _FAR - known.distance) / _FAR
+    return _STATE_SCORES[state] + near + min(1.0, known.expression_error or 0.0) + min(1, known.disagreement)
+
+
+def _item(video: int, key: _Key, found: Sequence[tuple[int, _Box, float]]) -> Item:
+    track, state, reason = key
+    return Item(
+        video=video,
+        first_frame=found[0][0],
+        last_frame=found[-1][0],
+        track=track,
+        state=state,
+        reason=reason,
+        score=round(max(score for _, _, score in found), 4),
+        box_xyxy=found[len(found) // 2][1],
+    )
