@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from deid_audit.cli.from_review import perform_review
 from deid_audit.cli.options import (
     Attacker,
     Audio,
@@ -39,25 +40,28 @@ from deid_audit.cli.options import (
     TrainSeconds,
 )
 from deid_audit.cli.report import media_signer_of, page_for_reviewers, perform, references_passphrase_of
+from deid_audit.errors import SettingsError
 
 
 def run(
+    ctx: typer.Context,
     subject: Annotated[
         list[Path],
         typer.Option(
             "--subject", metavar="VIDEO", readable=False, help="A video of the subject; repeatable, all of one person."
         ),
     ],
+    out: OutFolder,
     donor: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--donor",
             metavar="VIDEO|PACK",
             readable=False,
-            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken.",
+            help="A video of the donor; repeatable, all of one person. Or packs: the one that fits is taken. Only "
+            "--from-review does without.",
         ),
-    ],
-    out: OutFolder,
+    ] = None,
     policy: Annotated[
         str, typer.Option("--policy", metavar="NAME|FILE", help="A shipped policy or a file; see: policy list.")
     ] = "release",
@@ -130,6 +134,20 @@ def run(
             "--readers", min=1, max=2, help="With --review: 2 for a second reading that is blind to the first."
         ),
     ] = 1,
+    from_review: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-review",
+            metavar="FILE",
+            readable=False,
+            help="Carry out a finished review of --of OUT, whose model is gone: cover what it asks for, take the other "
+            "videos byte for byte, and audit the result against --subject, in OUT's order.",
+        ),
+    ] = None,
+    of: Annotated[
+        Path | None,
+        typer.Option("--of", metavar="OUT", readable=False, help="With --from-review: the folder that was reviewed."),
+    ] = None,
     log: LogFolder = None,
     profile: Profile = False,
     force: Force = False,
@@ -142,6 +160,10 @@ def run(
     from deid_audit.pipeline.run import run as run_pipeline  # noqa: PLC0415  (heavy)
     from deid_audit.settings import make_settings  # noqa: PLC0415
 
+    if from_review is not None or of is not None:
+        raise typer.Exit(perform_review(ctx))
+    if not donor:
+        raise SettingsError("--donor is missing: a run puts a donor's face on", next_step="give a video or a pack")
     settings = make_settings(
         subjects=tuple(subject), donors=tuple(donor), subject_photo=subject_photo,
         subject_tracks=tuple(subject_track or ()), swap_everyone=swap_everyone, other_donors=tuple(other_donor or ()),

@@ -4,9 +4,10 @@ The same measures, policy and evidence as the main job; nothing is swapped, and 
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
 from deid_audit.findings import MediaMark, not_measured, video_scope
+from deid_audit.frames import Float
+from deid_audit.ledger import Region
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline import comparing
 from deid_audit.pipeline.cast import (
@@ -31,12 +34,13 @@ from deid_audit.pipeline.comparing import compare_videos
 from deid_audit.pipeline.concluding import Examined, JobResult, StageRow, conclude
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.finishing import finished_ledger, with_gallery
-from deid_audit.pipeline.job import now, prepare
+from deid_audit.pipeline.job import Job, now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import as_asked, backends_for
 from deid_audit.pipeline.measuring import observe
 from deid_audit.pipeline.planting import known_faces
 from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
+from deid_audit.pipeline.reviewing import Reviewed, event_of
 from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
@@ -54,6 +58,23 @@ from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 _OTHER_SWAP = "another tool made the videos; how it puts the donor's face on strangers is not known"
 _NOTHING_SWAPPED = "faces were covered; there is no swap to invert"
+
+
+class ReworkOf(Protocol):
+    """What a review asks of this tool's own videos before they are audited; see `rereleasing.Rework`."""
+
+    @property
+    def made_with(self) -> str: ...
+
+    def covers(self, number: int, /) -> Mapping[int, Sequence[Region]]: ...
+
+    def take(self, number: int, target: Path, /) -> bool: ...
+
+    def settled(
+        self, watched: Sequence[Watched], averages: Sequence[Float], engines: Engines, /
+    ) -> tuple[list[Watched], Reviewed]: ...
+
+
 _KNOWN_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"})
 
 
@@ -66,10 +87,11 @@ def audit(
     made_with: str | None = None,
     media_mark: MediaMark | None = None,
     references_passphrase: bytes | None = None,
+    rework: ReworkOf | None = None,
 ) -> JobResult:
     """The whole audit; `made_with` says how the videos were made, when it was this tool that covered the faces.
 
-    `media_mark` is the mark that it then put into them.
+    `media_mark` is the mark that it then put into them. `rework` is what a review asks of this tool's own videos.
 
     `references_passphrase` is for what is kept for a recheck, where that was asked for.
 
@@ -89,7 +111,7 @@ def audit(
         staged(settings.out, force=settings.force) as partial,
     ):
         with timer.of("reading"):
-            originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
+            originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key, rework)
             backends = backends_for(settings.keypoints, paired, released)
             keypoints = [as_asked(one, job.policy) for one in backends]
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
@@ -123,7 +145,10 @@ def audit(
                 wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("measuring"):
                 canaries = known_faces(engines, seed=0, videos=len(subject.videos))
-                watched = _compare_and_watch(subject, released, engines, canaries, keypoints, vault, progress, timer)
+                watched = _compare_and_watch(
+                    subject, released, engines, canaries, keypoints, vault, progress, timer, rework
+                )
+            watched, review = _as_reviewed(rework, watched, subject, engines, job)
             others = strangers(subject, *donor)
             wipe_arrays_with(vault, "descriptors of other people", [others])
             measurements = reckon(
@@ -151,8 +176,15 @@ def audit(
                 measurements=measurements,
                 plots=drawings,
                 erasure=erasure,
+                review=review,
             ),
-            making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
+            making=_stages(
+                timer,
+                paired,
+                made_with or (rework.made_with if rework else None),
+                named_by(photo, settings.subject_tracks),
+                aligned=settings.align,
+            ),
             timer=timer,
             media_mark=media_mark,
             profile=settings.profile,
@@ -162,7 +194,7 @@ def audit(
 
 
 def _open_pairs(
-    settings: AuditSettings, folder: Path, digest_key: bytes
+    settings: AuditSettings, folder: Path, digest_key: bytes, rework: ReworkOf | None
 ) -> tuple[list[SourceVideo], list[SourceVideo], list[SourceVideo]]:
     """Originals, released videos (copied to `folder` under the case's name), and the originals frame for frame."""
     folder.mkdir()
@@ -174,7 +206,8 @@ def _open_pairs(
             pass
         suffix = after.suffix.lower() if after.suffix.lower() in _KNOWN_SUFFIXES else ".video"
         copy = folder / f"{settings.case_id}-{number:02d}{suffix}"
-        _copy(after, copy, label)
+        if rework is None or not rework.take(number, copy):
+            _copy(after, copy, label)
         shown = open_video(copy, label=label)
         originals.append(original)
         released.append(shown)
@@ -202,11 +235,14 @@ def _compare_and_watch(
     vault: Vault,
     progress: Progress,
     timer: Timer,
+    rework: ReworkOf | None,
 ) -> list[Watched]:
     watched: list[Watched] = []
     for number, (cast, shown, backend) in enumerate(zip(subject.videos, released, keypoints, strict=True), start=1):
         with progress.step(f"comparing, {shown.label}", shown.facts.frame_count) as step:
-            done = compare_videos(cast, shown, engines=engines, step=step, clock=timer.watch("comparing"))
+            drawn = rework.covers(number) if rework is not None else {}
+            clock = timer.watch("comparing")
+            done = compare_videos(cast, shown, engines=engines, step=step, drawn=drawn, clock=clock)
         done.wiped_with(vault, number, cast.source.facts.frame_count)
         clock = timer.watch("measuring")
         with clock.running(cast.source.facts.frame_count):
@@ -223,6 +259,18 @@ def _compare_and_watch(
             )
         )
     return watched
+
+
+def _as_reviewed(
+    rework: ReworkOf | None, watched: list[Watched], subject: Role, engines: Engines, job: Job
+) -> tuple[list[Watched], Reviewed | None]:
+    """The videos with what people cleared, where a review is carried out; the log is told."""
+    if rework is None:
+        return watched, None
+    everyone = [subject.average, *(person.average for person in subject.others)]
+    videos, review = rework.settled(watched, everyone, engines)
+    job.journal.append(event_of(job.case_id, review.record))
+    return videos, review
 
 
 def _stages(

@@ -4,7 +4,8 @@ Takes the place of rendering in an audit. Fail closed: a face that is neither su
 undecided.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,9 +91,18 @@ class _Comparer:
 
 
 def compare_videos(
-    cast: CastVideo, released: SourceVideo, *, engines: Engines, step: Step, clock: Stopwatch | None = None
+    cast: CastVideo,
+    released: SourceVideo,
+    *,
+    engines: Engines,
+    step: Step,
+    drawn: Mapping[int, Sequence[Region]] | None = None,
+    clock: Stopwatch | None = None,
 ) -> RenderedPass:
-    """The ledger of `released` beside the original it was made from, and the original's descriptors."""
+    """The ledger of `released` beside the original it was made from, and the original's descriptors.
+
+    `drawn` are covers by frame; those that are no tracked face's join the ledger, to be searched like any cover.
+    """
     done = RenderedPass()
     comparer = _Comparer(cast, engines, FaceMesh(video=False), done.beside)
     clock, depth = clock or Stopwatch(), depth_of(cast.source)
@@ -104,6 +114,8 @@ def compare_videos(
         for before, after, time_s in zip(befores, afters, cast.source.times_s, strict=True):
             with clock.part("compare"):
                 entry, descriptor = comparer.compare(before, after, time_s)
+                more = (one for one in (drawn or {}).get(before.index, ()) if one.track_id is None)
+                entry = replace(entry, regions=(*entry.regions, *more))
             done.ledger.append(entry)
             done.original_descriptors.append(descriptor)
             step.advance()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from deid_audit import log
 from deid_audit.digests import sha256_bytes, sha256_lines
 from deid_audit.errors import StageError
 from deid_audit.findings import ReviewRecord
@@ -27,7 +28,7 @@ from deid_audit.review.summary import record_of
 from deid_audit.review.voting import votes_of
 from deid_audit.video.reader import SourceVideo
 
-_ONE_READER = "one person read: agreement takes two"
+ONE_READER = "one person read: agreement takes two"
 _ONE_PERSON = "the first reading is by the same person: a second one is by somebody else"
 
 Harder = Mapping[tuple[int, int], Rung]
@@ -71,11 +72,15 @@ class CarriesOut(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reviewed:
-    """The videos as people left them, the review file's bytes, and what the statement says of it."""
+    """The videos as people left them, the review file's bytes, and what the statement says of it.
+
+    `refused` says in words what was not carried out in the last round.
+    """
 
     watched: list[Watched]
     data: bytes
     record: ReviewRecord
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -102,7 +107,7 @@ class ReviewRounds:
             Interrupted: while it waited.
         """
         videos, orders, refused = list(watched), Orders(), 0
-        agreed = Agreement(items=0, differing=(), kappa=None, because=_ONE_READER)
+        agreed = Agreement(items=0, differing=(), kappa=None, because=ONE_READER)
         for number in count(1):
             pending = self._pending(videos, number, orders.refused)
             made = self._read(pending)
@@ -121,7 +126,7 @@ class ReviewRounds:
                 harder = {(frame, track): rung for (video, frame, track), rung in new.harder.items() if video == at}
                 videos[at - 1] = self.again(at, new.of_video(at), harder)
                 self._sight.forget_changed(at, before, videos[at - 1].ledger)
-            videos = [_with_clears(video, at, orders) for at, video in enumerate(videos, start=1)]
+            videos = [with_clears(video, at, orders) for at, video in enumerate(videos, start=1)]
             if not new.videos and not new.refused:
                 break
         file = ReviewFile(case_id=self.case_id, ledger_sha256=looked_at, readings=tuple(self._made))
@@ -174,7 +179,8 @@ class ReviewRounds:
         return reading
 
 
-def _with_clears(video: Watched, number: int, orders: Orders) -> Watched:
+def with_clears(video: Watched, number: int, orders: Orders) -> Watched:
+    """The watched video `number`, its ledger with what people cleared."""
     facts = video.released.facts
     ledger = reviewed_ledger(video.ledger, number, orders, size=(facts.width, facts.height))
     return replace(video, ledger=ledger)
@@ -193,3 +199,9 @@ def numbers_of(video: Watched) -> tuple[FrameNumbers, ...]:
         )
         for distance, error, boxes, frame in zip(distances, errors, seen.detections, video.ledger, strict=True)
     )
+
+
+def event_of(case_id: str, record: ReviewRecord) -> log.Reviewed:
+    """What the log is told of a finished review."""
+    decisions = sum(sum(one.decisions.values()) for one in record.readings)
+    return log.Reviewed(case_id=case_id, review_sha256=record.file_sha256, readers=record.readers, decisions=decisions)

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deid_audit import log
-from deid_audit.findings import ReviewRecord, video_scope
+from deid_audit.findings import video_scope
 from deid_audit.ledger import Region, Rung, State
 from deid_audit.measure.canaries import Canary, Flock
 from deid_audit.pipeline.burned_in import find_text
@@ -26,7 +25,7 @@ from deid_audit.pipeline.outsider import outsider_of
 from deid_audit.pipeline.own_faces import refuse_own_faces
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.pipeline.rendering import Descriptors, RenderedPass, part_of, render_video, undecided_of
-from deid_audit.pipeline.reviewing import Reviewed, Reviewing, ReviewRounds
+from deid_audit.pipeline.reviewing import Reviewed, Reviewing, ReviewRounds, event_of
 from deid_audit.pipeline.training import TrainedPair, wipe_arrays_with
 from deid_audit.pipeline.voicing import Voice
 from deid_audit.progress import Progress
@@ -190,9 +189,3 @@ def watched_and_reviewed(
         ).of(watched)
     job.journal.append(event_of(settings.case_id, review.record))
     return review.watched, review
-
-
-def event_of(case_id: str, record: ReviewRecord) -> log.Reviewed:
-    """What the log is told of a finished review."""
-    decisions = sum(sum(one.decisions.values()) for one in record.readings)
-    return log.Reviewed(case_id=case_id, review_sha256=record.file_sha256, readers=record.readers, decisions=decisions)

@@ -1,0 +1,74 @@
+"""`deid-audit run --from-review`: a finished review carried out where the model is gone."""
+
+import functools
+import secrets
+
+import typer
+
+from deid_audit.cli.report import perform, references_passphrase_of
+from deid_audit.errors import SettingsError
+
+_NEEDS_THE_MODEL = (
+    *("swap_everyone", "other_donor", "audio", "preset", "train_seconds", "iterations", "seed", "resume_key", "review"),
+    *("readers", "burned_in_text", "lossless", "c2pa", "c2pa_passphrase_file"),
+)
+_SAME = (
+    *("subject_photo", "out", "signer", "passphrase_file", "tsa", "tsa_passphrase_file", "context", "device"),
+    *("strangers", "attacker", "thorough", "log", "profile", "force", "keep_references", "references_passphrase_file"),
+)
+_POLICY = "external"  # how the videos were made, and what was destroyed, stands in their first certificate
+
+
+def perform_review(context: typer.Context) -> int:
+    """Covers, audits, prints the result; the exit status of the audit. The options are those of `run`."""
+    from deid_audit.pipeline.finished_out import open_out  # noqa: PLC0415  (heavy)
+    from deid_audit.pipeline.rereleasing import release_again  # noqa: PLC0415
+    from deid_audit.settings import make_audit_settings  # noqa: PLC0415
+
+    given = context.params
+    _refuse(context)
+    released = tuple(open_out(given["of"]).videos)
+    if len(given["subject"]) != len(released):
+        raise SettingsError(
+            f"{len(given['subject'])} --subject videos were given, OUT has {len(released)}",
+            next_step="give every original of OUT, in the order of the run",
+        )
+    settings = make_audit_settings(
+        originals=tuple(given["subject"]),
+        released=released,
+        donors=tuple(given["donor"] or ()),
+        subject_tracks=tuple(given["subject_track"] or ()),
+        policy=given["policy"] if _was_given(context, "policy") else _POLICY,
+        case_id=given["case_id"] or f"case-{secrets.token_hex(4)}",
+        crls=tuple(given["crl"] or ()),
+        keypoints=(given["keypoints"],),
+        **{name: given[name] for name in _SAME},
+    )
+    job = functools.partial(
+        release_again,
+        review=given["from_review"],
+        of=given["of"],
+        references_passphrase=references_passphrase_of(settings),
+    )
+    return perform(job, settings, as_json=given["as_json"])
+
+
+def _refuse(context: typer.Context) -> None:
+    """SettingsError for one option without the other, and for what a review after the run has no use for."""
+    if context.params["from_review"] is None or context.params["of"] is None:
+        raise SettingsError(
+            "--from-review and --of belong together: the review, and the folder that was reviewed",
+            next_step="give both, or neither",
+        )
+    for name in _NEEDS_THE_MODEL:
+        if _was_given(context, name):
+            option = "--" + name.replace("_", "-")
+            raise SettingsError(
+                f"{option} does not go with --from-review: the model is gone, and nothing is swapped",
+                next_step=f"leave {option} out",
+            )
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

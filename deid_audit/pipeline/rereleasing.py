@@ -1,0 +1,190 @@
+"""A review carried out after the run, where the model is gone: covers only, and everything measured and judged anew.
+
+Takes the place of another tool's output in an audit: videos that nothing is asked of are taken byte for byte, the
+others written again with the covers on them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from deid_audit.certificate.keys import Signer
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import EvidenceError, ReviewFileError, SettingsError
+from deid_audit.findings import CaseRecord
+from deid_audit.frames import Float, Frame
+from deid_audit.ledger import LedgerFrame, Region
+from deid_audit.ledger_file import read_ledger_file
+from deid_audit.pipeline.auditing import audit
+from deid_audit.pipeline.concluding import JobResult
+from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.finished_out import LEDGER_FILE, WHOLE, FinishedOut, open_out
+from deid_audit.pipeline.job import now
+from deid_audit.pipeline.own_faces import refuse_own_faces
+from deid_audit.pipeline.reckoning import Watched
+from deid_audit.pipeline.reviewing import ONE_READER, Reviewed, with_clears
+from deid_audit.progress import Progress
+from deid_audit.render.conceal import mask, release_box
+from deid_audit.review.agreement import Agreement, agreement
+from deid_audit.review.applying import Orders, orders_of
+from deid_audit.review.queue import queue
+from deid_audit.review.records import ReviewFile, Role, load_review, review_bytes
+from deid_audit.review.sight import Sight
+from deid_audit.review.summary import record_of
+from deid_audit.settings import AuditSettings
+from deid_audit.video.encoding import LOSSLESS, USUAL, Encoding
+from deid_audit.video.reader import SourceVideo, open_video, read_frames
+from deid_audit.video.writer import method_text, write_video
+
+_MADE = (
+    "The videos are those of case {case_id}, whose statement has the sha256 {digest}: how their faces were swapped, "
+    "and what was destroyed, stands there. People looked at them afterwards: {changed} of {videos} were written again "
+    "with what the reviewers wanted covered filled black (boxes enlarged by a third), the others are the same bytes. "
+    "Another swap was not possible any more. {written}"
+)
+
+_INDEPENDENT: tuple[Role, ...] = ("first", "second")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Rework:
+    """What a review asks of a finished OUT, for the audit that judges the result."""
+
+    out: FinishedOut
+    review: ReviewFile
+    ledgers: Sequence[Sequence[LedgerFrame]]
+    orders: Orders
+
+    @property
+    def made_with(self) -> str:
+        """How the videos were made, for their certificate."""
+        return _MADE.format(
+            case_id=self.out.case.case_id,
+            digest=sha256_bytes(self.out.statement),
+            changed=len(self.orders.videos),
+            videos=len(self.out.videos),
+            written=method_text(_encoding(self.out.case)),
+        )
+
+    def covers(self, number: int) -> Mapping[int, Sequence[Region]]:
+        """What is covered in video `number`, by frame."""
+        return self.orders.of_video(number)
+
+    def take(self, number: int, target: Path) -> bool:
+        """Writes video `number` to `target` with its covers; False where it has none, and its bytes are taken."""
+        covers = self.covers(number)
+        if not covers:
+            return False
+        source = open_video(self.out.videos[number - 1], label=f"released video {number}")
+        write_video(target, _covered(source, covers), like=source, encoding=_encoding(self.out.case))
+        return True
+
+    def settled(
+        self, watched: Sequence[Watched], averages: Sequence[Float], engines: Engines
+    ) -> tuple[list[Watched], Reviewed]:
+        """The audit's videos with what may be cleared as reviewed, and what the statement says of the review."""
+        orders = refuse_own_faces(self.orders, [video.released for video in watched], averages, engines)
+        videos = [with_clears(video, at, orders) for at, video in enumerate(watched, start=1)]
+        sight = Sight()
+        for one in self.review.readings:
+            sight.add(one.shown, self.ledgers)
+        sight.frames -= set(orders.covers)
+        data = review_bytes(self.review)
+        record = record_of(
+            self.review.readings,
+            file_sha256=sha256_bytes(data),
+            frames=sum(len(video.ledger) for video in videos),
+            frames_shown=len(sight.frames),
+            agreed=_agreement(self.review, self.ledgers),
+            unresolved=orders.unresolved,
+            refused=len(orders.refused),
+        )
+        return videos, Reviewed(watched=videos, data=data, record=record, refused=orders.refused)
+
+
+def release_again(
+    settings: AuditSettings,
+    *,
+    review: Path,
+    of: Path,
+    signer: Signer | None,
+    progress: Progress,
+    clock: Callable[[], datetime] = now,
+    references_passphrase: bytes | None = None,
+) -> JobResult:
+    """Carries the review file out on a finished OUT (`of`) and audits the result against the originals.
+
+    `settings.originals` are in the order of OUT's videos; `settings.released` are its videos.
+
+    Raises:
+        ReviewFileError: the review is of another OUT, or not finished.
+        EvidenceError: OUT is not as its statement says.
+        DeidAuditError: as `audit` does; nothing is left at `settings.out`.
+    """
+    rework = rework_of(load_review(review), open_out(of))
+    for one in rework.orders.refused:
+        progress.say(f"not carried out: {one}")
+    return audit(
+        settings,
+        signer=signer,
+        progress=progress,
+        clock=clock,
+        references_passphrase=references_passphrase,
+        rework=rework,
+    )
+
+
+def rework_of(review: ReviewFile, out: FinishedOut) -> Rework:
+    """What the review asks of OUT.
+
+    Raises:
+        ReviewFileError: it is of another OUT, has no reading, or one that is not finished.
+        EvidenceError: OUT has no ledger, or not the one that its statement names.
+        SettingsError: the videos have sound.
+    """
+    case = out.case
+    bound = (case.case_id, sha256_bytes(out.statement), case.ledger.sha256)
+    if (review.case_id, review.statement_sha256, review.ledger_sha256) != bound:
+        raise ReviewFileError(
+            "the review is about another job than this OUT",
+            next_step="give the OUT that was reviewed; what a run with --review decided is carried out already",
+        )
+    if not review.readings or any(one.finished_at is None for one in review.readings):
+        raise ReviewFileError(
+            "the review is not finished", next_step="finish it with deid-audit review and the same file"
+        )
+    if any(facts.inventory.audio_streams for facts in case.rendered):
+        raise SettingsError(
+            "the videos have sound, which cannot be told from an unmasked voice any more",
+            next_step="run again with --review and the same --audio",
+        )
+    ledger = out.named(LEDGER_FILE, case.ledger.sha256)
+    if ledger is None:
+        raise EvidenceError(f"the folder has no {LEDGER_FILE}", next_step=WHOLE)
+    ledgers = read_ledger_file(ledger.decode())
+    orders = orders_of(review.readings, ledgers, model_is_there=False)
+    return Rework(out=out, review=review, ledgers=ledgers, orders=orders)
+
+
+def _agreement(review: ReviewFile, ledgers: Sequence[Sequence[LedgerFrame]]) -> Agreement:
+    if not review.of("second"):
+        return Agreement(items=0, differing=(), kappa=None, because=ONE_READER)
+    first, second = ([one for made in review.of(role) for one in made.decisions] for role in _INDEPENDENT)
+    return agreement(queue(ledgers), first, second)
+
+
+def _covered(source: SourceVideo, covers: Mapping[int, Sequence[Region]]) -> Iterator[Frame]:
+    for frame in read_frames(source):
+        image = frame.image_rgb
+        for region in covers.get(frame.index, ()):
+            image = mask(image, release_box(np.array(region.box_xyxy, np.float32)))
+        yield Frame(index=frame.index, pts=frame.pts, image_rgb=image)
+
+
+def _encoding(case: CaseRecord) -> Encoding:
+    """How the videos were written, so that those that are written again are like the others."""
+    lossless = any(stage.settings.get("lossless") is True for stage in case.stages)
+    return LOSSLESS if lossless else USUAL

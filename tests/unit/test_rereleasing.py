@@ -1,0 +1,139 @@
+"""A review after the run: which OUT it is about, what is covered, and that the other videos are the same bytes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from deid_audit.__main__ import build_app
+from deid_audit.digests import sha256_bytes
+from deid_audit.errors import EvidenceError, ReviewFileError, SettingsError
+from deid_audit.evidence import build_statement
+from deid_audit.ledger import State, csv_lines
+from deid_audit.pipeline import finished_out
+from deid_audit.pipeline.finished_out import LEDGER_FILE, FinishedOut
+from deid_audit.pipeline.rereleasing import Rework, rework_of
+from deid_audit.review.records import Reading, ReviewFile
+from deid_audit.video.reader import open_video
+from tests.e2e.short_clips import pictures_of, write_pictures
+from tests.fakes import make_case, make_video_facts
+from tests.unit.readings import UNDESCRIBED, decided, ledger, reading, region
+
+FRAMES, GREY = 6, 128
+BOTH = ["--from-review", "r.json", "--of", "OUT"]
+FACE = (20.0, 20.0, 60.0, 60.0)
+
+
+def finished(folder: Path, *, sound: bool = False, **changes: Any) -> FinishedOut:
+    """An OUT of two grey films of six frames, as far as a review looks at it."""
+    face = region(box_xyxy=FACE)
+    frames = ledger(*[[face]] * (FRAMES - 1), [region(State.UNDECIDED, UNDESCRIBED, box_xyxy=FACE)])
+    text = "".join(csv_lines([frames, frames]))
+    case = make_case(videos=2)
+    record = case.ledger.model_copy(update={"sha256": sha256_bytes(text.encode())})
+    case = case.model_copy(update={"ledger": record})
+    if sound:
+        case = case.model_copy(update={"rendered": (make_video_facts(),)})
+    (folder / "audit").mkdir(parents=True)
+    (folder / LEDGER_FILE).write_text(text)
+    for output in case.outputs:
+        if output.role == "video":
+            path = folder / "release" / output.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_pictures(path, [np.full((120, 160, 3), GREY, np.uint8)] * FRAMES)
+    return FinishedOut(path=folder, case=case, statement=build_statement(make_case(videos=2)))
+
+
+def review(out: FinishedOut, *readings: Reading, **changes: Any) -> ReviewFile:
+    bound = {"case_id": out.case.case_id, "statement_sha256": sha256_bytes(out.statement)}
+    return ReviewFile(**{**bound, "ledger_sha256": out.case.ledger.sha256, "readings": readings, **changes})
+
+
+def rework(out: FinishedOut, *decisions: dict[str, Any]) -> Rework:
+    return rework_of(review(out, reading(*decisions)), out)
+
+
+def test_covers_are_written_on_the_video_they_are_about_and_nowhere_else(tmp_path: Path) -> None:
+    out = finished(tmp_path / "out")
+    asked = rework(
+        out,
+        decided("conceal", 1, 2, box_xyxy=(100.0, 80.0, 130.0, 100.0)),
+        decided("reswap", 4, track=0),
+        decided("wrong_person", 0, 0, track=0),
+    )
+    assert asked.take(1, tmp_path / "new.mp4")
+    after = pictures_of(tmp_path / "new.mp4")
+    assert [int(picture[90, 115].mean()) < 30 for picture in after] == [False, True, True, False, False, False]
+    assert [int(picture[40, 40].mean()) < 30 for picture in after] == [True, False, False, False, True, False]
+    assert all(abs(int(picture[10, 150].mean()) - GREY) < 6 for picture in after)
+    again = open_video(tmp_path / "new.mp4", label="new")
+    assert again.times_s == open_video(out.videos[0], label="old").times_s
+    assert not asked.take(2, tmp_path / "other.mp4") and not (tmp_path / "other.mp4").exists(), "its bytes are taken"
+    assert "1 of 2 were written again" in asked.made_with and sha256_bytes(out.statement) in asked.made_with
+
+
+def test_a_reading_that_asks_for_nothing_writes_nothing(tmp_path: Path) -> None:
+    out = finished(tmp_path / "out")
+    asked = rework(out, decided("clear", FRAMES - 1))
+    assert not asked.take(1, tmp_path / "new.mp4") and not asked.orders.videos
+    assert [*asked.orders.clears] == [(1, FRAMES - 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"case_id": "other"}, {"statement_sha256": "0" * 64}, {"statement_sha256": None}, {"ledger_sha256": "1" * 64}],
+)
+def test_a_review_of_something_else_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    out = finished(tmp_path / "out")
+    with pytest.raises(ReviewFileError, match="about another job than this OUT") as caught:
+        rework_of(review(out, reading(), **change), out)
+    assert caught.value.exit_code == 2 and caught.value.next_step
+
+
+def test_a_review_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    out = finished(tmp_path / "out")
+    for readings in ((), (reading().model_copy(update={"finished_at": None}),)):
+        with pytest.raises(ReviewFileError, match="not finished"):
+            rework_of(review(out, *readings), out)
+
+
+def test_videos_with_sound_are_refused_since_nobody_can_tell_any_more_whose_voice_it_is(tmp_path: Path) -> None:
+    out = finished(tmp_path / "out", sound=True)
+    with pytest.raises(SettingsError, match="the videos have sound"):
+        rework_of(review(out, reading()), out)
+
+
+def test_another_ledger_or_none_is_refused(tmp_path: Path) -> None:
+    out = finished(tmp_path / "out")
+    (out.path / LEDGER_FILE).write_text("video\n")
+    with pytest.raises(EvidenceError, match="is not the file that the statement names"):
+        rework_of(review(out, reading()), out)
+    (out.path / LEDGER_FILE).unlink()
+    with pytest.raises(EvidenceError, match="has no audit/frames"):
+        rework_of(review(out, reading()), replace(out))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--from-review", "r.json"], "--from-review and --of belong together"),
+        (["--of", "OUT"], "--from-review and --of belong together"),
+        ([*BOTH, "--iterations", "3"], "--iterations does not go with --from-review"),
+        ([*BOTH, "--review"], "--review does not go with --from-review"),
+        ([], "--donor is missing"),
+        (["--donor", "d.mp4", "--readers", "2"], "--readers needs --review"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told_before_any_work(more: list[str], says: str, tmp_path: Path) -> None:
+    told = CliRunner().invoke(build_app(), ["run", "--subject", "s.mp4", "--out", str(tmp_path / "o"), *more])
+    assert told.exit_code == 2 and says in " ".join(told.stderr.split())
+
+
+def test_each_original_of_out_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = finished(tmp_path / "out")
+    monkeypatch.setattr(finished_out, "open_out", lambda path: out)
+    told = CliRunner().invoke(build_app(), ["run", "--subject", "s.mp4", "--out", str(tmp_path / "o"), *BOTH])
+    assert told.exit_code == 2 and "1 --subject videos were given, OUT has 2" in " ".join(told.stderr.split())
