@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page
 
 from deid_audit.digests import keyed_digest_file
+from deid_audit.findings import Outcome
 from deid_audit.pipeline.finished_out import KEY_FILE
 from deid_audit.review.records import ReviewFile, load_review
 from tests.browsing import browsed, in_a_browser
@@ -47,7 +48,7 @@ class Served:
 def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A finished OUT of made films, and the options that name its originals."""
     folder = tmp_path_factory.mktemp("job")
-    case = certified_case()
+    case = certified_case(Outcome.PASSED)
     films = [film_of(folder / f"{at}.mp4", picture(*SIZE, seed=at)) for at in range(len(case.originals))]
     digests = [keyed_digest_file(film, KEY) for film in films]
     facts = [

@@ -152,6 +152,12 @@ class Page(HTMLParser):
         return [cv2.cvtColor(one, cv2.COLOR_BGR2RGB) for one in decoded]
 
 
+    def rasters_in_plots(self) -> list[bytes]:
+        """Raster images that a plot brings along; a plot is lines and letters, and has none."""
+        plots = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", self.html)
+        return [one for plot in plots for one in re.findall(rb"data:image/[\w+.-]+|<image\b", base64.b64decode(plot))]
+
+
 def farthest(picture: Image, frame: Image) -> float:
     """How far the picture is from this frame scaled down, where it is farthest: over 5 x 5 pixels, in levels."""
     small = cv2.resize(frame, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_AREA)

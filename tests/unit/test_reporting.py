@@ -89,21 +89,30 @@ def test_a_planted_original_and_another_frame_would_be_seen(passed: Path, films:
     assert strangers_among(with_picture(page, planted, 5), released) == [f"picture-1-{page.frames[2]}"]
 
 
-def test_no_picture_shows_the_face_of_the_original(
+def test_every_image_is_compared_with_the_originals_face_and_a_planted_one_is_caught(
     passed: Path, films: tuple[Path, Path], people: tuple[Portrait, Portrait], recognizer: Recognizer
 ) -> None:
-    """By the recogniser, at the face's place in each frame; a planted original is known at once."""
+    """By the recogniser, at the face's place in each frame and in each close-up; a planted original is known at once."""
     subject = recognizer.describe([recognizer.chip(people[0].image_rgb, people[0].box_xyxy, None)])[0]
 
-    def distance(picture: Image, person: Portrait, frame: int) -> float:
-        moved = person.shifted(*wandered(frame))
-        described = recognizer.describe([recognizer.chip(picture, moved.box_xyxy, None)])[0]
+    def distance(page: Page, at: int, person: Portrait) -> float:
+        picture = page.pictures()[at]
+        box = person.shifted(*wandered(page.frames[at // 2])).box_xyxy
+        if at % 2:  # a close-up: this part of the frame, enlarged
+            box = (box - np.float32((11, 0, 11, 0))) * (picture.shape[0] / 104)
+        described = recognizer.describe([recognizer.chip(picture, box, None)])[0]
         return float(np.linalg.norm(described - subject))
 
-    page = page_of(passed)
-    shown = list(zip(page.frames, page.pictures()[::2], strict=True))[::6]
-    assert min(distance(picture, people[1], frame) for frame, picture in shown) > 0.6
-    assert distance(with_picture(page, pictures_of(films[0])[0]).pictures()[0], people[0], 0) < 0.4
+    page, originals = page_of(passed), pictures_of(films[0])
+    assert len(page.pictures()) == 2 * len(page.frames)
+    assert min(distance(page, at, people[1]) for at in range(len(page.pictures()))) > 0.6
+    assert distance(with_picture(page, originals[0]), 0, people[0]) < 0.4
+    close_up = originals[page.frames[2]][:104, 11:119]
+    assert distance(with_picture(page, close_up, 5), 5, people[0]) < 0.6
+    assert page.rasters_in_plots() == []
+    plot = base64.b64encode(b"<svg><image href='data:image/png;base64,AA'/></svg>").decode()
+    planted = Page(re.sub(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", f"data:image/svg+xml;base64,{plot}", page.html))
+    assert planted.rasters_in_plots()
 
 
 def test_nothing_of_a_withheld_video_is_shown(films: tuple[Path, Path], tmp_path: Path) -> None:

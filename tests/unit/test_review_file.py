@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from deid_audit.__main__ import build_app
 from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import DeidAuditError, EvidenceError, ReviewFileError, SettingsError
+from deid_audit.findings import Outcome
 from deid_audit.pipeline.finished_out import KEY_FILE, open_out
 from deid_audit.pipeline.review_material import pending_of
 from deid_audit.progress import SilentProgress
@@ -31,7 +32,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     """A finished OUT with the key of its originals, and the originals."""
     folder = tmp_path_factory.mktemp("job")
     films = [film_of(folder / f"original-{seed}.mp4", picture(seed=seed)) for seed in (1, 2)]
-    case = certified_case()
+    case = certified_case(Outcome.PASSED)
     films = films[: len(case.rendered)]
     facts = [
         one.model_copy(update={"keyed_digest": keyed_digest_file(film, KEY)})
