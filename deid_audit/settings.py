@@ -115,6 +115,7 @@ class AuditSettings(_Keeping):
     released: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = ()
     align: bool = False
+    viewer_test: Path | None = None
 
 
 class ConcealSettings(_CaseAsked, _Marking):

@@ -75,6 +75,15 @@ def audit(
     align: Annotated[
         bool, typer.Option("--align", help="Pair the frames by time, where the tool changed the frame rate.")
     ] = False,
+    viewer_test: Annotated[
+        Path | None,
+        typer.Option(
+            "--viewer-test",
+            metavar="RESULT",
+            readable=False,
+            help="What `viewer-test score` wrote of these released videos; goes into the statement.",
+        ),
+    ] = None,
     strangers: Strangers = None,
     attacker: Attacker = None,
     keep_references: KeepReferences = None,
@@ -98,7 +107,7 @@ def audit(
         originals=tuple(original), released=tuple(released), donors=tuple(donor or ()),
         subject_photo=subject_photo, subject_tracks=tuple(subject_track or ()), policy=policy, out=out,
         case_id=case_id or f"case-{secrets.token_hex(4)}", signer=signer, passphrase_file=passphrase_file,
-        crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
+        crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file, viewer_test=viewer_test,
         context=context, device=device, align=align, strangers=strangers, attacker=attacker, thorough=thorough,
         keypoints=tuple(keypoints or ()), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,

@@ -9,7 +9,7 @@ import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, keypoint_similarity
-from deid_audit.pipeline.advising_attacks import attack, control, no_interval
+from deid_audit.pipeline.advising_attacks import attack, by_people, control, no_interval
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
@@ -28,6 +28,8 @@ def advise(case: Case) -> Words:
     needs_swap &= not case.name.startswith("ssim")
     if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
         return _nothing_swapped(case)
+    if family == "viewers":
+        return by_people(case)
     if case.fault is Fault.SMALL:
         return _too_few(case)
     if case.fault is Fault.NO_INTERVAL:

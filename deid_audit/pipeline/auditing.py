@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.digests import sha256_file
 from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
@@ -41,6 +42,7 @@ from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
+from deid_audit.pipeline.viewer_scores import read_result, viewer_rows, viewer_stage
 from deid_audit.pipeline.voicing import audited_sound
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
@@ -90,6 +92,9 @@ def audit(
     ):
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key)
+            tested = None
+            if settings.viewer_test is not None:
+                tested = read_result(settings.viewer_test, [sha256_file(video.path) for video in released])
             backends = backends_for(settings.keypoints, paired, released)
             keypoints = [as_asked(one, job.policy) for one in backends]
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
@@ -140,6 +145,7 @@ def audit(
         names = ("erasure.complete", "erasure.key_on_disk")
         measurements += [not_measured(name, "run", "run", why_not) for name in names]
         measurements.append(references_row(erasure))
+        measurements += viewer_rows(None if tested is None else tested[0])
         result = conclude(
             partial,
             job,
@@ -152,7 +158,10 @@ def audit(
                 plots=drawings,
                 erasure=erasure,
             ),
-            making=_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
+            making=[
+                *_stages(timer, paired, made_with, named_by(photo, settings.subject_tracks), aligned=settings.align),
+                *viewer_stage(tested),
+            ],
             timer=timer,
             media_mark=media_mark,
             profile=settings.profile,

@@ -25,6 +25,8 @@ from deid_audit.ledger import LedgerFrame, csv_lines
 from deid_audit.settings import AudioChoice
 
 CERTIFICATE = "certificate.pdf"
+KEY_FILE = "audit/originals.key"
+"""Where the steward's folder keeps the key of the keyed digests, in hex."""
 _PACKAGES = (
     *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
     *("pyhanko", "scipy", "torch", "weasyprint"),
@@ -45,7 +47,8 @@ _NOT_ASSESSED = (
     "Text in the picture beyond standing printed lines (handwriting, moving or slanted text, badges, tattoos), and "
     "what the search for these lines misses; screens, photos, reflections, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
-    "Recognition by people who know the subject, and by recognisers other than those named here.",
+    "Recognition by people beyond what a viewer test measured (its rows say whether one was done, and with whom), and "
+    "by recognisers other than those named here.",
     "Attempts to reconstruct the original face from the released pixels by deep networks trained on many other people; "
     "published methods partly do. What was tried is a linear inversion, where the attacks give its chance.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",
@@ -144,7 +147,7 @@ def write_audit(
         for name, picture in why_pictures.items():
             (audit / "why" / name).write_bytes(picture)
     (audit / "run.log").write_text("\n".join(log) + "\n", encoding="utf-8")
-    key_file = audit / "originals.key"
+    key_file = partial / KEY_FILE
     key_file.touch(mode=0o600)
     key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
 

@@ -54,14 +54,7 @@ def write_report(out: Path) -> Reported:
         EvidenceError: OUT has no statement, a file is not the one that the statement names, or it cannot be written.
         VideoError: a released file cannot be decoded.
     """
-    statement = _read(out / STATEMENT_FILE, _LARGEST_STATEMENT)
-    if statement is None:
-        raise EvidenceError(f"the folder has no {STATEMENT_FILE}", next_step="give the OUT of a job that ended")
-    case = parse_statement(statement)
-    for problem in compare_files(case, out / case.outputs_folder):
-        raise EvidenceError(
-            f"{case.outputs_folder}/{problem.name} is not as the statement says: {problem.detail}", next_step=_WHOLE
-        )
+    statement, case = read_finished(out)
     numbers = _numbers(out, case)
     ledger = _named(out, "audit/frames.csv", case.ledger.sha256)
     frames = [] if ledger is None else read_ledger(ledger.decode())
@@ -81,6 +74,23 @@ def write_report(out: Path) -> Reported:
         size_bytes=len(page),
         pictures=len(material.pictures),
     )
+
+
+def read_finished(out: Path) -> tuple[bytes, CaseRecord]:
+    """The statement of a finished OUT and its case, whose files are there as it says; no signature is checked.
+
+    Raises:
+        EvidenceError: OUT has no statement, or a file is not the one that it names.
+    """
+    statement = _read(out / STATEMENT_FILE, _LARGEST_STATEMENT)
+    if statement is None:
+        raise EvidenceError(f"the folder has no {STATEMENT_FILE}", next_step="give the OUT of a job that ended")
+    case = parse_statement(statement)
+    for problem in compare_files(case, out / case.outputs_folder):
+        raise EvidenceError(
+            f"{case.outputs_folder}/{problem.name} is not as the statement says: {problem.detail}", next_step=_WHOLE
+        )
+    return statement, case
 
 
 def _place(path: Path, page: bytes) -> None:
