@@ -12,8 +12,10 @@ from deid_audit.viewers.plan import LARGEST, SMALLEST
 if TYPE_CHECKING:
     from deid_audit.viewers.outcome import Estimate, Result
     from deid_audit.viewers.plan import Plan
+    from deid_audit.viewers.sittings import Sittings
 
 PREPARE_SCHEMA = "deid-audit/viewer-test-prepare/v1"
+RUN_SCHEMA = "deid-audit/viewer-test-run/v1"
 SCORE_SCHEMA = "deid-audit/viewer-test-score/v1"
 app = typer.Typer(
     name="viewer-test",
@@ -110,6 +112,7 @@ def run_command(
         ),
     ],
     control_clip: ControlClip = None,
+    as_json: Json = False,
 ) -> None:
     """Show the test on a page of this machine, to one viewer after the other, and keep every answer.
 
@@ -129,7 +132,12 @@ def run_command(
     finished = threading.Event()
     pages = ViewerPages(showing, finished=finished, now=lambda: datetime.now(UTC), seconds=time.monotonic)
     with interruptible("all answers so far are kept"):
-        serve(pages.app(), finished=finished, announce=lambda address: typer.echo(f"open {address}"))
+        serve(pages.app(), finished=finished, announce=lambda address: typer.echo(f"open {address}", err=True))
+    told = run_document(showing.plan, pages.sittings)
+    if as_json:
+        print_json(told)
+    else:
+        typer.echo(f"viewers  {told['finished']} answered everything, {told['unfinished']} did not yet")
 
 
 @app.command("score")
@@ -203,6 +211,19 @@ def prepare_document(plan: "Plan") -> dict[str, Any]:
         "size": plan.size,
         "control": plan.control is not None,
         "seed": plan.seed,
+    }
+
+
+def run_document(plan: "Plan", sittings: "Sittings") -> dict[str, Any]:
+    """What `viewer-test run --json` prints at the end: counts, and no answer."""
+    finished = sum(len(one.answers) == len(plan.line_ups) for one in sittings.sittings)
+    return {
+        "schema": RUN_SCHEMA,
+        "case_id": plan.case_id,
+        "statement_sha256": plan.statement_sha256,
+        "test_sha256": sittings.plan_sha256,
+        "finished": finished,
+        "unfinished": len(sittings.sittings) - finished,
     }
 
 

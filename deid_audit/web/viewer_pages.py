@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from deid_audit.pipeline.viewer_tests import Showing
 from deid_audit.viewers.plan import LineUp
-from deid_audit.viewers.sittings import CONFIDENCES, GROUPS, Answer, Sitting
+from deid_audit.viewers.sittings import CONFIDENCES, GROUPS, Answer, Sitting, Sittings
 from deid_audit.viewers.storing import save
 from deid_audit.web.pages import html, own_files
 from deid_audit.web.viewer_words import WORDS
@@ -39,6 +39,11 @@ class ViewerPages:
         self._sitting: Sitting | None = None
         self._line_ups = {one.number: one for one in showing.plan.line_ups}
         self._shown_since: tuple[int, float] | None = None
+
+    @property
+    def sittings(self) -> Sittings:
+        """All sittings so far, the earlier ones among them."""
+        return self._sittings
 
     def app(self) -> Starlette:
         """The pages, to be put behind a guard."""

@@ -41,16 +41,16 @@ def opened(out: Path, pictures: list[Path], test: Path, **more: Path | None) -> 
 def test_a_test_is_prepared_and_opened_without_a_copy_of_any_picture(
     out: Path, pictures: list[Path], tmp_path: Path
 ) -> None:
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     plan = prepared(out, pictures, tmp_path / "test.json")
-    assert {path for path in tmp_path.rglob("*")} - before == {tmp_path / "test.json"}
+    assert set(tmp_path.rglob("*")) - before == {tmp_path / "test.json"}
     text = (tmp_path / "test.json").read_text()
     assert "Secretname" not in text and str(tmp_path) not in text
     assert (tmp_path / "test.json").stat().st_mode & 0o777 == 0o600
     showing = opened(out, pictures, tmp_path / "test.json")
     assert showing.plan == plan and len(showing.pictures) == 12
     assert [showing.clips[number].read_bytes() for number in (1, 2)] == [FILM, FILM + b"2"]
-    assert {path for path in tmp_path.rglob("*")} - before == {tmp_path / "test.json"}
+    assert set(tmp_path.rglob("*")) - before == {tmp_path / "test.json"}
 
 
 def test_pictures_are_shown_alike_whatever_their_files_are(pictures: list[Path]) -> None:

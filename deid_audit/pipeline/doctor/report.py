@@ -10,7 +10,7 @@ SHOWING = (*VIDEO, "report")
 LAYING_OUT = (*ISSUING, "approve")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")
-COMMANDS = (*SHOWING, "verify", "approve", "withdraw", "keys", "policy", "log", "vault")
+COMMANDS = (*SHOWING, "viewer-test", "verify", "approve", "withdraw", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
