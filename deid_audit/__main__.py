@@ -19,6 +19,7 @@ from deid_audit.cli import (
     motion,
     policy,
     recheck,
+    review,
     run,
     vault,
     verify,
@@ -41,6 +42,7 @@ def build_app() -> typer.Typer:
     app.command("approve")(approve.approve)
     app.command("withdraw")(withdraw.withdraw)
     app.command("recheck")(recheck.recheck)
+    app.command("review")(review.review)
     app.command("report")(board_report.report)
     app.command("doctor")(doctor.doctor)
     app.add_typer(donor.app, name="donor")

@@ -155,8 +155,7 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         _check_output(output)
 
     def measured(name: str) -> set[bool]:
-        rows = [row for row in case.measurements if row.metric == f"erasure.{name}"]
-        return {bool(row.value) for row in rows if row.value is not None}
+        return {bool(value) for value in _values(case, f"erasure.{name}")}
 
     pinned = (verdict.policy_id, verdict.policy_version, verdict.policy_sha256)
     faults = {
@@ -179,10 +178,19 @@ def _check_agreement(case: CaseRecord, subject: object, result: object) -> None:
         "erasure.references_kept differs from the erasure record": bool(
             measured("references_kept") - {case.erasure.references_kept}
         ),
+        "review.readers differs from the review record": bool(
+            _values(case, "review.readers") - {0 if case.review is None else case.review.readers}
+        ),
+        "frames are reviewed, but nobody looked": case.review is None
+        and any(video.states.get("reviewed", 0) for video in case.ledger.videos),
     }
     for fault, present in faults.items():
         if present:
             raise EvidenceError(f"the statement contradicts itself: {fault}", next_step=_NEXT)
+
+
+def _values(case: CaseRecord, metric: str) -> set[float]:
+    return {row.value for row in case.measurements if row.metric == metric and row.value is not None}
 
 
 def ledger_adds_up(case: CaseRecord) -> bool:

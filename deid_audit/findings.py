@@ -17,6 +17,8 @@ from deid_audit.records import Interval as Interval  # noqa: PLC0414  (to be had
 from deid_audit.records import ModelFile as ModelFile  # noqa: PLC0414
 from deid_audit.records import Outcome as Outcome  # noqa: PLC0414
 from deid_audit.records import OutputFile as OutputFile  # noqa: PLC0414
+from deid_audit.records import ReviewRecord as ReviewRecord  # noqa: PLC0414
+from deid_audit.records import SignerInfo as SignerInfo  # noqa: PLC0414
 from deid_audit.records import StageProfile as StageProfile  # noqa: PLC0414
 from deid_audit.records import Strict as Strict  # noqa: PLC0414
 from deid_audit.records import TextRegion as TextRegion  # noqa: PLC0414
@@ -308,17 +310,6 @@ class ErasureRecord(Strict):
         return any(artefact.storage == "key file" for artefact in self.artefacts)
 
 
-class SignerInfo(Strict):
-    """Who signs: `verified_issuer` is False for a key made on the spot."""
-
-    name: str = Field(description="Name in the signer's certificate.")
-    fingerprint_sha256: str = Field(description="SHA-256 of the certificate (DER), hex.")
-    not_after: str = Field(description="Last valid second of the certificate, UTC.")
-    verified_issuer: bool = Field(
-        description="Whether the key came from a file or a token; in verify, whether it is trusted."
-    )
-
-
 class MediaMark(Strict):
     """The C2PA mark that every written video carries: what it says, who signed it, with which library."""
 
@@ -353,6 +344,7 @@ class CaseRecord(Strict):
     context: tuple[Answer, ...] = Field(default=(), description="The steward's answers; nothing checked them.")
     burned_in_text: tuple[TextRegion, ...] = Field(default=(), description="Lines of standing text, covered or left.")
     media_mark: MediaMark | None = Field(default=None, description="The mark in the videos; null without.")
+    review: ReviewRecord | None = Field(default=None, description="Who looked at the videos; null: nobody was asked.")
     profile: tuple[StageProfile, ...] = Field(default=(), description="Where the time went; empty unless asked for.")
     log_checkpoint: str = Field(
         default="",

@@ -30,6 +30,8 @@ class State(StrEnum):
     UNDECIDED = "undecided"
 
 
+DISTANCE_IN_FILE = "distance in the written file"
+"""Name of a region's number: how far the shown face stands from its own original; what is undecided with it is near."""
 _WORST_FIRST = (State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED, State.CLEAR)
 
 

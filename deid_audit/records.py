@@ -125,3 +125,47 @@ class StageProfile(Strict):
     frames: int = Field(ge=0, description="Frames that went through it, of all videos and rounds.")
     seconds: float = Field(ge=0, description="Time from its beginning to its end, in seconds.")
     parts: tuple[TimedPart, ...] = Field(description="Its parts, the longest first.")
+
+
+class SignerInfo(Strict):
+    """Who signs: `verified_issuer` is False for a key made on the spot."""
+
+    name: str = Field(description="Name in the signer's certificate.")
+    fingerprint_sha256: str = Field(description="SHA-256 of the certificate (DER), hex.")
+    not_after: str = Field(description="Last valid second of the certificate, UTC.")
+    verified_issuer: bool = Field(
+        description="Whether the key came from a file or a token; in verify, whether it is trusted."
+    )
+
+
+class ReadingRecord(Strict):
+    """One person's look at the videos: who, when, what they decided, how much they were shown."""
+
+    reviewer: str = Field(description="Who read: a name or initials, as the reviewer gave it; nothing checked it.")
+    role: Literal["first", "second", "resolution"] = Field(description="Which reading it was.")
+    started_at: str = Field(description="When it began, UTC.")
+    finished_at: str = Field(description="When it was finished, UTC.")
+    decisions: dict[str, int] = Field(description="How many decisions of each kind.")
+    frames_shown: int = Field(ge=0, description="Frames that were sent to the reviewer as pictures.")
+
+
+class ReviewRecord(Strict):
+    """People who looked at the videos before they were judged, and how far two of them agree.
+
+    `kappa` is Cohen's, over `stretches` of the first look, before anything was changed.
+    """
+
+    file_sha256: str = Field(description="SHA-256 of the review file (audit/review.json), hex.")
+    readings: tuple[ReadingRecord, ...] = Field(min_length=1, description="The readings, in their order.")
+    frames: int = Field(ge=0, description="Frames of all videos.")
+    frames_shown: int = Field(ge=0, description="Frames that some reader was shown as they are released.")
+    stretches: int = Field(ge=0, description="Stretches of the queue that the readers could decide about.")
+    kappa: float | None = Field(default=None, ge=-1, le=1, description="Agreement of two readings; null without.")
+    no_kappa_because: str = Field(default="", description="Why there is no kappa, in words.")
+    unresolved: int = Field(ge=0, description="Differences of two readers that nobody resolved: the stricter counted.")
+    refused: int = Field(ge=0, description="Decisions that were not carried out.")
+
+    @property
+    def readers(self) -> int:
+        """How many people read independently: a later look in the same role, or a resolution, is not counted again."""
+        return len({one.role for one in self.readings if one.role != "resolution"})

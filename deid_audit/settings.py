@@ -79,7 +79,10 @@ class _Marking(_Basic):
 
 
 class RunSettings(_Keeping, _Marking):
-    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other."""
+    """What `deid-audit run` was asked to do; `train_seconds` and `iterations` exclude each other.
+
+    `review`: the run waits for so many `readers` before anything is destroyed.
+    """
 
     subjects: tuple[Path, ...] = Field(min_length=1)
     donors: tuple[Path, ...] = Field(min_length=1)
@@ -93,6 +96,8 @@ class RunSettings(_Keeping, _Marking):
     swap_everyone: bool = False
     other_donors: tuple[Path, ...] = ()
     audio: AudioChoice = "drop"
+    review: bool = False
+    readers: int = Field(default=1, ge=1, le=2)
 
 
 class PrepareSettings(_Basic):
@@ -146,6 +151,11 @@ def make_settings(**values: object) -> RunSettings:
         raise SettingsError(
             "--swap-everyone and --other-donor belong together: each other person is swapped to a donor of their own",
             next_step="give both, or neither: then everybody but the subject is covered",
+        )
+    if settings.readers > 1 and not settings.review:
+        raise SettingsError(
+            "--readers needs --review: without it nobody is asked to look",
+            next_step="give --review too, or leave it out",
         )
     return settings
 

@@ -95,7 +95,7 @@ class _Timed:
 
 @dataclass(slots=True)
 class Timer:
-    """Seconds a pass, for the statement and for the person waiting; `watches` have their parts."""
+    """Seconds a pass, all its rounds, for the statement and for the person waiting; `watches` have their parts."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     watches: dict[str, Stopwatch] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Timer:
     def of(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - started, 1)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 1)
 
     def watch(self, name: str) -> Stopwatch:
         """The stopwatch of a pass; the same one when asked again."""

@@ -29,6 +29,7 @@ has libharfbuzz-subset.so.0 || wanted="libharfbuzz-subset0"
 if [ "${1:-}" = tests ]; then
     command -v jq >/dev/null 2>&1 || wanted="$wanted jq"
     command -v softhsm2-util >/dev/null 2>&1 || wanted="$wanted softhsm2"
+    command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 fi
 
 [ -n "$required$wanted" ] || exit 0

@@ -17,7 +17,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
     "docs/commands.md", "docs/c2pa.md", "docs/exam_measures.md", "docs/json.md", "docs/metrics.md", "docs/motion.md",
-    "docs/picture.md", "docs/report.md", "docs/trust.md", "docs/viewer_test.md", "docs/voice.md",
+    "docs/picture.md", "docs/report.md", "docs/review.md", "docs/trust.md", "docs/viewer_test.md", "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {

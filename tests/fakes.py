@@ -30,6 +30,8 @@ from deid_audit.findings import (
     video_scope,
 )
 from deid_audit.policy import judge
+from deid_audit.records import ReadingRecord, ReviewRecord
+from deid_audit.review.summary import measure_review
 
 FRAMES = 200
 _CONTROLS: tuple[Of, ...] = ("swapped", "masked", "blurred", "pixelated", "reencoded")
@@ -127,6 +129,7 @@ def make_measurements(
     erased: bool = True,
     key_on_disk: bool = False,
     references_kept: bool = False,
+    review: ReviewRecord | None = None,
 ) -> tuple[Measurement, ...]:
     """Every catalogue metric of a good case for `videos` videos; `swapped` overrides values (None = not measured)."""
     overrides = dict(swapped or {})
@@ -152,6 +155,7 @@ def make_measurements(
     facts = {"complete": erased, "key_on_disk": key_on_disk, "references_kept": references_kept}
     for name, value in facts.items():
         rows.append(make_measurement(f"erasure.{name}", float(value), of="run", scope="run", sample_size=1))
+    rows += measure_review(review)
     return tuple(_with_interval(row) for row in rows)
 
 
@@ -282,6 +286,26 @@ def make_media_mark() -> MediaMark:
     )
 
 
+def make_review(**changes: Any) -> ReviewRecord:
+    """Two people read; they agree but for two stretches, and were shown nine frames of ten."""
+    times = {"started_at": "2026-01-02T03:00:00+00:00", "finished_at": "2026-01-02T03:20:00+00:00"}
+    readings = tuple(
+        ReadingRecord.model_validate({"reviewer": who, "role": role, "decisions": made, "frames_shown": 150, **times})
+        for who, role, made in (("A. B.", "first", {"clear": 2, "conceal": 1}), ("C. D.", "second", {"conceal": 2}))
+    )
+    fields: dict[str, Any] = {
+        "file_sha256": sha256_bytes(b"review"),
+        "readings": readings,
+        "frames": FRAMES,
+        "frames_shown": 180,
+        "stretches": 12,
+        "kappa": 0.61,
+        "unresolved": 1,
+        "refused": 0,
+    }
+    return ReviewRecord(**(fields | changes))
+
+
 def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-0001", **changes: Any) -> CaseRecord:
     """A whole case that passed; `failing` makes two identity rules fail and puts the videos in `withheld`.
 
@@ -289,7 +313,10 @@ def make_case(*, videos: int = 1, failing: bool = False, case_id: str = "case-00
     """
     bad: dict[str, float | None] = {"identity.to_original.mean": 0.55, "identity.to_original.p01": 0.41}
     policy: Policy = changes.get("policy", make_policy())
-    rows = changes.get("measurements", make_measurements(videos=videos, swapped=bad if failing else None))
+    rows = changes.get(
+        "measurements",
+        make_measurements(videos=videos, swapped=bad if failing else None, review=changes.get("review")),
+    )
     folder = changes.get("outputs_folder", "withheld" if failing else "release")
     place = "data/" if folder == "release" else ""
     files = {f"{place}{case_id}-{number:02d}.mp4": b"video %d" % number for number in range(1, videos + 1)}

@@ -9,6 +9,7 @@ _COUNTED = {
     "text": "every second is searched, nothing is sampled",
     "audit": "a fact of this audit; the known faces are two people's only",
     "erasure": "a fact, not a sample",
+    "review": "every frame and stretch is counted, nothing is sampled",
     "voice": "the whole sound is heard, nothing is sampled",
     "motion": "a spectrum of a few windows cannot be resampled",
 }

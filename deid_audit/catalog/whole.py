@@ -165,3 +165,36 @@ def add_rows(rows: Rows) -> None:
         "the vault's record",
         "never",
     )
+
+    review = "the review file (audit/review.json); who looked is what the reviewers say of themselves"
+    nobody = "nobody was asked to look at the videos"
+    add(
+        "review.readers",
+        "people who read the released videos independently of each other; 0 when nobody was asked",
+        "people",
+        0,
+        2,
+        True,
+        review,
+        "never",
+    )
+    add(
+        "review.frames_shown_share",
+        "share of the frames that a reader was shown as they are released",
+        "",
+        0,
+        1,
+        True,
+        review,
+        nobody,
+    )
+    add(
+        "review.agreement_kappa",
+        "agreement of two readers beyond chance: Cohen's kappa over the stretches of the queue",
+        "",
+        -1,
+        1,
+        True,
+        review,
+        "nobody, or one person, read; or both said the same of every stretch",
+    )

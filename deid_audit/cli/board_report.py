@@ -24,9 +24,10 @@ def report(
     no original. A file that is not the one that the statement names is refused. It checks no signature: `verify` does.
     Exit status 0 if the verdict is PASSED; 3 if it is another; 1 if OUT does not hold.
     """
+    from deid_audit.cli.report import progress_on_stderr  # noqa: PLC0415
     from deid_audit.pipeline.reporting import write_report  # noqa: PLC0415  (heavy)
 
-    done = write_report(out)
+    done = write_report(out, progress_on_stderr())
     if as_json:
         print_json(document(done))
     else:

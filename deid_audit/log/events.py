@@ -57,6 +57,15 @@ class RunRefused(_OfCase):
     exit_code: ExitStatus
 
 
+class Reviewed(_OfCase):
+    """People looked at a case's videos and finished: who they are, and what they decided, stands in the review file."""
+
+    event: Literal["reviewed"] = "reviewed"
+    review_sha256: Sha256
+    readers: Annotated[int, Field(ge=0, le=2)]
+    decisions: Annotated[int, Field(ge=0)]
+
+
 class WeightsDestroyed(_OfCase):
     """What the vault's record came to: `complete` is its conjunction of checks, `key_id` the key's random name."""
 
@@ -99,6 +108,7 @@ Event = Annotated[
     RunStarted
     | RunEnded
     | RunRefused
+    | Reviewed
     | WeightsDestroyed
     | Approved
     | RefusedByChair

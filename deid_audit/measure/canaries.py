@@ -82,6 +82,12 @@ class Flock:
         self.seen[:], self._waiting[:] = state[:2]
         self._random.bit_generator.state = state[2]
 
+    def forget(self, pasted: Sequence[Canary]) -> None:
+        """Lets these wait again, since the file that they were pasted into does not stay."""
+        gone = {id(one) for one in pasted}
+        self.seen[:] = [one for one in self.seen if id(one) not in gone]
+        self._waiting += [(one.kind, one.height_px) for one in pasted]
+
     def frames_of(self, frame_count: int) -> set[int]:
         """In which frames of a video of this length faces are pasted: spread evenly, fewer with more videos."""
         return {round(at) for at in np.linspace(0, frame_count - 1, -(-_FRAMES // self.videos)).tolist()}

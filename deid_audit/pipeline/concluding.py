@@ -54,9 +54,12 @@ from deid_audit.pipeline.job import Job
 from deid_audit.pipeline.locating import SeenVideo
 from deid_audit.pipeline.reckoning import Watched, pictures
 from deid_audit.pipeline.reporting import write_report
+from deid_audit.pipeline.reviewing import Reviewed
 from deid_audit.policy import METHOD_TEXT as POLICY_METHOD
 from deid_audit.policy import judge
 from deid_audit.records import TimedPart
+from deid_audit.review.summary import METHOD_TEXT as REVIEW_METHOD
+from deid_audit.review.summary import measure_review
 from deid_audit.settings import AudioChoice
 from deid_audit.timing import Timer
 from deid_audit.vault import METHOD_TEXT as VAULT_METHOD
@@ -77,7 +80,8 @@ StageRow = tuple[str, str, float, StageSettings]
 class Examined:
     """What was measured, on which files: `watched[i]` is the released side of `originals[i]`.
 
-    `distances[i]` is of `watched[i]`, taken before its descriptors were destroyed.
+    `distances[i]` is of `watched[i]`, taken before its descriptors were destroyed. `review` is None where nobody was
+    asked to look.
     """
 
     originals: Sequence[SourceVideo]
@@ -87,6 +91,7 @@ class Examined:
     measurements: Sequence[Measurement]
     plots: Sequence[Figure]
     erasure: ErasureRecord
+    review: Reviewed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,9 @@ def conclude(
     if job.kind == "swap":  # an audit has no weights, and knows nothing of another tool's
         job.journal.append(WeightsDestroyed(case_id=job.case_id, complete=erasure.complete, key_id=erasure.key_id))
     issued_at = job.clock()  # before judging: a validity is held against the day that the statement names
-    verdict = judge(examined.measurements, job.policy, job.context, on=issued_at.date())
+    looked = None if examined.review is None else examined.review.record
+    measurements = (*examined.measurements, *measure_review(looked))
+    verdict = judge(measurements, job.policy, job.context, on=issued_at.date())
     passed = issuing.passed(verdict)
     released = [video.released for video in examined.watched]
     rendered = [video.path for video in released]
@@ -158,9 +165,9 @@ def conclude(
         originals=_facts(examined.originals),
         donors=tuple(examined.donors),
         rendered=_facts(released),
-        measurements=tuple(examined.measurements),
+        measurements=measurements,
         ledger=ledger_record([video.ledger for video in examined.watched]),
-        stages=_stages(timer, making, examined.watched, erasure, job.signer),
+        stages=_stages(timer, making, examined, job.signer),
         erasure=erasure,
         environment=job.environment,
         models=model_records(() if job.thorough else MmodDetector.models),
@@ -173,6 +180,7 @@ def conclude(
             for region in text_regions(number, video.observed.text_left, video.observed.text_covered)
         ),
         media_mark=media_mark,
+        review=looked,
         profile=profile_of(timer) if profile else (),
         log_checkpoint=job.journal.checkpoint(),
     )
@@ -191,8 +199,9 @@ def conclude(
         measurements=case.measurements,
         log=getattr(job.progress, "lines", []),
         digest_key=job.digest_key,
+        review=None if examined.review is None else examined.review.data,
     )
-    write_report(partial)
+    write_report(partial, job.progress)
     job.ended.append(
         RunEnded(
             case_id=job.case_id,
@@ -265,11 +274,9 @@ def _facts(videos: Sequence[SourceVideo]) -> tuple[VideoFacts, ...]:
     return tuple(video.facts for video in videos)
 
 
-def _stages(
-    timer: Timer, making: Sequence[StageRow], watched: Sequence[Watched], erasure: ErasureRecord, signer: Signer
-) -> tuple[StageRecord, ...]:
+def _stages(timer: Timer, making: Sequence[StageRow], examined: Examined, signer: Signer) -> tuple[StageRecord, ...]:
     """Each stage's own sentence about itself, with what it was set to."""
-    seconds = timer.seconds
+    seconds, watched = timer.seconds, examined.watched
     search = {"independent_search_s": round(sum(video.observed.search_seconds for video in watched), 1)}
     traits = [video.observed.poses["original"].traits for video in watched]
     detectors = " ".join(dict.fromkeys(one.text for one in traits))
@@ -302,7 +309,8 @@ def _stages(
         ("residue", f"{residue.METHOD_TEXT} {gallery.METHOD_TEXT}", 0.0, search),
         ("burned-in text", TEXT_METHOD, 0.0, {}),
         ("audit of the audit", canaries.METHOD_TEXT, 0.0, known),
-        ("erasure", _erasure_method(erasure), seconds["destroying"], {}),
+        *([("review", REVIEW_METHOD, seconds.get("reviewing", 0.0), {})] if examined.review else []),
+        ("erasure", _erasure_method(examined.erasure), seconds["destroying"], {}),
         ("policy", POLICY_METHOD, 0.0, {}),
         ("evidence", f"{EVIDENCE_METHOD} {SIGNING_METHOD} {ATTESTATION_METHOD}", 0.0, facts_of(signer)),
     )

@@ -12,14 +12,13 @@ from dataclasses import replace
 from deid_audit.digests import sha256_lines
 from deid_audit.errors import EvidenceError
 from deid_audit.findings import LedgerRecord, LedgerSummary
-from deid_audit.ledger import LedgerFrame, Region, State, count_states, csv_lines
+from deid_audit.ledger import DISTANCE_IN_FILE, LedgerFrame, Region, State, count_states, csv_lines
 from deid_audit.measure.detail import COVERED_BELOW
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances, distances_to_original
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.vision.detectors import Detections, HogDetector
 
-_DISTANCE = "distance in the written file"
 METHOD_TEXT = (
     "The ledger is final after the written file was searched. A frame without a face is clear only if two families of "
     f"detectors agreed on the original and {HogDetector.name} sees none in the written file either; where it sees one, "
@@ -61,7 +60,7 @@ def judged(region: Region, *, distance: float, detail: float) -> Region:
     if state is State.CONCEALED and not detail < COVERED_BELOW:
         state = State.UNDECIDED
         reason = f"the cover does not hide the face in the written file: {detail:.2f} of the fine picture left"
-    seen = {_DISTANCE: distance, "fine picture left": detail}
+    seen = {DISTANCE_IN_FILE: distance, "fine picture left": detail}
     numbers = tuple((name, value) for name, value in seen.items() if math.isfinite(value))
     return replace(region, state=state, reason=reason, numbers=(*region.numbers, *numbers))
 
@@ -105,7 +104,7 @@ def with_gallery(videos: Sequence[Watched], distances: Sequence[FrameDistances])
 
 
 def _with(region: Region, to_gallery: float) -> Region:
-    compared = any(name == _DISTANCE for name, _ in region.numbers)
+    compared = any(name == DISTANCE_IN_FILE for name, _ in region.numbers)
     if not (region.is_subject and compared and math.isfinite(to_gallery)):
         return region
     return replace(region, numbers=(*region.numbers, ("distance to nearest original", to_gallery)))

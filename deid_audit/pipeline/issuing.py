@@ -25,8 +25,6 @@ from deid_audit.ledger import LedgerFrame, csv_lines
 from deid_audit.settings import AudioChoice
 
 CERTIFICATE = "certificate.pdf"
-KEY_FILE = "audit/originals.key"
-"""Where the steward's folder keeps the key of the keyed digests, in hex."""
 _PACKAGES = (
     *("av", "cryptography", "dlib-bin", "matplotlib", "mediapipe", "numpy", "opencv-python", "pycocotools"),
     *("pyhanko", "scipy", "torch", "weasyprint"),
@@ -124,8 +122,9 @@ def write_audit(
     measurements: Sequence[Measurement],
     log: Sequence[str],
     digest_key: bytes,
+    review: bytes | None = None,
 ) -> None:
-    """The steward's folder: ledger, measurements, figures with data, learning curve, run log, key of the digests.
+    """The steward's folder: ledger, measurements, figures with data, learning curve, review, run log, digests' key.
 
     Where the verdict is not PASSED, also why: a text, and frames of the withheld videos.
     """
@@ -141,13 +140,15 @@ def write_audit(
         (audit / "figures" / f"{figure.name}.{suffix}").write_bytes(figure.data)
         if figure.csv is not None:
             (audit / "figures" / f"{figure.name}.csv").write_text(figure.csv, encoding="utf-8")
+    if review is not None:
+        (audit / "review.json").write_bytes(review)
     if why is not None:
         (audit / "why").mkdir()
         (audit / "why.txt").write_text(why, encoding="utf-8")
         for name, picture in why_pictures.items():
             (audit / "why" / name).write_bytes(picture)
     (audit / "run.log").write_text("\n".join(log) + "\n", encoding="utf-8")
-    key_file = partial / KEY_FILE
+    key_file = audit / "originals.key"
     key_file.touch(mode=0o600)
     key_file.write_text(digest_key.hex() + "\n", encoding="ascii")
 

@@ -100,6 +100,8 @@ def prepare(
     refuse_bad_folder(settings.strangers)
     if settings.strangers is None and any(rule.metric.startswith("attack.") for rule in policy.rules):
         progress.say(f"the policy {policy.id} asks for attacks, which need pictures of other people: --strangers")
+    if any(rule.metric.startswith("review.") for rule in policy.rules) and not getattr(settings, "review", False):
+        progress.say(f"the policy {policy.id} asks for people who looked at the videos: --review")
     device = pick_device(settings.device)
     sample_page(b"{}", issued_at=clock())
     signer = signer or ephemeral_signer(clock())

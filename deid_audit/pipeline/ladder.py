@@ -79,11 +79,17 @@ class FaceSwapper:
     hand_before: int = -1000  # index of the last frame with a hand in front
 
     def attempt(
-        self, frame: Frame, face: TrackedFace, beside: Sequence[TrackedFace] = (), described: Float | None = None
+        self,
+        frame: Frame,
+        face: TrackedFace,
+        beside: Sequence[TrackedFace] = (),
+        described: Float | None = None,
+        least: Rung = Rung.SWAP,
     ) -> Attempt:
         """The frame with this face swapped, or the reason why it must be covered; `beside` are its other faces.
 
-        `described` (128,) is the face's descriptor before the swap, where it was made already.
+        `described` (128,) is the face's descriptor before the swap, where it was made already; `least` is the first
+        rung to try.
         """
         original = np.full(128, np.nan, np.float32) if described is None else described
         try:
@@ -93,7 +99,7 @@ class FaceSwapper:
                     original = self.recognizer.describe([chip])[0]
             finally:  # also when that fails: a meeting must not go unnoticed
                 doubt = self.certainty.doubt(face, beside, original)
-            image, rung, reason, numbers = self._swap(frame, face, original, doubt)
+            image, rung, reason, numbers = self._swap(frame, face, original, doubt, least)
         except DeidAuditError:
             raise
         except Exception as error:  # whatever goes wrong inside a swap, the region is covered
@@ -105,7 +111,7 @@ class FaceSwapper:
         self.hands.close()
 
     def _swap(
-        self, frame: Frame, face: TrackedFace, original: Float, doubt: str
+        self, frame: Frame, face: TrackedFace, original: Float, doubt: str, least: Rung
     ) -> tuple[Image | None, Rung, str, Numbers]:
         landmarks_xy = face.landmarks_xy
         named = self._named(original)
@@ -123,7 +129,8 @@ class FaceSwapper:
         numbers = (*numbers, ("mask agreement", agreement))
         if agreement < _LEAST_MASK_AGREEMENT:
             return None, Rung.COVER, f"the net's mask fits the face by {agreement:.2f} only", numbers
-        for rung, blend in _REMEDIES:
+        begun = [rung for rung, _ in _REMEDIES].index(least)
+        for rung, blend in _REMEDIES[begun:]:
             pasted = paste(frame.image_rgb, landmarks_xy, aligned, made, self.colour, blend=blend, kept=kept)
             seen = self.mesh.landmarks(pasted, box_of(landmarks_xy), turn_degrees=quarter_turn(landmarks_xy))
             distance = self._distance(pasted, face.box_xyxy, seen, original)

@@ -88,6 +88,7 @@ class _Renderer:
     done: RenderedPass
     step: Step
     again: Mapping[int, Sequence[Region]] = field(default_factory=dict)
+    harder: Mapping[tuple[int, int], Rung] = field(default_factory=dict)
     known: Sequence[Descriptors] = ()
     clock: Stopwatch = field(default_factory=Stopwatch)
 
@@ -178,7 +179,8 @@ class _Renderer:
             if face is None:
                 attempts.append(None)
                 continue
-            tried = part.swapper.attempt(frame, face, others_beside(part.cast, face), known)
+            least = self.harder.get((frame.index, face.track_id), Rung.SWAP)
+            tried = part.swapper.attempt(frame, face, others_beside(part.cast, face), known, least)
             for reason in _why_covered(
                 face, again, text
             ):  # the attempt was made all the same: later frames build on it
@@ -338,21 +340,24 @@ def render_video(
     done: RenderedPass,
     *,
     step: Step,
-    again: Sequence[LedgerFrame] = (),
+    again: Mapping[int, Sequence[Region]] | None = None,
+    harder: Mapping[tuple[int, int], Rung] | None = None,
     sound: SoundTrack | None = None,
     known: Sequence[Descriptors] = (),
     clock: Stopwatch | None = None,
 ) -> None:
     """Writes the released video to `path` and its ledger into `done`; the file is complete or not there.
 
-    The first of the `parts` is the subject; faces that belong to none of them are covered. `again` is the ledger of an
-    earlier round after its audit: what it left undecided is covered this time. `known` are that round's descriptors.
+    The first of the `parts` is the subject; faces that belong to none of them are covered. `again` are regions
+    by frame that are covered whatever their swap is like: what an earlier round's audit left undecided, or a reviewer
+    wants covered; `harder` is the first rung to try, by frame and track. `known` are an earlier round's descriptors.
     """
     source = parts[0].cast.source
     clock = clock or Stopwatch()
-    undecided = {frame.index: undecided_of(frame) for frame in again if frame.state is State.UNDECIDED}
     done.described += known
-    renderer = _Renderer(parts=parts, done=done, step=step, again=undecided, known=known, clock=clock)
+    renderer = _Renderer(
+        parts=parts, done=done, step=step, again=again or {}, harder=harder or {}, known=known, clock=clock
+    )
     try:
         with (
             closing(renderer.frames()) as frames,

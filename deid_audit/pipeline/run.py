@@ -3,20 +3,16 @@
 The one file that shows the whole flow. Every exit, also by error and signal, destroys what the vault holds.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from deid_audit.certificate.keys import Signer
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import align, track
-from deid_audit.findings import ErasureRecord, Measurement, measured, video_scope
-from deid_audit.ledger import LedgerFrame, State
-from deid_audit.measure.canaries import Flock
+from deid_audit.findings import ErasureRecord, Measurement, measured
 from deid_audit.pipeline import ladder
-from deid_audit.pipeline.burned_in import COVER_TEXT, find_text
+from deid_audit.pipeline.burned_in import COVER_TEXT
 from deid_audit.pipeline.cast import Role, analyse, describe_photo, named_by, open_videos, refuse_same_person, strangers
 from deid_audit.pipeline.choosing import METHOD_TEXT as CHOICE_METHOD
 from deid_audit.pipeline.companions import METHOD_TEXT as COMPANIONS_METHOD
@@ -26,18 +22,17 @@ from deid_audit.pipeline.donor_pack import METHOD_TEXT as PACK_METHOD
 from deid_audit.pipeline.donor_pack import DonorPack
 from deid_audit.pipeline.donors import Donor, FilmedDonor, pack_facts, packed_donor, read_packs
 from deid_audit.pipeline.engines import Engines, load_engines
-from deid_audit.pipeline.finishing import finished_ledger, with_gallery
+from deid_audit.pipeline.finishing import with_gallery
 from deid_audit.pipeline.job import now, prepare
 from deid_audit.pipeline.keeping import keeping, references_row
 from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
-from deid_audit.pipeline.marking import Marker, marker_for
-from deid_audit.pipeline.measuring import observe
-from deid_audit.pipeline.original_side import OriginalSide
+from deid_audit.pipeline.marking import marker_for
 from deid_audit.pipeline.outsider import NO_PRIOR, outsider_of
 from deid_audit.pipeline.planting import known_faces
-from deid_audit.pipeline.reckoning import Watched, distances_of, plots, reckon
-from deid_audit.pipeline.rendering import Descriptors, RenderedPass, part_of, render_video
+from deid_audit.pipeline.reckoning import distances_of, plots, reckon
 from deid_audit.pipeline.resuming import destroyed, resumable
+from deid_audit.pipeline.reviewing import Reviewing
+from deid_audit.pipeline.rounds import Rounds, watched_and_reviewed
 from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
@@ -50,13 +45,11 @@ from deid_audit.progress import Progress
 from deid_audit.render import blend
 from deid_audit.settings import AudioChoice, RunSettings
 from deid_audit.swap import prior, train
-from deid_audit.swap.convert import rebuild_face
 from deid_audit.timing import Timer
 from deid_audit.vault import Vault
 from deid_audit.video import marking, reader, writer
 from deid_audit.video.encoding import LOSSLESS, USUAL
-from deid_audit.video.reader import SourceVideo, open_video
-from deid_audit.vision.keypoint_detectors import KeypointBackend
+from deid_audit.video.reader import SourceVideo
 
 
 def run(
@@ -67,13 +60,15 @@ def run(
     clock: Callable[[], datetime] = now,
     references_passphrase: bytes | None = None,
     media_signer: MediaSigner | None = None,
+    reviewing: Reviewing | None = None,
 ) -> JobResult:
     """The whole job; `references_passphrase` is for what is kept for a recheck, where that was asked for.
 
-    `media_signer` marks the written videos, where that was asked for.
+    `media_signer` marks the written videos, where that was asked for; `reviewing` shows them to people before anything
+    is destroyed.
 
     0. Refuse what cannot work: policy, output folder, device, unreadable videos.  1. Find faces, name the subject.
-    2. Train the pair.  3. Render.  4. Measure the written files.  5. Destroy.  6. Judge.  7. Issue.
+    2. Train the pair.  3. Render.  4. Measure the written files; let people look.  5. Destroy.  6. Judge.  7. Issue.
 
     Raises:
         DeidAuditError: with the exit code and the next step; nothing is left at `settings.out`.
@@ -146,20 +141,24 @@ def run(
             wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             (partial / "rendered").mkdir()
             canaries = known_faces(engines, seed=settings.seed, videos=len(subject.videos))
-            watched = _render_and_watch(
-                partial / "rendered",
-                subject,
-                pair,
-                companions,
-                settings,
-                engines,
-                canaries,
-                keypoints,
-                marker,
-                Voice.begin(settings.audio, vault),
-                vault,
-                progress,
-                timer,
+            watched, review = watched_and_reviewed(
+                Rounds(
+                    folder=partial / "rendered",
+                    subject=subject,
+                    pair=pair,
+                    companions=companions,
+                    settings=settings,
+                    engines=engines,
+                    canaries=canaries,
+                    keypoints=keypoints,
+                    marker=marker,
+                    voice=Voice.begin(settings.audio, vault),
+                    vault=vault,
+                    progress=progress,
+                    timer=timer,
+                ),
+                reviewing,
+                job,
             )
             others = strangers(subject, *donor.roles)
             wipe_arrays_with(vault, "descriptors of other people", [others])
@@ -187,6 +186,7 @@ def run(
                 measurements=measurements,
                 plots=drawings,
                 erasure=erasure,
+                review=review,
             ),
             making=_stages(
                 timer,
@@ -235,90 +235,6 @@ def _other_donors(
         roles.append(analyse([video], who=f"other donor {at}", engines=engines, progress=progress, clock=clock))
         wipe_arrays_with(vault, f"tracked faces of other donor {at}", roles[-1].arrays())
     return roles
-
-
-def _render_and_watch(
-    folder: Path,
-    subject: Role,
-    pair: TrainedPair,
-    companions: Sequence[Companion],
-    settings: RunSettings,
-    engines: Engines,
-    canaries: Flock,
-    keypoints: KeypointBackend,
-    marker: Marker | None,
-    voice: Voice,
-    vault: Vault,
-    progress: Progress,
-    timer: Timer,
-) -> list[Watched]:
-    """Passes 3 and 4, video by video; what the audit leaves undecided is covered in a second round."""
-    everyone = [person.average for person in subject.others]
-    swapped = [(subject, pair.model), *((one.role, one.pair.model) for one in companions)]
-
-    def render(
-        number: int, again: Sequence[LedgerFrame] = (), known: Sequence[Descriptors] = ()
-    ) -> tuple[RenderedPass, SourceVideo]:
-        clock = timer.watch("rendering")
-        cast = subject.videos[number - 1]
-        path = folder / f"{settings.case_id}-{number:02d}.mp4"
-        path.unlink(missing_ok=True)
-        parts = [
-            part_of(
-                role.videos[number - 1],
-                role.average,
-                [one for one in (subject.average, *everyone) if one is not role.average],
-                model=model,
-                engines=engines,
-                clock=clock,
-            )
-            for role, model in swapped
-        ]
-        done = RenderedPass(encoding=LOSSLESS if settings.lossless else USUAL, text=texts[number - 1])
-        done.wiped_with(vault, number, cast.source.facts.frame_count)
-        with progress.step(f"swapping, {cast.source.label}", cast.source.facts.frame_count) as step:
-            render_video(
-                parts, path, done, step=step, again=again, sound=voice.track(cast.source), known=known, clock=clock
-            )
-        if marker is not None:  # before anything looks at the file: what is certified is the marked one
-            marker.mark(path, label=f"released video {number}", title=path.name)
-        released = open_video(path, label=f"released video {number}")
-        writer.check_same_timing(cast.source, released)
-        return done, released
-
-    def watch(number: int, done: RenderedPass, released: SourceVideo, side: OriginalSide) -> Watched:
-        cast = subject.videos[number - 1]
-        clock = timer.watch("measuring")
-        with clock.running(cast.source.facts.frame_count):
-            observed = observe(
-                cast, released, done, engines=engines, canaries=canaries, progress=progress, keypoints=keypoints,
-                rebuild=(functools.partial(rebuild_face, pair.model), pair.model.preset.size),
-                outsider=outsider_of(pair.model), original_side=side, clock=clock,
-            )  # fmt: skip
-        wipe_arrays_with(vault, f"descriptors and landmarks, video {number}", observed.arrays())
-        return Watched(
-            released=released,
-            ledger=finished_ledger(done.ledger, observed),
-            observed=observed,
-            voice=voice.measure(cast.source, released, video_scope(number)),
-            sound_asked=voice.carried(cast.source),
-        )
-
-    numbers = range(1, len(subject.videos) + 1)
-    cover = settings.burned_in_text == "cover"
-    with timer.of("rendering"):
-        texts = [find_text(cast.source, progress=progress) if cover else () for cast in subject.videos]
-        rendered = [render(number) for number in numbers]
-    watched = []
-    with timer.of("measuring"):
-        for number, first in zip(numbers, rendered, strict=True):
-            unused, side = canaries.state(), OriginalSide()
-            video = watch(number, *first, side)
-            if any(frame.state is State.UNDECIDED for frame in video.ledger):
-                canaries.restore(unused)  # they were pasted into a file that does not stay
-                video = watch(number, *render(number, video.ledger, first[0].described), side)
-            watched.append(video)
-    return watched
 
 
 def _erasure_measurements(erasure: ErasureRecord) -> list[Measurement]:

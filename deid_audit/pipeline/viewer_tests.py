@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 
 from deid_audit.digests import keyed_digest_file, sha256_bytes
-from deid_audit.errors import EvidenceError, SettingsError
+from deid_audit.errors import SettingsError
 from deid_audit.faces.photo import read_picture
 from deid_audit.files import lies_in_output
 from deid_audit.findings import CaseRecord
-from deid_audit.pipeline.issuing import KEY_FILE
-from deid_audit.pipeline.reporting import read_finished
+from deid_audit.pipeline.finished_out import open_out
 from deid_audit.viewers.plan import Control, Plan, draw_line_ups
 from deid_audit.viewers.sittings import Sittings, fault_of
 from deid_audit.viewers.storing import load, save
@@ -134,25 +133,20 @@ def read_released(out: Path) -> Released:
         EvidenceError: OUT is not as its statement says, or its key of the keyed digests is missing.
         SettingsError: nothing was released.
     """
-    statement, case = read_finished(out)
+    finished = open_out(out)
+    case = finished.case
     if case.outputs_folder != "release":
         raise SettingsError(
             "nothing was released: withheld videos may show the subject, and no viewer is shown them",
             next_step="give an OUT whose verdict is PASSED",
         )
     videos = [one for one in case.outputs if one.role == "video"]
-    try:
-        key = bytes.fromhex((out / KEY_FILE).read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        raise EvidenceError(
-            f"{KEY_FILE} is missing or cannot be read", next_step="give OUT as the job left it"
-        ) from None
     return Released(
         case=case,
-        statement_sha256=sha256_bytes(statement),
+        statement_sha256=sha256_bytes(finished.statement),
         videos=tuple(out / "release" / one.name for one in videos),
         sha256=tuple(one.sha256 for one in videos),
-        digest_key=key,
+        digest_key=finished.digest_key(),
     )
 
 

@@ -47,7 +47,9 @@ def queue(ledgers: Sequence[Sequence[LedgerFrame]], numbers: Sequence[Sequence[F
         for at, ledger in enumerate(ledgers)
         for item in _stretches(at + 1, ledger, numbers[at] if at < len(numbers) else ())
     ]
-    return tuple(sorted(items, key=lambda one: (-one.score, one.video, one.first_frame, one.track or -1)))
+    return tuple(
+        sorted(items, key=lambda one: (-one.score, one.video, one.first_frame, -1 if one.track is None else one.track))
+    )
 
 
 _Key = tuple[int | None, State, str]

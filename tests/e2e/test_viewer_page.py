@@ -89,7 +89,7 @@ def test_a_viewer_answers_by_keyboard_and_the_result_holds_what_they_did(tmp_pat
 
 
 def _answers(page: Any, plan: dict[str, Any]) -> None:
-    """Finds the subject at once, and says "not in this line-up" where they are not; looks at clip and pictures first."""
+    """Looks at clip and pictures, ranks the subject first, or says "not in this line-up" where they are not."""
     for at in (1, 2):
         assert page.get_by_text(f"Line-up {at} of 2").is_visible()
         page.wait_for_function("document.querySelector('video').readyState >= 2")

@@ -41,6 +41,7 @@ NAMES = {
     *(f"attack.{name}.auc" for name in ("descriptor", "templates", "texture", "model", "inversion", "strongest")),
     *(f"attack.parrot.{name}" for name in ("auc", "rank1", "excess", "imitated")),
     *(f"attack.descriptor.{name}" for name in ("rank1", "rank5", "excess", "fnir")),
+    *("review.readers", "review.frames_shown_share", "review.agreement_kappa"),
     *("erasure.complete", "erasure.key_on_disk", "erasure.references_kept"),
 }
 

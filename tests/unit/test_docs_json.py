@@ -32,6 +32,7 @@ from deid_audit.cli.inspect import document as inspect_document
 from deid_audit.cli.motion import document as motion_document
 from deid_audit.cli.recheck import document as recheck_document
 from deid_audit.cli.report import document as run_document
+from deid_audit.cli.review import document as review_document
 from deid_audit.cli.verify import _document as verify_document
 from deid_audit.cli.withdraw import document as withdraw_document
 from deid_audit.errors import SignatureError
@@ -49,6 +50,8 @@ from deid_audit.pipeline.viewer_scores import score
 from deid_audit.pipeline.withdrawing import Written
 from deid_audit.policy import judge
 from deid_audit.records import StageProfile, TimedPart
+from deid_audit.review.records import Decision as Decided
+from deid_audit.review.records import Reading, ReviewFile, Shown, save_review
 from deid_audit.status import withdrawal
 from tests.fakes import make_case, make_measurements, make_policy
 from tests.schemas import REGISTRY, SCHEMAS, assert_fits, schema_of, validator
@@ -187,6 +190,21 @@ def board_report() -> Reported:
     )
 
 
+def review() -> Any:
+    decided = Decided(
+        number=1, video=1, first_frame=2, last_frame=3, kind="clear", track=0, reviewer="A", decided_at=ISSUED
+    )
+    shown = (Shown(video=1, first_frame=0, last_frame=9),)
+    reading = Reading(
+        reviewer="A", role="first", started_at=ISSUED, finished_at=ISSUED, decisions=(decided,), shown=shown
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "OUT.review.json"
+        made = ReviewFile(case_id="case-0001", ledger_sha256="ab" * 32, readings=(reading,))
+        save_review(file, made)
+        return review_document(file, made)
+
+
 def doctor_report() -> DoctorReport:
     found = DoctorFinding(area="machine", name="memory", status="ok", found="8 GB", needed_by=("run",))
     blocked = DoctorFinding(area="models", name="centerface", status="missing", found="no file", needed_by=("run",))
@@ -280,6 +298,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "status": lambda: json.loads(withdrawn().withdrawn.withdrawal.payload()),
     "recheck": lambda: recheck_document(recheck_report()),
     "report": lambda: report_document(board_report()),
+    "review": review,
     "doctor": lambda: doctor_document(doctor_report()),
     "policy-list": lambda: printed("policy", "list"),
     "policy-show": lambda: printed("policy", "show", "release"),

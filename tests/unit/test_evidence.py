@@ -139,9 +139,9 @@ OPTIONAL = {
     *("scope", "observed", "min_sample_size", "if_absent", "ciphertext_sha256", "header_hex"),
     *("interval", "no_interval_because", "bound", "if_missed"),
     *("answers", "context", "allowed", "answer", "log_checkpoint", "references_kept", "media_mark"),
-    *("burned_in_text", "profile", "csv_sha256", "interlaced"),
+    *("burned_in_text", "profile", "csv_sha256", "interlaced", "review", "kappa", "no_kappa_because"),
 }
-FREE = {"detail", "settings", "environment", "states", "rungs", "decided_by", "cleared_by"}
+FREE = {"detail", "settings", "decisions", "environment", "states", "rungs", "decided_by", "cleared_by"}
 
 
 def tables_within(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

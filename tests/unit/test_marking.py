@@ -25,7 +25,7 @@ from deid_audit.certificate.keys import describe_certificate, ephemeral_signer
 from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.certificate.profiles import usage_of
 from deid_audit.errors import SettingsError, SignatureError, VideoError
-from deid_audit.pipeline import run as job
+from deid_audit.pipeline import rounds
 from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.voicing import Voice
 from deid_audit.progress import SilentProgress
@@ -210,18 +210,19 @@ def test_what_a_run_watches_and_listens_to_is_the_marked_file(tmp_path: Path, mo
 
     stubs = {"render_video": render_video, "observe": observe, "finished_ledger": lambda ledger, observed: []}
     for name, stub in stubs.items():
-        monkeypatch.setattr(job, name, stub)
+        monkeypatch.setattr(rounds, name, stub)
     for name in ("part_of", "wipe_arrays_with", "outsider_of"):
-        monkeypatch.setattr(job, name, lambda *_, **__: None)
+        monkeypatch.setattr(rounds, name, lambda *_, **__: None)
     subject: Any = SimpleNamespace(others=(), videos=[SimpleNamespace(source=source)], average=None)
     pair: Any = SimpleNamespace(model=SimpleNamespace(preset=SimpleNamespace(size=64)))
     vault: Any = SimpleNamespace(register_memory=lambda *_: None)
     settings: Any = SimpleNamespace(case_id="c2", burned_in_text="flag", lossless=False)
-    nothing: Any = SimpleNamespace(state=lambda: None)
-    [watched] = job._render_and_watch(
-        tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), voice, vault, SilentProgress(),
-        Timer(),
-    )  # fmt: skip
+    nothing: Any = SimpleNamespace(state=lambda: None, forget=lambda pasted: None, seen=[])
+    [watched] = rounds.Rounds(
+        folder=tmp_path, subject=subject, pair=pair, companions=(), settings=settings, engines=nothing,
+        canaries=nothing, keypoints=nothing, marker=marker(), voice=voice, vault=vault, progress=SilentProgress(),
+        timer=Timer(),
+    ).first()  # fmt: skip
     assert seen == [watched.released]
     store = read_mark(watched.released.path, trusted=issuers())
     assert store["validation_state"] == "Trusted"

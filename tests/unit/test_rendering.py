@@ -24,10 +24,12 @@ class Painter:
     colour: tuple[int, int, int] | None
     reach: int = 0
     beside: list[list[float]] = field(default_factory=list)
+    least: list[Rung] = field(default_factory=list)
 
     def attempt(
-        self, frame: Frame, face: TrackedFace, beside: list[TrackedFace], described: Float | None = None
+        self, frame: Frame, face: TrackedFace, beside: list[TrackedFace], described: Float | None, least: Rung
     ) -> Attempt:
+        self.least.append(least)
         self.beside.append([float(one.box_xyxy[0]) for one in beside])
         image: Image | None = None
         if self.colour is not None:
@@ -45,6 +47,7 @@ def render(
     *painters: Painter,
     tracks: tuple[frozenset[int], ...] = (frozenset({MINE}),),
     again: list[Region] | None = None,
+    harder: dict[tuple[int, int], Rung] | None = None,
 ) -> tuple[Image, list[Region], RenderedPass]:
     """One frame of grey with these faces; `tracks[i]` are what painter i swaps, OTHER is a known other person."""
     cast = replace(video(row), others=frozenset({OTHER}))
@@ -54,7 +57,7 @@ def render(
     ]
     done = RenderedPass()
     with SilentProgress().step("", 1) as step:
-        renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []})
+        renderer = _Renderer(parts=parts, done=done, step=step, again={0: again or []}, harder=harder or {})
     grey = np.full((480, 640, 3), GREY, np.uint8)
     image, regions, original = renderer._render(Frame(index=0, pts=0, image_rgb=grey), (None,) * len(parts))
     assert image is not grey and (grey == GREY).all(), "the decoded frame is never the result"
@@ -156,6 +159,14 @@ def test_what_the_audit_left_undecided_is_covered_in_the_second_round() -> None:
     ]
     assert (at(image, 150), at(image, 450), at(image, 580, 40)) == (RED, BLACK, BLACK)
     assert done.beside == {} and len(painters[1].beside) == 1, "the swap was tried all the same"
+
+
+def test_a_swap_begins_with_the_rung_that_is_asked_for_in_that_frame_alone() -> None:
+    row = [face(x=100), face(track=OTHER, x=400)]
+    painters = Painter(RED), Painter(GREEN)
+    both = (frozenset({MINE}), frozenset({OTHER}))
+    render(row, *painters, tracks=both, harder={(0, OTHER): Rung.HARDER, (1, MINE): Rung.WIDER})
+    assert [one.least for one in painters] == [[Rung.SWAP], [Rung.HARDER]]
 
 
 def test_burned_in_text_is_covered_over_a_swap_in_every_frame_of_its_stretch(monkeypatch: pytest.MonkeyPatch) -> None:

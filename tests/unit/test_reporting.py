@@ -18,6 +18,7 @@ from deid_audit.findings import Outcome
 from deid_audit.frames import Image
 from deid_audit.pipeline.reporting import REPORT_FILE, write_report
 from deid_audit.policy import judge
+from deid_audit.progress import SilentProgress
 from deid_audit.vision.recognizer import Recognizer
 from tests.conftest import Portrait, Portraits
 from tests.e2e.short_clips import pictures_of
@@ -47,7 +48,7 @@ def passed(films: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     """OUT with its report, to be left as it is."""
     out = tmp_path_factory.mktemp("passed") / "out"
     write_out(out, films[1])
-    write_report(out)
+    write_report(out, SilentProgress())
     return out
 
 
@@ -109,7 +110,7 @@ def test_nothing_of_a_withheld_video_is_shown(films: tuple[Path, Path], tmp_path
     for outcome in (Outcome.FAILED, Outcome.INDETERMINATE):
         out = tmp_path / outcome.value
         write_out(out, films[0], outcome)
-        done = write_report(out)
+        done = write_report(out, SilentProgress())
         page = page_of(out)
         assert (done.pictures, page.pictures()) == (0, [])
         assert f"{outcome.value} At least one rule" in page.words
@@ -167,14 +168,14 @@ def test_what_does_not_hold_is_refused_and_the_old_report_stays(
     before = (copy / REPORT_FILE).read_bytes()
     damage(copy)
     with pytest.raises(EvidenceError, match=re.escape(words)):
-        write_report(copy)
+        write_report(copy, SilentProgress())
     assert (copy / REPORT_FILE).read_bytes() == before
     assert not list((copy / "audit").glob(".*"))
 
 
 def test_without_the_stewards_folder_it_says_what_is_missing(copy: Path) -> None:
     rmtree(copy / "audit")
-    done = write_report(copy)
+    done = write_report(copy, SilentProgress())
     words = page_of(copy).words
     assert done.pictures > 10 and "among the worst" not in words
     assert "so no curve is drawn" in words and "or not in the steward's folder: roc" in words
@@ -199,7 +200,7 @@ def test_the_stewards_words_are_shown_as_text(films: tuple[Path, Path], tmp_path
         tmp_path / "out", films[1], policy=policy, context=context, not_assessed=(hostile,),
         verdict=judge(case.measurements, policy, context),
     )  # fmt: skip
-    write_report(tmp_path / "out")
+    write_report(tmp_path / "out", SilentProgress())
     page = page_of(tmp_path / "out")
     assert page.words.count(hostile) >= 2
     assert hostile not in page.html

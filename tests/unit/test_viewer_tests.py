@@ -93,7 +93,7 @@ def test_what_does_not_belong_together_is_refused(out: Path, pictures: list[Path
     with pytest.raises(SettingsError, match="answers are to another test"):
         opened(out, pictures, test)
     (out / "audit" / "originals.key").unlink()
-    with pytest.raises(EvidenceError, match=r"originals\.key is missing"):
+    with pytest.raises(EvidenceError, match=r"has no audit/originals\.key"):
         opened(out, pictures, test)
 
 

@@ -149,7 +149,7 @@ def test_every_answer_carries_the_policy() -> None:
     opened = Opened()
     for answer in (opened.browser.get("/"), opened.browser.get("/no"), opened.fresh().get("/")):
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-content-type-options"] == "nosniff"
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "*" not in policy

@@ -6,11 +6,12 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "inspect", "motion", "donor", "recheck")
-SHOWING = (*VIDEO, "report")
+PAGES = ("review", "viewer-test")
+SHOWING = (*VIDEO, "report", *PAGES)
 LAYING_OUT = (*ISSUING, "approve")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")
-COMMANDS = (*SHOWING, "viewer-test", "verify", "approve", "withdraw", "keys", "policy", "log", "vault")
+COMMANDS = (*SHOWING, "verify", "approve", "withdraw", "keys", "policy", "log", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

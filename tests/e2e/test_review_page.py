@@ -1,0 +1,239 @@
+"""A reviewer in a browser: clears a frame, conceals a drawn region, rejects a person; and nobody else gets anything."""
+
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from deid_audit.digests import keyed_digest_file
+from deid_audit.pipeline.finished_out import KEY_FILE
+from deid_audit.review.records import ReviewFile, load_review
+from tests.browsing import browsed, in_a_browser
+from tests.unit.board_pages import film_of, write_out
+from tests.unit.certificates import certified_case
+from tests.unit.made_videos import picture
+
+pytestmark = in_a_browser
+KEY = bytes(range(32))
+SIZE = (160, 120)
+"""Width and height of the made films."""
+
+
+@dataclass
+class Served:
+    """A running `deid-audit review`: where its page is, and where its decisions go."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    file: Path
+
+    @property
+    def root(self) -> str:
+        return self.address.partition("/?")[0]
+
+    def ended(self) -> tuple[int, ReviewFile]:
+        return self.process.wait(120), load_review(self.file)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A finished OUT of made films, and the options that name its originals."""
+    folder = tmp_path_factory.mktemp("job")
+    case = certified_case()
+    films = [film_of(folder / f"{at}.mp4", picture(*SIZE, seed=at)) for at in range(len(case.originals))]
+    digests = [keyed_digest_file(film, KEY) for film in films]
+    facts = [
+        one.model_copy(update={"keyed_digest": digest}) for one, digest in zip(case.originals, digests, strict=True)
+    ]
+    write_out(folder / "out", film_of(folder / "new.mp4", picture(*SIZE, seed=7)), originals=tuple(facts))
+    (folder / "out" / KEY_FILE).write_text(KEY.hex() + "\n")
+    return folder / "out", [word for film in films for word in ("--originals", str(film))]
+
+
+@contextmanager
+def serving(out: Path, originals: list[str], file: Path, *more: str) -> Iterator[Served]:
+    """The command, until its page is finished or the test is over."""
+    command = [sys.executable, "-m", "deid_audit", "review", str(out), *originals, "--to", str(file), *more]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    try:
+        for line in process.stderr:
+            said += line
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line):
+                yield Served(process=process, address=found[0], file=file)
+                return
+        raise AssertionError(f"no page: {said}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def entered(page: Page, served: Served, name: str = "A. Reader") -> None:
+    page.goto(served.address)
+    page.get_by_label("Your name or initials").fill(name)
+    page.get_by_role("button", name="Begin").click()
+    page.wait_for_function("document.getElementById('picture')?.getAttribute('aria-label')?.startsWith('Frame')")
+
+
+def at_frame(page: Page, frame: int) -> None:
+    page.locator("#frame").fill(str(frame))
+    page.locator("#frame").press("Enter")
+    page.wait_for_function(
+        f"document.getElementById('picture').getAttribute('aria-label').startsWith('Frame {frame} ')"
+    )
+
+
+def finished(page: Page) -> None:
+    page.get_by_role("button", name="Finish…").click()
+    page.get_by_role("button", name="Finish", exact=True).click()
+    page.get_by_role("heading", name="The reading is finished").wait_for()
+
+
+def test_a_reviewer_clears_conceals_and_rejects(out: tuple[Path, list[str]], tmp_path: Path) -> None:
+    with serving(*out, tmp_path / "r.json") as served, browsed() as (page, said):
+        entered(page, served)
+        # a frame, by keyboard alone
+        at_frame(page, 12)
+        page.locator("#picture").click()
+        page.get_by_role("button", name="only this frame").press("Enter")
+        page.get_by_label("all faces of these frames").check()
+        page.get_by_label("all faces of these frames").press("c")
+        page.get_by_text("1 decision", exact=False).first.wait_for()
+        # a region, drawn with the pointer over a stretch
+        at_frame(page, 30)
+        page.get_by_label("From frame").fill("30")
+        page.get_by_label("To frame").fill("34")
+        page.get_by_label("side by side").check()
+        page.get_by_label("draw a region").check()
+        box = page.locator("#picture").bounding_box()
+        assert box is not None
+        scale = box["height"] / SIZE[1]
+        page.mouse.move(box["x"] + 20 * scale, box["y"] + 10 * scale)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 70 * scale, box["y"] + 60 * scale, steps=4)
+        page.mouse.up()
+        page.get_by_label("Note").fill("a mirror")
+        page.get_by_role("button", name="Conceal").click()
+        page.get_by_text("2 decisions", exact=False).first.wait_for()
+        # a person, from their card; one decision too many is taken back
+        page.get_by_role("button", name="Choose person 1 and all").click()
+        page.get_by_role("button", name="Wrong person").click()
+        page.get_by_text("3 decisions", exact=False).first.wait_for()
+        page.get_by_role("button", name="Conceal").click()
+        page.get_by_text("4 decisions", exact=False).first.wait_for()
+        page.get_by_role("button", name="Undo decision 4").click()
+        page.get_by_text("3 decisions", exact=False).first.wait_for()
+        finished(page)
+        status, review = served.ended()
+    assert status == 0 and said == []
+    [reading] = review.readings
+    clear, conceal, wrong = reading.decisions
+    assert (clear.kind, clear.first_frame, clear.last_frame, clear.track, clear.box_xyxy) == (
+        "clear",
+        12,
+        12,
+        None,
+        None,
+    )
+    assert (conceal.kind, conceal.first_frame, conceal.last_frame, conceal.note) == ("conceal", 30, 34, "a mirror")
+    assert conceal.box_xyxy == pytest.approx((20, 10, 70, 60), abs=1.5)
+    assert (wrong.kind, wrong.track, wrong.first_frame, wrong.last_frame) == ("wrong_person", 1, 0, 199)
+    assert reading.reviewer == "A. Reader" and reading.finished_at is not None
+    shown = {frame for one in reading.shown for frame in range(one.first_frame, one.last_frame + 1)}
+    assert {12, 30} <= shown and len(shown) < 20
+
+
+def test_keys_step_play_and_choose(out: tuple[Path, list[str]], tmp_path: Path) -> None:
+    with serving(*out, tmp_path / "r.json") as served, browsed(width=800) as (page, said):
+        entered(page, served)
+        at_frame(page, 50)
+        page.locator("#timeline").focus()
+
+        def press(key: str, frame: int) -> None:
+            page.keyboard.press(key)
+            page.wait_for_function(f"document.getElementById('frame').value === '{frame}'")
+
+        for key, frame in (("ArrowRight", 51), ("Shift+ArrowRight", 61), ("ArrowLeft", 60), ("End", 199), ("Home", 0)):
+            press(key, frame)
+        press("PageDown", 4)
+        assert page.locator("#timeline").get_attribute("aria-valuenow") == "4"
+        page.keyboard.press("w")
+        assert page.get_by_label("side by side").is_checked()
+        for key in "[", "]":
+            page.keyboard.press(key)
+        assert page.get_by_label("To frame").input_value() == "4"
+        page.keyboard.press("n")
+        page.keyboard.press("n")
+        page.wait_for_function("document.querySelectorAll('#items [aria-current]').length === 1")
+        page.locator("#keys-head").click()
+        page.get_by_label("single keys act").uncheck()
+        page.locator("#timeline").focus()
+        page.keyboard.press("c")
+        page.keyboard.press("u")
+        assert page.locator("#mine li").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_label("Note").fill("chu ")
+        assert page.locator("#mine li").count() == 0, "letters that are typed decide nothing"
+    assert said == []
+
+
+def test_nobody_else_gets_anything(out: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """Without the token, with one that was used, from another page, and with a path that climbs out."""
+
+    def asked(address: str, **headers: str) -> tuple[int, bytes]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            answer = opener.open(urllib.request.Request(address, headers=headers), timeout=60)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        return answer.status, answer.read()
+
+    with serving(*out, tmp_path / "r.json") as served, browsed() as (page, _):
+        root = served.root
+        paths = (
+            "/",
+            "/?token=x",
+            "/frame?video=1&side=original&frame=0",
+            "/../../etc/passwd",
+            "/%2e%2e/%2e%2e/etc/passwd",
+        )
+        assert [asked(root + path) for path in paths] == [(404, b"")] * len(paths)
+        assert asked(served.address, Host="example.org") == (404, b"")
+        entered(page, served)
+        assert asked(served.address) == (404, b""), "the token was used"
+        inside = page.evaluate("fetch('/%2e%2e/%2e%2e/etc/passwd').then(async (a) => [a.status, await a.text()])")
+        assert inside == [404, ""]
+        # A page of another origin, in the same browser that holds the cookie.
+        other = page.context.new_page()
+        other.route(
+            "http://other.invalid/", lambda route: route.fulfill(body="<p>elsewhere</p>", content_type="text/html")
+        )
+        other.goto("http://other.invalid/")
+        from_elsewhere = """async (root) => {
+            const tried = [];
+            for (const [path, method] of [["/standing", "GET"], ["/finish", "POST"]]) {
+                const body = method === "POST" ? new URLSearchParams({ csrf: "x" }) : undefined;
+                tried.push(await fetch(root + path, { method, body, credentials: "include" }).then(
+                    () => "answered", () => "nothing"));
+            }
+            return tried;
+        }"""
+        assert other.evaluate(from_elsewhere, root) == ["nothing", "nothing"]
+        submit = """(root) => {
+            document.body.innerHTML = `<form method=post action="${root}/finish"><input name=csrf></form>`;
+            document.forms[0].submit();
+        }"""
+        other.evaluate(submit, root)
+        other.wait_for_url(f"{root}/finish")
+        assert other.locator("body").inner_text() == ""
+        assert page.evaluate("fetch('/standing').then((a) => a.status)") == 200, "and the reading goes on"
+        assert served.process.poll() is None

@@ -1,0 +1,43 @@
+"""In which order to look: stretches, what makes them worse, and how large a queue of a long video is."""
+
+from deid_audit.ledger import State
+from deid_audit.review.queue import FrameNumbers, queue
+from tests.unit.readings import ledger, region
+
+CONCEALED = region(State.CONCEALED, "a hand hides 55% of the face")
+UNDECIDED = region(State.UNDECIDED, "the face in the written file could not be compared with the original")
+
+
+def test_consecutive_frames_of_one_track_state_and_reason_are_one_stretch() -> None:
+    frames = ledger([region(reason="distance: 0.71")], [region(reason="distance: 0.72")], [CONCEALED], [region()])
+    told = [(one.first_frame, one.last_frame, one.state.value, one.reason) for one in queue([frames])]
+    assert told == [
+        (2, 2, "concealed", "a hand hides 55% of the face"),
+        (0, 1, "swapped", "distance"),
+        (3, 3, "swapped", "distance"),
+    ]
+
+
+def test_undecided_stands_above_whatever_the_numbers_say_and_numbers_order_the_rest() -> None:
+    frames = ledger([region(), region(track_id=1)], [UNDECIDED], [region()], cleared_by=("a", "b"))
+    near, far = FrameNumbers(distance=0.61, expression_error=3.0, disagreement=4), FrameNumbers(distance=1.1)
+    items = queue([frames], [[near, far, far]])
+    assert [(one.state, one.first_frame) for one in items][:2] == [(State.UNDECIDED, 1), (State.SWAPPED, 0)]
+    assert items[-1].first_frame == 2 and items[0].score > 7 > items[1].score
+    assert [one.track for one in items] == [0, 0, 1, 0]
+
+
+def test_a_frame_without_a_face_is_a_stretch_of_its_own_and_videos_are_not_joined() -> None:
+    clear = ledger([], [], cleared_by=("mediapipe", "hog"))
+    doubtful = ledger([], cleared_by=("mediapipe",))
+    items = queue([clear, doubtful])
+    assert [(one.video, one.first_frame, one.last_frame, one.state.value, one.box_xyxy) for one in items] == [
+        (2, 0, 0, "undecided", None),
+        (1, 0, 1, "clear", None),
+    ]
+
+
+def test_a_long_video_has_as_many_stretches_as_things_changed() -> None:
+    assert queue([()]) == ()
+    frames = ledger(*[[CONCEALED if 5000 <= at < 5100 else region()] for at in range(30_000)])
+    assert [(one.first_frame, one.last_frame) for one in queue([frames])] == [(5000, 5099), (0, 4999), (5100, 29_999)]
