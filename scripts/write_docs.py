@@ -17,7 +17,8 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
     "docs/commands.md", "docs/c2pa.md", "docs/exam_measures.md", "docs/json.md", "docs/metrics.md", "docs/motion.md",
-    "docs/picture.md", "docs/report.md", "docs/review.md", "docs/trust.md", "docs/viewer_test.md", "docs/voice.md",
+    "docs/decisions.md", "docs/picture.md", "docs/report.md", "docs/review.md", "docs/trust.md", "docs/viewer_test.md",
+    "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {
@@ -33,6 +34,7 @@ _GROUPS = {
     "text": "Text in the picture",
     "voice": "Voice: the sound of the released file",
     "audit": "The audit itself: what it would have seen",
+    "review": "Review: people who looked",
     "erasure": "Erasure",
     "viewers": "Recognition by people, in a test after the release",
 }

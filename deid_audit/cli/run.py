@@ -38,7 +38,7 @@ from deid_audit.cli.options import (
     TimestampSource,
     TrainSeconds,
 )
-from deid_audit.cli.report import media_signer_of, perform, references_passphrase_of
+from deid_audit.cli.report import media_signer_of, page_for_reviewers, perform, references_passphrase_of
 
 
 def run(
@@ -116,6 +116,20 @@ def run(
         ),
     ] = False,
     keypoints: Keypoints = "mediapipe",
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Wait, before anything is destroyed, until somebody has looked at the videos on a page of this "
+            "machine, which shows originals; what they decide is rendered and measured again.",
+        ),
+    ] = False,
+    readers: Annotated[
+        int,
+        typer.Option(
+            "--readers", min=1, max=2, help="With --review: 2 for a second reading that is blind to the first."
+        ),
+    ] = 1,
     log: LogFolder = None,
     profile: Profile = False,
     force: Force = False,
@@ -137,11 +151,14 @@ def run(
         crls=tuple(crl or ()), tsa=tsa, tsa_passphrase_file=tsa_passphrase_file,
         device=device, preset=preset, train_seconds=train_seconds, iterations=iterations, seed=seed,
         strangers=strangers, attacker=attacker, resume_key=resume_key, thorough=thorough, lossless=lossless,
-        burned_in_text=burned_in_text,
+        burned_in_text=burned_in_text, review=review, readers=readers,
         keypoints=(keypoints,), log=log, profile=profile, force=force,
         keep_references=keep_references, references_passphrase_file=references_passphrase_file,
     )  # fmt: skip
     job = functools.partial(
-        run_pipeline, references_passphrase=references_passphrase_of(settings), media_signer=media_signer_of(settings)
+        run_pipeline,
+        references_passphrase=references_passphrase_of(settings),
+        media_signer=media_signer_of(settings),
+        reviewing=page_for_reviewers() if settings.review else None,
     )
     raise typer.Exit(perform(job, settings, as_json=as_json))

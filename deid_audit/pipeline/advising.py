@@ -10,6 +10,7 @@ import numpy as np
 from deid_audit.ledger import LedgerFrame, State
 from deid_audit.measure.keypoints import KEYPOINT_NAMES, OKS_CUT, keypoint_similarity
 from deid_audit.pipeline.advising_attacks import attack, by_people, control, no_interval
+from deid_audit.pipeline.advising_review import review
 from deid_audit.pipeline.locating import Fault, head_found
 from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, train_longer
 
@@ -70,9 +71,6 @@ def _too_noisy(case: Case, family: str) -> Words:
         "Where no such clip can be had, a policy file of your own without this rule is a choice to defend before the "
         "board.",
     ]
-
-
-# -- families --------------------------------------------------------------------------------------------------------
 
 
 def _identity(case: Case) -> Words:
@@ -394,6 +392,7 @@ _FAMILIES: dict[str, Callable[[Case], Words]] = {
     "audit": _audit,
     "erasure": _erasure,
     "voice": _voice,
+    "review": review,
     "control": control,
     "attack": attack,
 }

@@ -28,6 +28,22 @@ class Cause:
 
 CAUSES = (
     Cause(
+        says="a reviewer had it covered",
+        words="a reviewer had the face covered",
+        ours="Read the reviewer's note in audit/review.json; what is covered stays so.",
+    ),
+    Cause(
+        says="a reviewer says that it is somebody else's",
+        words="a reviewer says that the face is another person's",
+        ours="Look who is seen there: if a track was taken for the subject's, give --subject-photo or --subject-track.",
+    ),
+    Cause(
+        says="a reviewer wanted another swap",
+        words="a reviewer wanted the face swapped again, and nothing was left but to cover it",
+        ours="Give more footage of both people with the head as it is in these stretches.",
+        training=True,
+    ),
+    Cause(
         says="no landmarks found on the swapped face",
         words="the swapped face came out so badly that no landmarks were found on it",
         ours="Give more footage of both people with the head as it is in these stretches.",

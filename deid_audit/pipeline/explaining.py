@@ -77,6 +77,8 @@ def _placeless(finding: Finding, fault: Fault, *, located: bool) -> str:
     metric = finding.rule.metric
     if metric.startswith("erasure."):
         return "not in the videos: it is about what this run left behind"
+    if metric.startswith("review."):
+        return "not in the videos: it is about the people who looked at them"
     if metric in _ABOUT_THE_FILE:
         return "not in the picture: it is about the file"
     if fault is Fault.SMALL or metric == "coverage.frames":

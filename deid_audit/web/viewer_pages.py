@@ -56,7 +56,7 @@ class ViewerPages:
                 Route("/end", self._end, methods=["POST"]),
                 Route("/clip/{line_up:int}", self._clip),
                 Route("/picture/{line_up:int}/{place:int}", self._picture),
-                *own_files("viewer.css", "viewer.js"),
+                *own_files("viewer.css", "viewer.js", "icon.svg"),
             ]
         )
 
@@ -68,18 +68,20 @@ class ViewerPages:
             return html(request, "viewer_end.html.j2", {"words": WORDS, "ended": False})
         if self._shown_since is None or self._shown_since[0] != current.number:
             self._shown_since = (current.number, self._seconds())
-        return self._line_up_page(request, current)
+        return self._line_up_page(request, current, FormData())
 
     def _begin_page(self, request: Request, problem: str = "") -> Response:
         values = {"words": WORDS, "problem": problem, "groups": GROUPS}
         return html(request, "viewer_begin.html.j2", values, status=400 if problem else 200)
 
-    def _line_up_page(self, request: Request, current: LineUp, problem: str = "") -> Response:
+    def _line_up_page(self, request: Request, current: LineUp, sent: FormData, problem: str = "") -> Response:
+        """The line-up, with what was sent where it could not be taken."""
         sitting = self._sitting
         assert sitting is not None  # whoever sees a line-up sits there
         values = {
             "words": WORDS,
             "problem": problem,
+            "sent": {name: sent.get(name, "") for name in _fields(len(current.pictures))},
             "number": current.number,
             "progress": WORDS["progress"].format(at=len(sitting.answers) + 1, count=len(self._line_ups)),
             "places": range(1, len(current.pictures) + 1),
@@ -123,7 +125,7 @@ class ViewerPages:
         elif confidence not in map(str, CONFIDENCES):
             problem = WORDS["bad_confidence"]
         if ranking is None or problem:
-            return self._line_up_page(request, current, problem)
+            return self._line_up_page(request, current, form, problem)
         since = self._seconds() if self._shown_since is None else self._shown_since[1]
         answer = Answer(
             line_up=current.number,
@@ -170,6 +172,10 @@ class ViewerPages:
 
 def _to_the_page() -> Response:
     return RedirectResponse("/", status_code=303)
+
+
+def _fields(size: int) -> tuple[str, ...]:
+    return (*(f"rank_{place}" for place in range(1, size + 1)), "among", "confidence")
 
 
 def _ranking(form: FormData, size: int) -> tuple[int, ...] | None:

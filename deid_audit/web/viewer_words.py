@@ -15,8 +15,8 @@ WORDS: Mapping[str, str] = {
     "group_help": "The steward answers this: the viewer is not told who it is. For viewers who know the subject, the "
     "other pictures must be of people they know as well; otherwise they pick the one face that they know.",
     "begin": "Begin",
-    "instructions": "The face of the person in the clip was changed by a computer. Below are pictures of unchanged "
-    "faces. The person of the clip may be among them, or may not. You are not told how you did.",
+    "instructions": "The face of the person in the clip may have been changed by a computer. Below are pictures of "
+    "unchanged faces. The person of the clip may be among them, or may not. You are not told how you did.",
     "progress": "Line-up {at} of {count}",
     "clip": "The clip",
     "no_clip": "This browser cannot play the clip: call the steward.",

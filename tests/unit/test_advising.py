@@ -11,6 +11,7 @@ from deid_audit.pipeline import advising, causes, certainty, comparing, finishin
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import Fault
 from deid_audit.policy import list_policies
+from deid_audit.review import applying
 from tests.fakes import make_case, make_rule
 from tests.unit.explaining_cases import N, bumped, case_of, explained, ledger, pose, seen, unmet
 
@@ -90,7 +91,7 @@ def test_an_attack_that_finds_a_pasted_mean_face_too_is_not_mended_by_training()
 
 def test_every_cause_is_one_that_some_module_writes() -> None:
     written = "".join(
-        inspect.getsource(module) for module in (ladder, certainty, rendering, comparing, finishing, advising)
+        inspect.getsource(module) for module in (ladder, certainty, rendering, comparing, finishing, advising, applying)
     )
     assert [cause.says for cause in causes.CAUSES if cause.says not in written] == []
 

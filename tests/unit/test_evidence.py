@@ -16,7 +16,15 @@ import rfc8785
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement, compare_files, manifest_text, parse_statement
 from deid_audit.findings import CaseRecord, LedgerRecord, measured
-from tests.fakes import make_case, make_erasure, make_ledger_record, make_measurement, make_measurements, make_outputs
+from tests.fakes import (
+    make_case,
+    make_erasure,
+    make_ledger_record,
+    make_measurement,
+    make_measurements,
+    make_outputs,
+    make_review,
+)
 
 Table = dict[str, Any]
 
@@ -357,3 +365,24 @@ def test_a_name_that_breaks_the_manifest_is_refused() -> None:
 def test_nan_cannot_even_reach_a_statement() -> None:
     row = measured("identity.to_donor.mean", "swapped", "video 1", math.nan, sample_size=9)
     assert row.value is None and row.not_measured_because
+
+
+def test_a_review_survives_and_cannot_be_claimed_by_a_number_alone() -> None:
+    case = make_case(review=make_review())
+    assert parse_statement(build_statement(case)) == case and case.review is not None and case.review.readers == 2
+    claimed = make_measurements(review=make_review())
+    for changes in ({"measurements": claimed}, {"measurements": make_measurements(), "review": make_review()}):
+        with pytest.raises(EvidenceError, match=r"review\.readers differs from the review record"):
+            build_statement(make_case(**changes))
+
+
+def test_reviewed_frames_without_anybody_who_looked_are_a_contradiction() -> None:
+    states = {"coverage.swapped": 196.0, "coverage.reviewed": 1.0}
+    [one] = make_ledger_record().videos
+    counts = {**one.states, "swapped": 196, "reviewed": 1}
+    record = LedgerRecord(sha256="0" * 64, videos=(one.model_copy(update={"states": counts}),))
+    rows = make_measurements(swapped=states)
+    with pytest.raises(EvidenceError, match="frames are reviewed, but nobody looked"):
+        build_statement(make_case(measurements=rows, ledger=record))
+    looked = make_measurements(swapped=states, review=make_review())
+    build_statement(make_case(measurements=looked, ledger=record, review=make_review()))

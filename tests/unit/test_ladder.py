@@ -118,10 +118,11 @@ class Stage:
         hands: FixedHands | None = None,
         image_rgb: Image | None = None,
         colour: SteadyColour | None = None,
+        least: Rung = Rung.SWAP,
     ) -> Attempt:
         swapper = self.swapper(*distances, lost=lost, hands=hands, colour=colour)
         image = self.person.image_rgb if image_rgb is None else image_rgb
-        return swapper.attempt(Frame(index=3, pts=3, image_rgb=image), self.face)
+        return swapper.attempt(Frame(index=3, pts=3, image_rgb=image), self.face, least=least)
 
 
 @pytest.fixture
@@ -132,6 +133,13 @@ def stage(portraits: Portraits, model: SwapModel) -> Stage:
 def _distances(attempt: Attempt) -> dict[str, float]:
     head = "distance before encoding, "
     return {name.removeprefix(head): value for name, value in attempt.numbers if name.startswith(head)}
+
+
+@pytest.mark.parametrize("least", [Rung.SWAP, Rung.WIDER, Rung.HARDER])
+def test_the_first_rung_can_be_asked_for_and_must_be_far_enough_as_any(stage: Stage, least: Rung) -> None:
+    attempt = stage.attempt(FAR, least=least)
+    assert attempt.rung is least and list(_distances(attempt)) == [least.value]
+    assert stage.attempt(NEAR, NEAR, NEAR, least=least).rung is Rung.COVER
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from deid_audit.log.events import (
     Event,
     Recovered,
     RefusedByChair,
+    Reviewed,
     RunEnded,
     RunRefused,
     RunStarted,
@@ -30,6 +31,7 @@ EVENTS: tuple[Event, ...] = (
         case_id="c", kind="conceal", verdict=Outcome.FAILED, statement_sha256=STATEMENT, certificate_sha256=CERTIFICATE
     ),
     RunRefused(case_id="c", error="NotCovered", exit_code=3),
+    Reviewed(case_id="c", review_sha256=STATEMENT, readers=2, decisions=7),
     WeightsDestroyed(case_id="c", complete=False, key_id="0123456789abcdef"),
     Approved(**SIGNED),
     RefusedByChair(**SIGNED),

@@ -114,3 +114,15 @@ def test_what_was_pasted_into_a_file_that_does_not_stay_is_forgotten(portraits: 
     assert flock.seen == []
     flock.release(FRAME.copy(), [], lambda image: np.zeros((0, 4), np.float32))
     assert flock.seen == once
+
+
+def test_what_one_video_had_pasted_waits_again_and_the_others_stay(portraits: Portraits) -> None:
+    flock, nothing = Flock(faces=faces(portraits), seed=0), np.zeros((0, 4), np.float32)
+    flock.release(FRAME.copy(), [], lambda image: nothing)
+    mine, waiting = list(flock.seen), len(flock.state()[1])
+    flock.release(FRAME.copy(), [], lambda image: nothing)
+    others = flock.seen[len(mine) :]
+    assert mine and others
+    flock.forget(mine)
+    assert all(one is other for one, other in zip(flock.seen, others, strict=True))
+    assert len(flock.state()[1]) == waiting - len(others) + len(mine)

@@ -128,6 +128,8 @@ def test_what_cannot_be_an_answer_is_said_and_not_kept(desk: Desk) -> None:
     ):
         code, text = desk.answer(**changes)
         assert code == 400 and words in text
+    code, text = desk.answer("112456", among="yes", confidence="4")
+    assert text.count(" selected>") == 6 and re.findall(r'value="(\w+)"[^>]* checked>', text) == ["yes", "4"], "kept"
     assert not desk.answers_file.exists()
 
 

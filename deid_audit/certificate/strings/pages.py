@@ -136,6 +136,20 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "canaries_caption": "Two known faces, pasted in memory into copies of these videos' frames where no other face "
     "is. The height is that of the face without hair. A face smaller or harder than those found here may have been "
     "missed.",
+    "review": "Review by people",
+    "review_none": "Not done: nobody was asked to look at these videos.",
+    "review_reading": "{role}, {reviewer}, {started} to {finished}: {shown} of {frames} frames shown; {decisions}.",
+    "review_no_decision": "no decision",
+    "review_seen": "{shown} of {frames} frames were shown to somebody as they are released.",
+    "review_kappa": "Agreement of the two readings, before anything was changed: Cohen's kappa {kappa} over "
+    "{stretches} stretches.",
+    "review_no_kappa": "Agreement of two readings: none; {why}.",
+    "review_open": "Differences that nobody resolved, so that the stricter counted: {unresolved}. Decisions that were "
+    "not carried out: {refused}.",
+    "review_caption": "Who looked is what the reviewers say of themselves; nothing checked it. That a frame was shown "
+    "does not say that it was looked at. A clear settles only what the tool could not decide; a face that matches its "
+    "original stays undecided whoever clears it.",
+    "review_file": "The decisions are the steward's file audit/review.json, sha256",
     # -- annex D: figures
     "figures_intro": "Pictures show plots of the measurements or frames of the released videos; no frame of an "
     "original is shown.",

@@ -26,6 +26,13 @@ OF_WORDS: Mapping[Of, str] = {
     "donor": "donor",
     "run": "this run",
 }
+REVIEW_ROLES = {"first": "First reading", "second": "Second reading", "resolution": "Resolution"}
+REVIEW_KINDS = {
+    "clear": "cleared",
+    "conceal": "to be covered",
+    "wrong_person": "another person's",
+    "reswap": "to be swapped again",
+}
 TALLY_WORDS = {
     Outcome.PASSED: "Hold",
     Outcome.FAILED: "Do not hold",
