@@ -25,6 +25,7 @@ from deid_audit.cli import (
     run,
     vault,
     verify,
+    viewer_test,
     withdraw,
 )
 from deid_audit.cli.frame import make_app
@@ -52,6 +53,7 @@ def build_app() -> typer.Typer:
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")
     app.add_typer(vault.app, name="vault")
+    app.add_typer(viewer_test.app, name="viewer-test")
     app.add_typer(log.app, name="log")
     return app
 

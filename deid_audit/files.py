@@ -23,11 +23,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """`path` holds `data`, or what it held before: written and forced to disk beside its place, then renamed."""
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """`path` holds `data`, or what it held before: written and forced to disk beside its place, then renamed.
+
+    `mode` is what the umask is taken from, as `open` does: 0o600 for what only its owner may read.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("xb") as stream:
+        with open(partial, "xb", opener=lambda place, flags: os.open(place, flags, mode)) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -128,6 +128,7 @@ class AuditSettings(_Keeping):
     donors: tuple[Path, ...] = ()
     align: bool = False
     ratings: Path | None = None
+    viewer_test: Path | None = None
 
 
 class ConcealSettings(_CaseAsked, _Marking):

@@ -19,7 +19,7 @@ DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
     "docs/commands.md", "docs/c2pa.md", "docs/datasets.md", "docs/decisions.md", "docs/exam_measures.md",
     "docs/formats.md", "docs/json.md", "docs/metrics.md", "docs/motion.md", "docs/picture.md", "docs/report.md",
-    "docs/review.md", "docs/scaling.md", "docs/trust.md", "docs/voice.md",
+    "docs/review.md", "docs/scaling.md", "docs/trust.md", "docs/viewer_test.md", "docs/voice.md",
 )  # fmt: skip
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated: \2 -->)", re.DOTALL)
 _GROUPS = {
@@ -38,6 +38,7 @@ _GROUPS = {
     "audit": "The audit itself: what it would have seen",
     "review": "Review: people who looked",
     "erasure": "Erasure",
+    "viewers": "Recognition by people, in a test after the release",
 }
 
 

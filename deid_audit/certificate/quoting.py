@@ -146,6 +146,47 @@ def people(case: CaseRecord) -> Quote:
     )
 
 
+_GROUPS = (("unfamiliar", "who do not know the subject"), ("familiar", "who know the subject"))
+
+
+def people_looked(case: CaseRecord) -> Quote:
+    """How often people found the subject in line-ups, each group apart, beside guessing; or that no test was done."""
+    rows = {row.metric: row for row in case.measurements if row.metric.startswith("viewers.")}
+    said, unsaid = [], []
+    for group, who in _GROUPS:
+        found, rank = (rows.get(f"viewers.{group}_{what}") for what in ("rank1", "mean_rank"))
+        if found is None or found.value is None or rank is None:
+            unsaid.append(f"viewers {who}: {'not done' if found is None else wording.missing(found)}")
+            continue
+        said.append(
+            f"{found.sample_size} viewers {who} ranked them first in {_value(found.metric, [found])} of "
+            f"{found.detail['line_ups']:.0f} line-ups of {found.detail['pictures']:.0f} pictures (by guessing "
+            f"{wording.number(found.metric, found.detail['by_chance'])}), mean rank {_value(rank.metric, [rank])}"
+        )
+    control = rows.get("viewers.control_rank1")
+    if said and control is not None and control.value is not None:
+        said.append(f"a person whose face is not hidden was found by {wording.number(control.metric, control.value)}")
+    elif said and control is not None:
+        unsaid.append(wording.missing(control))
+    return Quote(
+        measured=f"A test by people: {'; '.join(said)}." if said else "",
+        missing=f"A test by people: {'; '.join(unsaid)}." if unsaid else "",
+    )
+
+
+def both(first: Measure, second: Measure) -> Measure:
+    """What the two measures quote, one after the other."""
+
+    def quoted(case: CaseRecord) -> Quote:
+        one, two = first(case), second(case)
+        return Quote(
+            measured=" ".join(filter(None, (one.measured, two.measured))),
+            missing=" ".join(filter(None, (one.missing, two.missing))),
+        )
+
+    return quoted
+
+
 _SOUND = {0: "no sound", 1: "sound with the voice masked", 2: "sound as it was, with the voice of its speakers"}
 
 

@@ -56,8 +56,11 @@ def clusters_of(times_s: Sequence[NDArray[np.float64]]) -> Clusters:
     return Clusters(labels=np.repeat(np.arange(len(lengths)), lengths).astype(np.intp), unit="videos")
 
 
-def share_interval(hits: int, count: int, unit: str) -> tuple[Interval | None, str]:
+def share_interval(hits: float, count: int, unit: str) -> tuple[Interval | None, str]:
     """Exact interval of a share (Clopper and Pearson 1934), each end one-sided 95 %: 1 - 0.05^(1/n) beside a zero.
+
+    Where each of `count` clusters holds several trials, `hits` is the sum of the clusters' shares: no interval of the
+    same share is wider than this one, which takes all trials of a cluster for one (Korn and Graubard 1998).
 
     >>> interval, _ = share_interval(0, 59, "seconds")
     >>> round(interval.high, 3)

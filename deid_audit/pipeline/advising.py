@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from deid_audit.ledger import LedgerFrame, State
-from deid_audit.pipeline.advising_attacks import attack, control, no_interval
+from deid_audit.pipeline.advising_attacks import attack, by_people, control, no_interval
 from deid_audit.pipeline.advising_exam import exam
 from deid_audit.pipeline.advising_keypoints import body_in_view, face_policy, is_close_up, keypoints
 from deid_audit.pipeline.advising_review import review
@@ -28,6 +28,8 @@ def advise(case: Case) -> Words:
     needs_swap &= not case.name.startswith("ssim")
     if needs_swap and case.videos and not any(seen.watched.observed.compared.any() for seen in case.videos):
         return _nothing_swapped(case)
+    if family == "viewers":
+        return by_people(case)
     if case.fault is Fault.SMALL:
         return _too_few(case)
     if case.fault is Fault.NO_INTERVAL:
@@ -68,9 +70,6 @@ def _too_noisy(case: Case, family: str) -> Words:
         "Where no such clip can be had, a policy file of your own without this rule is a choice to defend before the "
         "board.",
     ]
-
-
-# -- families --------------------------------------------------------------------------------------------------------
 
 
 def _identity(case: Case) -> Words:

@@ -58,3 +58,24 @@ def attack(case: Case) -> Words:
         ]
     noticed = [f"{words}: {case.detail[key]:.2f}" for key, words in _ATTACK_CONTROLS.items() if key in case.detail]
     return noticed, steps
+
+
+def by_people(case: Case) -> Words:
+    """People found the subject, or there were too few of them, or none."""
+    if case.fault is Fault.MISSING:
+        return [], [
+            "Let people try on the released videos (deid-audit viewer-test prepare, run, score), then give the result "
+            "to: deid-audit audit --viewer-test RESULT."
+        ]
+    if case.name == "control_rank1":
+        return ["viewers do not even find a face that is not hidden"], [
+            "Look at the control's clip and pictures, then test again with viewers who take their time."
+        ]
+    if case.name.endswith("_count") or case.fault in (Fault.SMALL, Fault.NO_INTERVAL):
+        return [f"{case.finding.sample_size} viewers answered everything"], [
+            "Let more people try on the same files (deid-audit viewer-test run), then score and audit again."
+        ]
+    return [f"by guessing it would be {case.detail['by_chance']:.3g}"] if "by_chance" in case.detail else [], [
+        "People recognise the subject beside the swap: look at what is left of hair, ears, voice and movement.",
+        "Take another donor or a wider mask and make the release again; a stricter tier of release is the other way.",
+    ]

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.digests import sha256_file
 from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
@@ -47,6 +48,7 @@ from deid_audit.pipeline.staging import WORK, interruptible, staged
 from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.surroundings import around_the_donor
 from deid_audit.pipeline.training import wipe_arrays_with
+from deid_audit.pipeline.viewer_scores import read_result, viewer_rows, viewer_stage
 from deid_audit.pipeline.voicing import audited_sound
 from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings
@@ -56,6 +58,7 @@ from deid_audit.video import pairing, reader
 from deid_audit.video.opening import opened
 from deid_audit.video.pairing import align_frames, left_out, pair_frames
 from deid_audit.video.reader import SourceVideo, open_video
+from deid_audit.viewers.outcome import Result
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 _OTHER_SWAP = "another tool made the videos; how it puts the donor's face on strangers is not known"
@@ -115,6 +118,7 @@ def audit(
     ):
         with timer.of("reading"):
             originals, released, paired = _open_pairs(settings, partial / "rendered", job.digest_key, rework)
+            tested = _viewer_test(settings, released)
             backends = backends_for(settings.keypoints, paired, released, job.device)
             keypoints = [as_asked(one, job.policy) for one in backends]
             donors = open_videos(settings.donors, who="donor", digest_key=job.digest_key)
@@ -169,6 +173,7 @@ def audit(
         names = ("erasure.complete", "erasure.key_on_disk")
         measurements += [not_measured(name, "run", "run", why_not) for name in names]
         measurements.append(references_row(erasure))
+        measurements += viewer_rows(None if tested is None else tested[0])
         result = conclude(
             partial,
             job,
@@ -182,13 +187,16 @@ def audit(
                 erasure=erasure,
                 review=review,
             ),
-            making=_stages(
-                timer,
-                paired,
-                made_with or (rework.made_with if rework else None),
-                named_by(photo, settings.subject_tracks),
-                aligned=settings.align,
-            ),
+            making=[
+                *_stages(
+                    timer,
+                    paired,
+                    made_with or (rework.made_with if rework else None),
+                    named_by(photo, settings.subject_tracks),
+                    aligned=settings.align,
+                ),
+                *viewer_stage(tested),
+            ],
             timer=timer,
             media_mark=media_mark,
             profile=settings.profile,
@@ -197,6 +205,12 @@ def audit(
         )
         kept.bind(partial / STATEMENT_FILE)
         return result
+
+
+def _viewer_test(settings: AuditSettings, released: Sequence[SourceVideo]) -> tuple[Result, str] | None:
+    if settings.viewer_test is None:
+        return None
+    return read_result(settings.viewer_test, [sha256_file(video.path) for video in released])
 
 
 def _open_pairs(

@@ -16,6 +16,7 @@ from deid_audit.findings import CaseRecord
 
 LEDGER_FILE = "audit/frames.csv"
 KEY_FILE = "audit/originals.key"
+_KEY_BYTES = 32
 WHOLE = "give OUT as the job left it"
 _LARGEST_STATEMENT = 64 << 20
 _LARGEST_TABLE = 1 << 30
@@ -54,6 +55,19 @@ class FinishedOut:
         stated = distances_of(self.case, video)
         data = None if stated is None else self.named(f"audit/figures/{stated.name}.csv", stated.csv_sha256)
         return None if data is None else read_distances(data.decode())
+
+    def digest_key(self) -> bytes:
+        """The key of the keyed digests, 32 bytes; EvidenceError where the steward's folder is without it."""
+        data = read_of(self.path / KEY_FILE)
+        try:
+            key = bytes.fromhex((data or b"").decode("ascii"))
+        except ValueError:
+            key = b""
+        if len(key) != _KEY_BYTES:
+            raise EvidenceError(
+                f"the folder has no {KEY_FILE}, by which the originals are known", next_step=f"{WHOLE}, with its audit/"
+            )
+        return key
 
 
 def open_out(out: Path) -> FinishedOut:

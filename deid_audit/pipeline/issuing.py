@@ -45,7 +45,8 @@ _NOT_ASSESSED = (
     "Text in the picture beyond standing printed lines (handwriting, moving or slanted text, badges, tattoos), and "
     "what the search for these lines misses; screens, photos, reflections, beyond what the audit takes for a face: "
     "that counts as one, wherever it is.",
-    "Recognition by people who know the subject, and by recognisers other than those named here.",
+    "Recognition by people beyond what a viewer test measured (its rows say whether one was done, and with whom), and "
+    "by recognisers other than those named here.",
     "Attempts to reconstruct the original face from the released pixels by deep networks trained on many other people; "
     "published methods partly do. What was tried is a linear inversion, where the attacks give its chance.",
     "Identification by movement, pulse or speech rhythm; movement is deliberately kept.",

@@ -31,6 +31,7 @@ _WHY_NOT = {
     "audit": "the known faces were pasted when the certificate was issued",
     "coverage": "the ledger was settled beside the originals",
     "voice": "the original's sound is needed",
+    "viewers": "people saw the files when the test was made",
     "erasure": "a fact of the time when the certificate was issued",
 }
 

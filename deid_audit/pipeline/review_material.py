@@ -9,7 +9,7 @@ from pathlib import Path
 from deid_audit.errors import EvidenceError, SettingsError
 from deid_audit.findings import CaseRecord
 from deid_audit.ledger_file import read_ledger_file
-from deid_audit.pipeline.finished_out import KEY_FILE, LEDGER_FILE, WHOLE, FinishedOut, read_of
+from deid_audit.pipeline.finished_out import LEDGER_FILE, WHOLE, FinishedOut
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.progress import Progress
 from deid_audit.review.queue import FrameNumbers
@@ -17,8 +17,6 @@ from deid_audit.review.records import Reading, Role
 from deid_audit.video.pairing import align_frames, pair_frames
 from deid_audit.video.places import keyed_digest_of
 from deid_audit.video.reader import SourceVideo, open_video
-
-_KEY_BYTES = 32
 
 
 def pending_of(
@@ -40,7 +38,7 @@ def pending_of(
     ledger = finished.named(LEDGER_FILE, case.ledger.sha256)
     if ledger is None:
         raise EvidenceError(f"the folder has no {LEDGER_FILE}", next_step=WHOLE)
-    before = _matched(case, originals, _key(finished))
+    before = _matched(case, originals, finished.digest_key())
     with progress.step("reading the videos", 2 * len(before)) as step:
         opened = []
         for number, (original, released) in enumerate(zip(before, finished.videos, strict=True), start=1):
@@ -60,19 +58,6 @@ def pending_of(
         numbers=tuple(_numbers(finished, number) for number in range(1, len(opened) + 1)),
         readings=readings,
     )
-
-
-def _key(finished: FinishedOut) -> bytes:
-    data = read_of(finished.path / KEY_FILE)
-    try:
-        key = bytes.fromhex((data or b"").decode("ascii"))
-    except ValueError:
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise EvidenceError(
-            f"the folder has no {KEY_FILE}, by which the originals are known", next_step=f"{WHOLE}, with its audit/"
-        )
-    return key
 
 
 def _matched(case: CaseRecord, given: Sequence[Path], key: bytes) -> list[Path]:

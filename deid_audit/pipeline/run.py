@@ -39,6 +39,7 @@ from deid_audit.pipeline.strangers import gather_strangers
 from deid_audit.pipeline.training import TrainedPair, learning_curve, train_pair, wipe_arrays_with
 from deid_audit.pipeline.training_process import METHOD_TEXT as PROCESS_METHOD
 from deid_audit.pipeline.training_process import TrainingProcess
+from deid_audit.pipeline.viewer_scores import viewer_rows
 from deid_audit.pipeline.voicing import METHOD_TEXT as SOUND_METHOD
 from deid_audit.pipeline.voicing import Voice, open_with_sound, refuse_by_policy
 from deid_audit.progress import Progress
@@ -176,7 +177,7 @@ def run(
             kept.seal(watched, pair.donor_descriptors, measurements)
             with timer.of("destroying"):
                 erasure = kept.recorded(destroyed(vault, resuming))
-        measurements += [*_erasure_measurements(erasure), references_row(erasure)]
+        measurements += [*_erasure_measurements(erasure), references_row(erasure), *viewer_rows(None)]
         result = conclude(
             partial,
             job,

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from deid_audit.digests import keyed_digest_file
 from deid_audit.findings import Outcome
 from deid_audit.pipeline.finished_out import KEY_FILE
 from deid_audit.review.records import ReviewFile, load_review
+from deid_audit.video.places import keyed_digest_of
 from tests.browsing import browsed, in_a_browser
 from tests.unit.board_pages import film_of, write_out
 from tests.unit.certificates import certified_case
@@ -50,7 +50,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("job")
     case = certified_case(Outcome.PASSED)
     films = [film_of(folder / f"{at}.mp4", picture(*SIZE, seed=at)) for at in range(len(case.originals))]
-    digests = [keyed_digest_file(film, KEY) for film in films]
+    digests = [keyed_digest_of(film, "a film", KEY) for film in films]
     facts = [
         one.model_copy(update={"keyed_digest": digest}) for one, digest in zip(case.originals, digests, strict=True)
     ]

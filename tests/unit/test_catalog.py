@@ -6,6 +6,8 @@ from deid_audit.catalog import METRICS
 
 # As agreed in the specification; once shipped, a name is stable.
 NAMES = {
+    *(f"viewers.{group}_{what}" for group in ("unfamiliar", "familiar") for what in ("count", "rank1", "mean_rank")),
+    "viewers.control_rank1",
     *(
         f"identity.to_original.{stat}"
         for stat in ("mean", "sd", "p01", "min", "longest_run_below_frames", "seconds_below")

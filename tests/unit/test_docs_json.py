@@ -23,6 +23,7 @@ from deid_audit.certificate.checking import SignedBy
 from deid_audit.certificate.decisions import Decision
 from deid_audit.certificate.keys import load_signer
 from deid_audit.certificate.media_keys import load_media_signer
+from deid_audit.cli import viewer_test
 from deid_audit.cli.approve import _document as approve_document
 from deid_audit.cli.board_report import document as report_document
 from deid_audit.cli.conceal import document as conceal_document
@@ -50,6 +51,7 @@ from deid_audit.pipeline.doctor.report import Finding as DoctorFinding
 from deid_audit.pipeline.rechecking import RecheckReport, judged_again
 from deid_audit.pipeline.reporting import Reported
 from deid_audit.pipeline.standing import Withdrawn
+from deid_audit.pipeline.viewer_scores import score
 from deid_audit.pipeline.withdrawing import Written
 from deid_audit.policy import judge
 from deid_audit.records import StageProfile, TimedPart
@@ -63,6 +65,8 @@ from tests.unit.data_sets import made_record, write_files
 from tests.unit.inspections import inspection, nobody_found
 from tests.unit.log_building import STARTED, filled
 from tests.unit.motions import report as motion_report
+from tests.unit.viewer_cases import make_plan, plan_sha256, sitting
+from tests.unit.viewer_cases import sittings as viewer_sittings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -316,6 +320,14 @@ def statement() -> Any:
 
 SCORES = np.arange(12) % 5
 RATED = Ratings(original=SCORES, released=SCORES, clips=np.arange(12), items=("3.4",) * 12)
+
+
+def scored() -> Any:
+    plan = make_plan()
+    several = [sitting(plan, f"v{number}", ranks=[1 + number % 6]) for number in range(12)]
+    return viewer_test.score_document(score(plan, plan_sha256(plan), viewer_sittings(plan, *several)), "ab" * 32)
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "run": lambda: run_document(job_result()),
     "audit": lambda: run_document(job_result("audit")),
@@ -342,6 +354,9 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "dataset-run": ran,
     "dataset-statement": lambda: json.loads(build_set_statement(made_record())),
     "verify-set": set_verified,
+    "viewer-test-prepare": lambda: viewer_test.prepare_document(make_plan(control=True)),
+    "viewer-test-run": lambda: viewer_test.run_document(make_plan(), viewer_sittings(make_plan())),
+    "viewer-test-score": scored,
     "keys-new": new_key,
     "keys-new-ca": new_ca,
     "keys-revoke": revoked,

@@ -392,7 +392,8 @@ def test_what_is_printed_fits_and_keeps_commands_whole() -> None:
     assert f"{'':9}mend: end other programs" in text
     assert (
         "cannot   run: needs memory" in text
-        and "works    report, verify, approve, withdraw, keys, policy, log, vault, ratings" in text
+        and "works    report, review, viewer-test, verify, approve, withdraw, keys, policy," in text
+        and f"{'':9}log, vault, ratings" in text
     )
     assert text[-1] == "Not ready: 1 missing, 1 failed, 1 warning."
     assert any(line.startswith("failed     0.1 s  a clip") for line in text)

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
-from deid_audit.digests import keyed_digest_file
 from deid_audit.errors import DeidAuditError, EvidenceError, ReviewFileError, SettingsError
 from deid_audit.findings import Outcome
 from deid_audit.pipeline.finished_out import KEY_FILE, open_out
 from deid_audit.pipeline.review_material import pending_of
 from deid_audit.progress import SilentProgress
 from deid_audit.review.records import Role, load_review
+from deid_audit.video.places import keyed_digest_of
 from deid_audit.web import review_file
 from tests.schemas import document_in
 from tests.unit.board_pages import SMALLEST, film_of, write_out
@@ -35,7 +35,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     case = certified_case(Outcome.PASSED)
     films = films[: len(case.rendered)]
     facts = [
-        one.model_copy(update={"keyed_digest": keyed_digest_file(film, KEY)})
+        one.model_copy(update={"keyed_digest": keyed_digest_of(film, "a film", KEY)})
         for one, film in zip(case.originals, films, strict=True)
     ]
     write_out(folder / "out", film_of(folder / "released.mp4", picture(seed=3)), originals=tuple(facts))

