@@ -21,6 +21,8 @@ from common.programmed import RATE, Movements, bumps, filmed, repeated, stage, t
 from common.swapping import found, posed, swapped, trained
 
 from deid_audit.measure.exam import ExamValue, exam_measures
+from deid_audit.measure.exam.tremors import looked_at, moving_part
+from deid_audit.measure.motion_tracks import MotionTracks
 from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.tracing import Person, find_person, trace
 from deid_audit.swap.convert import prepare_runtime
@@ -39,19 +41,25 @@ Exam = dict[tuple[str, str], ExamValue]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The exam of one rendition, and the share of its frames in which the face is covered."""
+    """The exam of one rendition, its tracks, and the share of its frames in which the face is covered."""
 
     exam: Exam
+    tracks: MotionTracks
     covered: float = 0.0
 
     def of(self, name: str, side: str = "") -> float | None:
         return self.exam[name, side].value
 
+    def amplitude_px(self, part: str, hz: float) -> float | None:
+        """Of the part's movement at a frequency, whether or not it stands out there."""
+        seen = looked_at(moving_part(self.tracks, part, SIDES[part]), self.tracks.times_s)
+        return None if isinstance(seen, str) else seen.windows.spectrum().amplitude(hz)
+
 
 def examined(source: SourceVideo, person: Person, covered: float = 0.0) -> Seen:
     with SILENT.step("", None) as step:
         tracks = trace(read_frames(source), source.times_s, person, step)
-    return Seen(exam={(one.name, one.side): one for one in exam_measures(tracks)}, covered=covered)
+    return Seen(exam={(one.name, one.side): one for one in exam_measures(tracks)}, tracks=tracks, covered=covered)
 
 
 def renditions(source: SourceVideo, models: dict[str, SwapModel], engines: Engines, folder: Path) -> dict[str, Seen]:
@@ -70,12 +78,11 @@ def shown(value: float | None, digits: int = 2) -> str:
 
 
 def tremor_rows(part: str, hz: float, px: float, seen: dict[str, Seen]) -> Iterator[str]:
-    """One row: the frequency in each rendition, and its amplitude."""
+    """One row: the frequency in each rendition, and the amplitude at the frequency that was made."""
     cells = []
     for one in seen.values():
         frequency = one.of(f"{part}_tremor_frequency", SIDES[part])
-        amplitude = one.of(f"{part}_tremor_amplitude", SIDES[part])
-        cells += [shown(frequency), shown(amplitude)]
+        cells += [shown(frequency), shown(one.amplitude_px(part, hz))]
     yield f"| {part} | {hz:g} | {px:g} | " + " | ".join(cells) + " |"
 
 
