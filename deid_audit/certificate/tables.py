@@ -250,9 +250,10 @@ def voice_table(values: Values, scope: str) -> Table:
     table = list_table(values, scope, [f"voice.{name}" for name in _VOICE])
     for at, name in enumerate(_VOICE):
         row = values.find(f"voice.{name}", "swapped", scope)
-        if name in _CODES and row is not None and row.value is not None:
+        if name in _CODES:
             title, words = _CODES[name]
-            table.rows[at] = (TABLES[title], words(row.value), table.rows[at][2])
+            cell = table.rows[at][1] if row is None or row.value is None else words(row.value)
+            table.rows[at] = (TABLES[title], cell, table.rows[at][2])
     return table
 
 

@@ -205,6 +205,6 @@ def test_words_that_are_too_long_are_cut_where_a_reader_would() -> None:
 
 
 def test_the_annexes_are_lettered_in_their_order() -> None:
-    assert [wording.letter(name) for name in ANNEXES] == list("ABCDEFGHIJK")
+    assert [wording.letter(name) for name in ANNEXES] == list("ABCDEFGHIJKL")
     for kind in ("swap", "conceal", "audit"):
         assert all(wording.annex_titles(kind).values())

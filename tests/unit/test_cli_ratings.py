@@ -9,9 +9,13 @@ from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
 from deid_audit.catalog import METRICS
+from deid_audit.errors import TableFileError
 from deid_audit.measure.exam.rerating import NOT_DONE, read_ratings
 from deid_audit.measure.rerated import measure_rerating
+from deid_audit.pipeline.auditing import audit
 from deid_audit.pipeline.issuing import not_assessed
+from deid_audit.progress import SilentProgress
+from deid_audit.settings import make_audit_settings
 from tests.unit.test_exam_tables import HEADER, ratings, written
 
 
@@ -45,3 +49,14 @@ def test_without_a_table_the_certificate_says_not_done_and_with_one_it_has_each_
     assert "no person rated it" in " ".join(not_assessed("audit"))
     rated = " ".join(not_assessed("audit", rated=True))
     assert "no person rated it" not in rated and "blinded" in rated
+
+
+def test_an_audit_with_a_table_that_is_none_ends_before_any_work_and_leaves_nothing(tmp_path: Path) -> None:
+    bad = written(tmp_path, HEADER)
+    settings = make_audit_settings(
+        originals=(tmp_path / "a.mp4",), released=(tmp_path / "b.mp4",), out=tmp_path / "out", policy="external",
+        case_id="c1", ratings=bad,
+    )  # fmt: skip
+    with pytest.raises(TableFileError, match="has no rows"):
+        audit(settings, signer=None, progress=SilentProgress())
+    assert [path.name for path in tmp_path.iterdir()] == [bad.name]

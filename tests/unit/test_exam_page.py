@@ -121,4 +121,5 @@ def test_codes_of_the_voice_are_words(sound: float, said: str) -> None:
         row("voice.distance", 1.5),
     ])  # fmt: skip
     cells = [one[1] for one in voice_table(values, SCOPE).rows]
+    assert "1 when" not in str(voice_table(Values([]), SCOPE).rows)
     assert cells[0] == said and cells[3:5] == ["moved", "3 of 3"] and cells[2] == "1.500" and cells[5] == "–"

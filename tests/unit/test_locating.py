@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deid_audit.findings import measured
+from deid_audit.measure.exam.eyes import LidTrack
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import LISTED_STRETCHES, Fault
 from tests.fakes import make_rule
@@ -120,3 +121,24 @@ def test_every_video_that_misses_the_rule_is_looked_at_and_no_other() -> None:
     [one] = explain(case_of([rule], rows), videos)
     assert one.where == "video 2: 2.0-3.0 s; video 3: 2.0-3.0 s"
     assert one.finding.scope == "video 2" and one.also == ("video 3: 0.5 is not above 0.6",)
+
+
+def lids(*starts_s: float) -> LidTrack:
+    """Eyes that close for a fifth of a second at these moments."""
+    times = np.arange(N) / RATE
+    closed = np.zeros(N)
+    for start in starts_s:
+        closed[(times >= start) & (times < start + 0.2)] = 1
+    ratio = 0.3 - 0.25 * closed
+    return LidTrack(left=ratio, right=ratio, times_s=times, real_hz=RATE)
+
+
+def test_lost_and_added_blinks_are_found_at_their_moments() -> None:
+    watched = {"original": lids(1.0, 4.0, 6.0), "swapped": lids(1.0, 5.0, 6.0), "reencoded": lids(1.0, 4.0, 6.0)}
+    [lost] = explained(make_rule("exam.blinks_kept", "at_least", 0.9), seen(lids=watched)).stretches
+    assert 3.9 < lost.from_s <= 4.05 and 4.15 <= lost.to_s < 4.3
+    [added] = explained(make_rule("exam.blinks_added", "at_most", 0), seen(lids=watched)).stretches
+    assert 4.9 < added.from_s <= 5.05 and 5.15 <= added.to_s < 5.3
+    whole = watched | {"swapped": watched["original"]}
+    assert not explained(make_rule("exam.blinks_kept", "at_least", 0.9), seen(lids=whole)).stretches
+    assert not explained(make_rule("exam.blink_depth", "at_least", 0.9), seen(lids=watched)).stretches
