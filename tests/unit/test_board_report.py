@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,12 +19,12 @@ from deid_audit.evidence import build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.measure.thumbnails import LONGEST_PX, MOST_BYTES, MOST_FACE_BYTES, close_up, thumbnail
 from deid_audit.resources import resource_dir
+from tests.browsing import CHROMIUM, browsed, in_a_browser
 from tests.fakes import FRAMES
 from tests.unit.board_pages import SMALLEST, Page, distance_plot, distances_csv
 from tests.unit.certificates import certified_case, figures
 from tests.unit.made_videos import picture
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 LARGEST = 3_000_000
 
 
@@ -217,9 +216,6 @@ def browse(folder: Path, html: str, fragment: str = "") -> tuple[str, str]:
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
-
-
 @in_a_browser
 def test_a_frame_that_is_named_in_the_address_is_shown_beside_the_curve(tmp_path: Path) -> None:
     dom, console = browse(tmp_path, PAGE, f"#picture-1-{SMALLEST}")
@@ -285,3 +281,23 @@ def test_pointer_focus_and_arrow_keys_choose_the_picture(tmp_path: Path) -> None
 )
 def test_what_the_policy_forbids_would_be_heard(tmp_path: Path, change: Callable[[str], str]) -> None:
     assert "Content Security Policy" in browse(tmp_path, change(PAGE))[1]
+
+
+@in_a_browser
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.INDETERMINATE])
+def test_at_800_pixels_nothing_is_cut(tmp_path: Path, outcome: Outcome) -> None:
+    """No table has to be pushed aside, and no letter of the curves stands outside the page."""
+    path = tmp_path / "report.html"
+    path.write_text(made(outcome), encoding="utf-8")
+    with browsed(width=800) as (page, said):
+        page.goto(path.as_uri())
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('.wide')].map((one) => one.scrollWidth - one.clientWidth)"
+        )
+        lefts = page.evaluate(
+            "[...document.querySelectorAll('.curve text')].map((one) => one.getBoundingClientRect().left)"
+        )
+        page.evaluate("document.querySelector('.rules').style.width = '900px'")
+        pushed = page.evaluate("document.querySelector('.wide:has(.rules)').scrollWidth")
+    assert hidden == [0, 0] and min(lefts) >= 0 and said == []
+    assert pushed > 800, "it would be seen"

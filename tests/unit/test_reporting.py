@@ -92,7 +92,7 @@ def test_a_planted_original_and_another_frame_would_be_seen(passed: Path, films:
 def test_every_image_is_compared_with_the_originals_face_and_a_planted_one_is_caught(
     passed: Path, films: tuple[Path, Path], people: tuple[Portrait, Portrait], recognizer: Recognizer
 ) -> None:
-    """By the recogniser, at the face's place in each frame and in each close-up; a planted original is known at once."""
+    """By the recogniser, at the face's place in each frame and each close-up; a planted original is known at once."""
     subject = recognizer.describe([recognizer.chip(people[0].image_rgb, people[0].box_xyxy, None)])[0]
 
     def distance(page: Page, at: int, person: Portrait) -> float:
@@ -111,7 +111,9 @@ def test_every_image_is_compared_with_the_originals_face_and_a_planted_one_is_ca
     assert distance(with_picture(page, close_up, 5), 5, people[0]) < 0.6
     assert page.rasters_in_plots() == []
     plot = base64.b64encode(b"<svg><image href='data:image/png;base64,AA'/></svg>").decode()
-    planted = Page(re.sub(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", f"data:image/svg+xml;base64,{plot}", page.html))
+    planted = Page(
+        re.sub(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", f"data:image/svg+xml;base64,{plot}", page.html)
+    )
     assert planted.rasters_in_plots()
 
 
