@@ -95,7 +95,7 @@ QUESTIONS = (
     _question(14, "Are the videos marked as manipulated?", "EU AI Act, article 50(2) and (4)",
               measure=quoting.marking, fields="marking_notice"),
     _question(15, "Did a person look at the result?", "DICOM PS3.15, annex E",
-              measure=worst(("coverage.reviewed", "cleared by a person, in the ledger")),
+              measure=quoting.looked,
               fields="reviewer review_extent"),
     _question(16, "What about everyone else in the picture?", "Zhu et al. 2020, faces that were missed; UK ICO",
               measure=quoting.people, fields="bystanders"),

@@ -48,6 +48,17 @@ def _of_worst(case: CaseRecord, asked: Sequence[tuple[str, str]], of: Of, text: 
     )
 
 
+def looked(case: CaseRecord) -> Quote:
+    """How many people looked at the videos before they were judged, and how many frames one of them cleared."""
+    readers = _of_worst(case, (("review.readers", "who looked at the videos before they were judged"),), "run", "")
+    cleared = _of_worst(case, (("coverage.reviewed", "cleared by a person, in the ledger"),), "swapped", "")
+    parts = (readers, cleared)
+    return Quote(
+        measured=" ".join(one.measured for one in parts if one.measured),
+        missing=" ".join(one.missing for one in parts if one.missing),
+    )
+
+
 def rows_of_worst(case: CaseRecord, metric: str) -> tuple[Measurement | None, list[Measurement]]:
     """A metric's row of the worst video of all that have a value, and the rows of those that have none.
 

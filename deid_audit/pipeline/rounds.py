@@ -178,7 +178,8 @@ def watched_and_reviewed(
         return watched, None
     subject, settings = rounds.subject, rounds.settings
     averages = [subject.average, *(person.average for person in subject.others)]
-    with job.progress.step("waiting for the review", None), rounds.timer.of("reviewing"):
+    job.progress.say("the run waits for people to look at the videos; nothing is destroyed or judged before")
+    with rounds.timer.of("reviewing"):
         review = ReviewRounds(
             case_id=settings.case_id,
             originals=[cast.source for cast in subject.videos],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deid_audit.digests import sha256_file
 from deid_audit.errors import StageError
 from deid_audit.evidence import parse_statement
 from deid_audit.findings import CaseRecord
@@ -18,12 +19,13 @@ from deid_audit.log.entries import read_entry
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.pipeline.run import run
 from deid_audit.progress import SilentProgress
-from deid_audit.review.records import Decision, Reading, Shown, load_review
+from deid_audit.review.records import Decision, Reading, ReviewFile, Shown, load_review, save_review
 from deid_audit.settings import make_settings
-from tests.e2e.short_clips import FRAMES, pictures_of
-from tests.e2e.typed import EASY_POLICY
+from tests.e2e.short_clips import FRAMES, SENTINEL, pictures_of
+from tests.e2e.typed import EASY_POLICY, deid_audit
 
 pytestmark = pytest.mark.e2e
+COVERED_POLICY = EASY_POLICY.split("[[rules]]")[0] + "[[rules]]" + EASY_POLICY.split("[[rules]]")[2]
 DRAWN = (8.0, 400.0, 60.0, 460.0)  # a corner of the picture, far from the face
 
 
@@ -101,11 +103,46 @@ def test_what_a_reviewer_decides_is_in_the_release_the_statement_and_the_log(
     assert len(kept.readings) == 2 and kept.ledger_sha256 == case.ledger.sha256
     assert "Review by people" in (out / "audit" / "report.html").read_text()
 
-    events = [read_entry(line).event for line in next((tmp_path / "log").glob("*.jsonl")).read_bytes().splitlines()]
+    events = [read_entry(line).event for line in (tmp_path / "log" / "log.jsonl").read_bytes().splitlines()]
     names = [one.event for one in events]
     assert names.index("reviewed") < names.index("weights_destroyed") < names.index("run_ended")
     [told] = [one for one in events if one.event == "reviewed"]
     assert (told.review_sha256, told.decisions) == (review.file_sha256, 4)  # type: ignore[union-attr]
+
+
+def test_a_review_after_the_run_covers_what_it_asks_for_and_takes_the_rest_as_it_is(
+    released: tuple[Path, dict[str, Any]], named_clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, _ = released
+    case = case_of(out)
+    [film] = (out / "release" / "data").glob("*.mp4")
+    now = datetime.now(UTC)
+    bound = {"statement_sha256": sha256_file(out / "evidence.json"), "ledger_sha256": case.ledger.sha256}
+    (tmp_path / "easy.toml").write_text(COVERED_POLICY)
+    for name, kinds in (("same", []), ("covered", [{"kind": "conceal", "first_frame": 5, "last_frame": 9}])):
+        made = Reading(
+            reviewer="A. B.", role="first", started_at=now, finished_at=now,
+            decisions=tuple(
+                Decision(number=1, video=1, reviewer="A. B.", decided_at=now, box_xyxy=DRAWN, **one) for one in kinds
+            ),
+        )  # fmt: skip
+        save_review(tmp_path / f"{name}.json", ReviewFile(case_id=case.case_id, readings=(made,), **bound))
+        done = deid_audit(
+            "run", "--from-review", tmp_path / f"{name}.json", "--of", out, "--subject", named_clips[0],
+            "--out", tmp_path / name, "--policy", tmp_path / "easy.toml", "--case-id", name,
+            "--log", tmp_path / "log",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert SENTINEL not in done.stdout + done.stderr
+    [same] = (tmp_path / "same" / "release" / "data").glob("*.mp4")
+    assert same.read_bytes() == film.read_bytes()
+    [covered] = (tmp_path / "covered" / "release" / "data").glob("*.mp4")
+    pictures = pictures_of(covered)
+    assert [at for at in range(FRAMES) if dark(pictures[at], DRAWN)] == [5, 6, 7, 8, 9]
+    second = case_of(tmp_path / "covered")
+    assert second.review is not None and second.review.readings[0].decisions == {"conceal": 1}
+    assert bound["statement_sha256"] in second.stages[0].method
+    assert second.ledger.videos[0].regions == case_of(tmp_path / "same").ledger.videos[0].regions + 5
 
 
 def closed(pending: Pending) -> Reading:
@@ -123,7 +160,5 @@ def test_a_review_that_does_not_end_well_leaves_nothing(
     with pytest.raises(error):
         run(settings(clips, tmp_path), signer=None, progress=SilentProgress(), reviewing=reviewing)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["easy.toml", "log"]
-    events = [
-        read_entry(line).event.event for line in next((tmp_path / "log").glob("*.jsonl")).read_bytes().splitlines()
-    ]
+    events = [read_entry(line).event.event for line in (tmp_path / "log" / "log.jsonl").read_bytes().splitlines()]
     assert "reviewed" not in events and events[-1] == "run_refused"
