@@ -23,6 +23,7 @@ from tests.browsing import CHROMIUM, browsed, in_a_browser
 from tests.fakes import FRAMES
 from tests.unit.board_pages import SMALLEST, Page, distance_plot, distances_csv
 from tests.unit.certificates import certified_case, figures
+from tests.unit.colours import contrast
 from tests.unit.made_videos import picture
 
 LARGEST = 3_000_000
@@ -128,18 +129,6 @@ def test_headings_are_in_order_and_everything_has_a_name() -> None:
     assert "hidden" not in {name for _, one in page.elements for name in one}, "without scripts all of it is there"
 
 
-def _contrast(one: str, other: str) -> float:
-    """WCAG 2.2's contrast of two colours `#rrggbb`."""
-
-    def light(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted((light(one), light(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 def test_every_colour_of_words_is_dark_enough_on_every_light_ground() -> None:
     style = (resource_dir("templates") / "report.css").read_text(encoding="utf-8")
     full = [f"#{''.join(2 * c for c in one)}" if len(one) == 3 else f"#{one}" for one in
@@ -147,9 +136,9 @@ def test_every_colour_of_words_is_dark_enough_on_every_light_ground() -> None:
     words = set(full) - {"#ffffff", "#f2a900"}  # white stands on dark red, the other is a marker's filling
     assert len(words) > 5
     grounds = ("#ffffff", "#f1f7f3", "#fff4f4")
-    assert min(_contrast(one, ground) for one in words for ground in grounds) >= 4.5
-    assert _contrast("#ffffff", "#7f1d1d") >= 4.5
-    assert _contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert min(contrast(one, ground) for one in words for ground in grounds) >= 4.5
+    assert contrast("#ffffff", "#7f1d1d") >= 4.5
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 # -- how large ---------------------------------------------------------------------------------------------------------
