@@ -57,7 +57,7 @@ def review(
     reading = done.readings[-1]
     typer.echo(f"case       {done.case_id}, {reading.role} reading, {len(reading.decisions)} decisions")
     typer.echo(f"review     {file}")
-    typer.echo("carry out  deid-audit run --from-review: see docs/review.md")
+    typer.echo(f"carry out  deid-audit run --from-review {file.name} --of {out.name} --subject ORIGINAL --out NEW_OUT")
 
 
 def announce(address: str) -> None:

@@ -35,6 +35,7 @@ class Overview:
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
         self._items = queue(pending.ledgers, pending.numbers)
+        self._states = [bytes(STATES.index(frame.state) for frame in ledger) for ledger in pending.ledgers]
         self._people = [_people(number, ledger) for number, ledger in enumerate(pending.ledgers, start=1)]
 
     @property
@@ -53,15 +54,15 @@ class Overview:
 
         `states` are bits in the order of `names`.
         """
-        ledger, numbers = self._pending.ledgers[video - 1], self._numbers(video)
-        count = max(1, min(columns, MOST_COLUMNS, len(ledger)))
-        edges = [at * len(ledger) // count for at in range(count + 1)]
-        parts = [range(*pair) for pair in pairwise(edges)]
+        states, numbers = self._states[video - 1], self._numbers(video)
+        count = max(1, min(columns, MOST_COLUMNS, len(states)))
+        edges = [at * len(states) // count for at in range(count + 1)]
+        parts = list(pairwise(edges))
         return {
-            "frames": len(ledger),
+            "frames": len(states),
             "names": [state.value for state in STATES],
-            "distances": [_smallest(numbers[at].distance for at in part if at < len(numbers)) for part in parts],
-            "states": [sum({1 << STATES.index(ledger[at].state) for at in part}) for part in parts],
+            "distances": [_smallest(one.distance for one in numbers[first:end]) for first, end in parts],
+            "states": [sum(1 << state for state in set(states[first:end])) for first, end in parts],
         }
 
     def people(self, video: int) -> dict[str, Any]:

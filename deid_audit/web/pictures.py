@@ -1,5 +1,6 @@
 """Frames as the JPEG files that a review page shows, decoded when they are asked for; nothing is written anywhere."""
 
+import threading
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -21,13 +22,14 @@ Box = tuple[float, float, float, float]
 
 
 class Pictures:
-    """Any frame of a job that waits, of both sides; the files stay open until `with` is left."""
+    """Any frame of a job that waits, of both sides; the files of the video last asked for stay open in `with`."""
 
     def __init__(self, pending: Pending) -> None:
         self._videos: dict[Side, list[FrameAccess]] = {
             "original": [FrameAccess(one) for one in pending.originals],
             "released": [FrameAccess(one) for one in pending.released],
         }
+        self._lock, self._at = threading.Lock(), 1
 
     def __enter__(self) -> Self:
         return self
@@ -40,12 +42,12 @@ class Pictures:
 
     def frame(self, video: int, side: Side, frame: int) -> bytes:
         """A whole frame; one that is longer than 1920 px is made smaller."""
-        image = self._videos[side][video - 1].frame(frame)
+        image = self._of(video, side).frame(frame)
         return _jpeg(image, min(1.0, LONGEST_PX / max(image.shape[:2])))
 
     def face(self, video: int, side: Side, frame: int, box: Box) -> bytes:
         """A face with some of what is around it, about 112 px."""
-        image = self._videos[side][video - 1].frame(frame)
+        image = self._of(video, side).frame(frame)
         height, width = image.shape[:2]
         half = max(2.0, _FACE_GROWN * max(box[2] - box[0], box[3] - box[1]) / 2)
         centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
@@ -53,6 +55,15 @@ class Pictures:
         top, bottom = (round(min(max(centre[1] + at, 0), height - 1)) for at in (-half, half))
         part = image[top : bottom + 1, left : right + 1]
         return _jpeg(part, FACE_PX / max(part.shape[:2]))
+
+    def _of(self, video: int, side: Side) -> FrameAccess:
+        """One video's frames; those that are kept of the one before are let go, for a job may have dozens of videos."""
+        with self._lock:
+            left, self._at = self._at, video
+        if left != video:
+            for videos in self._videos.values():
+                videos[left - 1].close()
+        return self._videos[side][video - 1]
 
 
 def _jpeg(image_rgb: Image, scale: float) -> bytes:

@@ -9,15 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from deid_audit.digests import sha256_file
+from deid_audit.evidence import parse_statement
 from deid_audit.findings import Outcome
+from deid_audit.ledger_file import read_ledger_file
+from deid_audit.log.entries import read_entry
 from deid_audit.pipeline.finished_out import KEY_FILE
 from deid_audit.review.records import ReviewFile, load_review
 from deid_audit.video.places import keyed_digest_of
 from tests.browsing import browsed, in_a_browser
+from tests.e2e.short_clips import SENTINEL, pictures_of
+from tests.e2e.typed import EASY_POLICY, deid_audit
 from tests.unit.board_pages import film_of, write_out
 from tests.unit.certificates import certified_case
 from tests.unit.made_videos import picture
@@ -151,6 +158,65 @@ def test_a_reviewer_clears_conceals_and_rejects(out: tuple[Path, list[str]], tmp
     assert reading.reviewer == "A. Reader" and reading.finished_at is not None
     shown = {frame for one in reading.shown for frame in range(one.first_frame, one.last_frame + 1)}
     assert {12, 30} <= shown and len(shown) < 20
+
+
+@pytest.mark.e2e
+def test_what_was_decided_on_the_page_is_in_the_next_release_and_in_the_log(
+    released: tuple[Path, dict[str, Any]], named_clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A frame is cleared, a drawn region concealed, the subject's stretch rejected: then the run carries it out."""
+    out, film = released[0], named_clips[0]
+    file, again = tmp_path / "c1.review.json", tmp_path / "again"
+    height = pictures_of(film)[0].shape[0]
+    corner = (8, height - 70, 60, height - 10)
+    with serving(out, ["--originals", str(film)], file) as served, browsed() as (page, said):
+        entered(page, served)
+
+        def decided(first: int, last: int, what: str, button: str, count: str) -> None:
+            at_frame(page, first)
+            page.get_by_label("From frame").fill(str(first))
+            page.get_by_label("To frame").fill(str(last))
+            page.get_by_label(what).check()
+            page.get_by_role("button", name=button).click()
+            page.get_by_text(count, exact=False).first.wait_for()
+
+        decided(40, 40, "all faces of these frames", "Clear", "1 decision")
+        for edge, value in zip(("left", "top", "right", "bottom"), corner, strict=True):
+            page.get_by_label(edge, exact=True).fill(str(value))
+        decided(5, 9, "a region, drawn or in pixels", "Conceal", "2 decisions")
+        decided(20, 22, "one person:", "Wrong person", "3 decisions")
+        finished(page)
+        status, review = served.ended()
+    assert status == 0 and said == [] and SENTINEL not in file.read_text()
+    assert [one.kind for one in review.readings[0].decisions] == ["clear", "conceal", "wrong_person"]
+
+    log = tmp_path / "log"
+    (tmp_path / "easy.toml").write_text(EASY_POLICY)
+    done = deid_audit(
+        "run", "--from-review", file, "--of", out, "--subject", film, "--out", again,
+        "--policy", tmp_path / "easy.toml", "--log", log,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    case = parse_statement((again / "evidence.json").read_bytes())
+    folders = (out / "release", again / case.outputs_folder)
+    before, after = (pictures_of(next(folder.rglob("*.mp4"))) for folder in folders)
+
+    def covered(box: tuple[float, ...]) -> list[int]:
+        left, top, right, bottom = (int(edge) for edge in box)
+        dark = lambda picture: picture[top + 2 : bottom - 2, left + 2 : right - 2].mean() < 24  # noqa: E731
+        return [at for at, pair in enumerate(zip(before, after, strict=True)) if not dark(pair[0]) and dark(pair[1])]
+
+    assert covered(corner) == [5, 6, 7, 8, 9]
+    ledger = read_ledger_file((out / "audit" / "frames.csv").read_text())[0]
+    face = next(one for one in ledger[21].regions if one.is_subject)
+    assert face.state == "concealed" or covered(face.box_xyxy) == [20, 21, 22]
+    assert case.review is not None and case.review.readings[0].decisions == {
+        "clear": 1,
+        "conceal": 1,
+        "wrong_person": 1,
+    }
+    events = [read_entry(line).event for line in next(log.glob("*.jsonl")).read_bytes().splitlines()]
+    assert [one.review_sha256 for one in events if one.event == "reviewed"] == [sha256_file(file)]
 
 
 def test_keys_step_play_and_choose(out: tuple[Path, list[str]], tmp_path: Path) -> None:

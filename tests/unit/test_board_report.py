@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,12 +19,13 @@ from deid_audit.evidence import build_statement, parse_statement
 from deid_audit.findings import CaseRecord, Outcome, TextRegion, measured
 from deid_audit.measure.thumbnails import LONGEST_PX, MOST_BYTES, MOST_FACE_BYTES, close_up, thumbnail
 from deid_audit.resources import resource_dir
+from tests.browsing import CHROMIUM, browsed, in_a_browser
 from tests.fakes import FRAMES
 from tests.unit.board_pages import SMALLEST, Page, distance_plot, distances_csv
 from tests.unit.certificates import certified_case, figures
+from tests.unit.colours import contrast
 from tests.unit.made_videos import picture
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 LARGEST = 3_000_000
 
 
@@ -157,18 +157,6 @@ def test_headings_are_in_order_and_everything_has_a_name() -> None:
     assert "hidden" not in {name for _, one in page.elements for name in one}, "without scripts all of it is there"
 
 
-def _contrast(one: str, other: str) -> float:
-    """WCAG 2.2's contrast of two colours `#rrggbb`."""
-
-    def light(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted((light(one), light(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 def test_every_colour_of_words_is_dark_enough_on_every_light_ground() -> None:
     style = (resource_dir("templates") / "report.css").read_text(encoding="utf-8")
     full = [f"#{''.join(2 * c for c in one)}" if len(one) == 3 else f"#{one}" for one in
@@ -176,9 +164,9 @@ def test_every_colour_of_words_is_dark_enough_on_every_light_ground() -> None:
     words = set(full) - {"#ffffff", "#f2a900"}  # white stands on dark red, the other is a marker's filling
     assert len(words) > 5
     grounds = ("#ffffff", "#f1f7f3", "#fff4f4")
-    assert min(_contrast(one, ground) for one in words for ground in grounds) >= 4.5
-    assert _contrast("#ffffff", "#7f1d1d") >= 4.5
-    assert _contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert min(contrast(one, ground) for one in words for ground in grounds) >= 4.5
+    assert contrast("#ffffff", "#7f1d1d") >= 4.5
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 # -- how large ---------------------------------------------------------------------------------------------------------
@@ -243,9 +231,6 @@ def browse(folder: Path, html: str, fragment: str = "") -> tuple[str, str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-500:]
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-
-
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
 
 @in_a_browser
@@ -313,3 +298,23 @@ def test_pointer_focus_and_arrow_keys_choose_the_picture(tmp_path: Path) -> None
 )
 def test_what_the_policy_forbids_would_be_heard(tmp_path: Path, change: Callable[[str], str]) -> None:
     assert "Content Security Policy" in browse(tmp_path, change(PAGE))[1]
+
+
+@in_a_browser
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.INDETERMINATE])
+def test_at_800_pixels_nothing_is_cut(tmp_path: Path, outcome: Outcome) -> None:
+    """No table has to be pushed aside, and no letter of the curves stands outside the page."""
+    path = tmp_path / "report.html"
+    path.write_text(made(outcome), encoding="utf-8")
+    with browsed(width=800) as (page, said):
+        page.goto(path.as_uri())
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('.wide')].map((one) => one.scrollWidth - one.clientWidth)"
+        )
+        lefts = page.evaluate(
+            "[...document.querySelectorAll('.curve text')].map((one) => one.getBoundingClientRect().left)"
+        )
+        page.evaluate("document.querySelector('.rules').style.width = '900px'")
+        pushed = page.evaluate("document.querySelector('.wide:has(.rules)').scrollWidth")
+    assert hidden == [0, 0] and min(lefts) >= 0 and said == []
+    assert pushed > 800, "it would be seen"

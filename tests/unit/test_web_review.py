@@ -1,5 +1,6 @@
 """The review page's answers: a reading begins, decides, takes back and ends; what was sent is what counts as shown."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deid_audit.pipeline.reviewing import Pending
+from deid_audit.resources import resource_dir
 from deid_audit.review.records import Reading, Shown
 from deid_audit.video.reader import read_frames
 from deid_audit.web.desk import Desk, NotTaken
@@ -18,6 +20,7 @@ from deid_audit.web.guard import Guard
 from deid_audit.web.overview import MOST_COLUMNS, PORTION, Overview
 from deid_audit.web.pictures import Pictures
 from deid_audit.web.review_pages import ReviewPages
+from tests.unit.colours import contrast
 from tests.unit.waiting_jobs import FRAMES, OTHER, waiting
 
 PORT = 4322
@@ -242,6 +245,25 @@ def test_nothing_of_a_page_comes_from_outside_and_words_are_escaped(pending: Pen
     for name in ("review.css", "review.js", "screen.js", "timeline.js"):
         text = page.browser.get(f"/{name}").text
         assert "http" not in text.replace("http-equiv", "") and "innerHTML" not in text and "@import" not in text
+
+
+def test_only_the_video_last_asked_for_stays_in_memory(pending: Pending) -> None:
+    with Pictures(pending) as pictures:
+        first = pictures.frame(1, "released", 7)
+        pictures.frame(2, "released", 7)
+        kept = [len(one._kept) for one in pictures._videos["released"]]
+        assert kept[0] == 0 and kept[1] > 0
+        assert pictures.frame(1, "released", 7) == first
+
+
+def test_every_colour_of_words_is_dark_enough() -> None:
+    style = (resource_dir("templates") / "review" / "review.css").read_text(encoding="utf-8")
+    named = dict(re.findall(r"(--\w+): (#[0-9a-f]{6})", style))
+    words = {*re.findall(r"(?<!-)color: (#[0-9a-f]{6})", style), *(named[one] for one in ("--ink", "--soft", "--blue"))}
+    assert len(words) > 5
+    grounds = ("#ffffff", named["--ground"], "#fff3cf", "#fff4f4", "#eef4fa", "#eeeeee")
+    assert min(contrast(one, ground) for one in words for ground in grounds) >= 4.5
+    assert contrast("#ffffff", named["--blue"]) >= 4.5
 
 
 def test_a_video_that_changed_ends_the_page(pending: Pending, tmp_path: Path) -> None:
