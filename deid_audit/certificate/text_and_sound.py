@@ -6,7 +6,7 @@ from deid_audit.certificate import tables
 from deid_audit.certificate.strings import REPORT
 from deid_audit.findings import CaseRecord, video_scope
 
-_SOUND = {0: "sound_none", 1: "sound_masked", 2: "sound_kept"}
+_SOUND = {0: REPORT["sound_none"], 1: REPORT["sound_masked"], 2: REPORT["sound_kept"]}
 _OF_A_VOICE = (
     *("voice.same_wave", "voice.distance", "voice.pitch_moved", "voice.formants_moved"),
     *("voice.envelope_r", "voice.rate_ratio", "voice.lag_ms"),
@@ -48,7 +48,7 @@ def _of_video(case: CaseRecord, values: tables.Values, number: int) -> TextAndSo
         title=REPORT["video"].format(number=number),
         text_words=words,
         lines=tables.text_table(found, scope) if found else None,
-        sound_words=_stray(values, scope) if kind is None else REPORT[_SOUND[kind]],
+        sound_words=_stray(values, scope) if kind is None else _SOUND[kind],
         voice=tables.list_table(values, scope, _OF_A_VOICE) if kind else None,
         halves=""
         if not kind or halves is None or halves.value is None
