@@ -219,8 +219,8 @@ def test_what_a_run_watches_and_listens_to_is_the_marked_file(tmp_path: Path, mo
     settings: Any = SimpleNamespace(case_id="c2", burned_in_text="flag", lossless=False)
     nothing: Any = SimpleNamespace(state=lambda: None)
     [watched] = job._render_and_watch(
-        tmp_path, subject, pair, (), settings, nothing, nothing, nothing, marker(), voice, vault, SilentProgress(),
-        Timer(),
+        tmp_path / "rendered", subject, pair, (), settings, nothing, nothing, nothing, marker(), voice, vault,
+        SilentProgress(), Timer(),
     )  # fmt: skip
     assert seen == [watched.released]
     store = read_mark(watched.released.path, trusted=issuers())
