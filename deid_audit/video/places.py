@@ -4,6 +4,7 @@ Everything is read through a stream that can seek; nothing is copied to a disk o
 for `opening` to find out.
 """
 
+import io
 import os
 import re
 import stat
@@ -59,13 +60,18 @@ class RemoteFile:
 
     system: Any
     path: str
+    label: str
 
     def stamp(self) -> tuple[int, int]:
         """Size, and what the store says of this version (an ETag, a time of change), as a number."""
         return int(self.system.size(self.path)), int(sha256_bytes(str(self.system.ukey(self.path)).encode())[:15], 16)
 
     def open(self) -> BinaryIO:
-        return cast(BinaryIO, self.system.open(self.path, "rb"))
+        """Reads a few megabytes ahead, in memory."""
+        try:
+            return cast(BinaryIO, StoreStream(self.system.open(self.path, "rb"), self.label))
+        except Exception as error:  # whatever the store's library raises
+            raise _lost(self.label, error) from None
 
     def refuse_unreadable(self, label: str) -> None:
         try:
@@ -80,6 +86,44 @@ class RemoteFile:
                 f"{label} cannot be reached at its URL ({type(error).__name__})",
                 next_step="check the URL and your credentials with the store's own program",
             ) from None
+
+
+class StoreStream(io.RawIOBase):
+    """A store's file; whatever its library raises while FFmpeg reads becomes a VideoError in one place."""
+
+    def __init__(self, stream: Any, label: str) -> None:
+        self._stream, self._label = stream, label
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._stream.seek(offset, whence))
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            data = self._stream.read(len(buffer))
+        except Exception as error:  # whatever the store's library raises
+            raise _lost(self._label, error) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _lost(label: str, error: Exception) -> VideoError:
+    return VideoError(
+        f"{label} could not be read from its URL ({type(error).__name__})",
+        next_step="look whether the store answers, and run again",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +197,15 @@ def _remote(protocol: str, rest: str, label: str) -> RemoteFile:
             next_step="install what it names beside deid-audit",
         ) from None
     except ValueError:
-        raise VideoError(f"{label} does not exist, and its path is no URL that fsspec knows") from None
+        raise VideoError(
+            f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
+        ) from None
     except Exception as error:  # whatever the store's library raises
         raise VideoError(
             f"{label} cannot be reached at its URL ({type(error).__name__})",
             next_step="check the URL and your credentials with the store's own program",
         ) from None
-    return RemoteFile(system, path)
+    return RemoteFile(system, path, label)
 
 
 def _pictures(folder: Path, rate: str, label: str) -> PictureFolder:

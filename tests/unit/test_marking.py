@@ -219,7 +219,7 @@ def test_what_a_run_watches_and_listens_to_is_the_marked_file(tmp_path: Path, mo
     settings: Any = SimpleNamespace(case_id="c2", burned_in_text="flag", lossless=False)
     nothing: Any = SimpleNamespace(state=lambda: None, forget=lambda pasted: None, seen=[])
     [watched] = rounds.Rounds(
-        folder=tmp_path, subject=subject, pair=pair, companions=(), settings=settings, engines=nothing,
+        folder=tmp_path / "rendered", subject=subject, pair=pair, companions=(), settings=settings, engines=nothing,
         canaries=nothing, keypoints=nothing, marker=marker(), voice=voice, vault=vault, progress=SilentProgress(),
         timer=Timer(),
     ).first()  # fmt: skip

@@ -158,6 +158,24 @@ def test_an_object_that_is_exchanged_between_the_passes_is_an_error(tmp_path: Pa
         list(read_frames(video))
 
 
+def test_a_store_that_fails_while_a_video_is_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its library's own error, which is no OSError, passes through FFmpeg."""
+    store = fsspec.filesystem("memory")
+    store.pipe("/bucket/a.mp4", make_video(tmp_path / "a.mp4", range(0, 40_000, 40)).read_bytes())
+    video = opened("memory://bucket/a.mp4")
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 60_000:
+                raise RuntimeError("bucket: no answer")
+            return super().read(size)
+
+    data = store.cat("/bucket/a.mp4")
+    monkeypatch.setattr(type(store), "open", lambda *_: Failing(data))
+    with pytest.raises(VideoError, match=r"subject video 1 could not be read from its URL \(RuntimeError\)"):
+        list(read_frames(video))
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -176,7 +194,7 @@ def test_each_url_that_cannot_be_read_has_one_clear_message(url: str, words: str
     store.pipe("/bucket/list.mp4", b"ffconcat version 1.0\nfile /etc/hostname\n")
     with pytest.raises(VideoError, match=words) as caught:
         opened(url)
-    assert "bucket" not in f"{caught.value} {caught.value.next_step}"
+    assert caught.value.next_step and "bucket" not in f"{caught.value} {caught.value.next_step}"
 
 
 def test_a_file_that_is_there_is_that_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
