@@ -4,6 +4,7 @@ A task gets an order and gives digests: videos, weights and keys are opened in i
 The process ends with the case. Inputs, OUT and the signer's key must be found under the same paths on every node.
 """
 
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from deid_audit.dataset.case import DoCase, Order
 from deid_audit.dataset.state import Ended
 from deid_audit.errors import SettingsError
 
+_PATIENCE_S = 10.0
+_START_ONE = "start one with `ray start --head`, and give the address that it prints"
 _LOST_RETRIES = 2  # by Ray itself, when a node or a process goes
 
 
@@ -76,6 +79,18 @@ class RayWorkers:
             return None
 
 
+def _expect_somebody(address: str) -> None:
+    """SettingsError where nothing answers: Ray itself would wait for minutes. `auto` is Ray's to look up."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon and address == "auto":
+        return
+    try:
+        with socket.create_connection((host, int(port)), _PATIENCE_S):
+            return
+    except (OSError, ValueError, OverflowError):
+        raise SettingsError("no Ray cluster answers at --address", next_step=_START_ONE) from None
+
+
 def _connected(address: str) -> Any:
     try:
         import ray  # noqa: PLC0415  (an extra, and heavy)
@@ -85,11 +100,11 @@ def _connected(address: str) -> Any:
         ) from None
     import ray.exceptions  # noqa: PLC0415
 
+    _expect_somebody(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingsError(
-            f"no Ray cluster answers at --address ({type(error).__name__})",
-            next_step="start one with `ray start --head`, and give the address that it prints",
+            f"no Ray cluster answers at --address ({type(error).__name__})", next_step=_START_ONE
         ) from None
     return ray

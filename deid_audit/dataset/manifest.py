@@ -159,9 +159,10 @@ def keypoints_of(manifest: Manifest, folder: Path) -> str:
 
 
 def toml_text(manifest: Manifest, *, head: Sequence[str] = ()) -> str:
-    """The file's text, with `head` as comments; what has its default is left out."""
+    """The file's text, with `head` as comments; what has its default is left out, but for policy and keypoints."""
     said = manifest.model_dump(by_alias=True, exclude_defaults=True)
     subjects = said.pop("subject")
+    said = {"schema": 1, "title": manifest.title, "policy": manifest.policy, "keypoints": manifest.keypoints} | said
     lines = [*(f"# {line}" for line in head), *_pairs(said)]
     for subject in subjects:
         lines += ["", "[[subject]]", *_pairs(subject)]

@@ -31,8 +31,7 @@ def write_study(root: Path, clips: tuple[Path, Path]) -> Path:
     assert made.returncode == 0, made.stderr
     assert document_in(made.stdout)["layout"] == "bids"
     path = root / "dataset.toml"
-    more = 'policy = "easy.toml"\niterations = 3\n'
-    path.write_text(path.read_text().replace("donors = [", f"{more}donors = [", 1))
+    path.write_text(path.read_text().replace('policy = "release"', 'policy = "easy.toml"\niterations = 3'))
     return path
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from deid_audit.dataset.cluster import Needs, RayWorkers
 from deid_audit.dataset.documents import Ran
 from deid_audit.dataset.running import CASES, SetSettings, run_set
 from deid_audit.dataset.showing import Pace
 from deid_audit.dataset.state import Ended, opened_state
-from deid_audit.errors import DataSetError
+from deid_audit.errors import DataSetError, SettingsError
 from deid_audit.progress import SilentProgress
 from tests.unit.data_sets import write_set
 from tests.unit.set_driver import look
@@ -111,6 +112,19 @@ def test_nothing_runs_before_the_check_holds(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="21 things have to be mended first: subject 1 and"):
         run_set(settings, progress=SilentProgress(), do=do_standin, look=lambda path, label: look(Path("a/b"), label))
     assert not (tmp_path / "out" / "starts").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "127.0.0.1:port"])
+def test_nobody_at_the_address_is_one_clear_error(address: str) -> None:
+    pytest.importorskip("ray", reason="needs the extra `ray`: pip install 'deid-audit[ray]'")
+    with pytest.raises(SettingsError, match="no Ray cluster answers"):
+        RayWorkers(do_standin, address, Needs())
+
+
+def test_without_ray_an_address_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SettingsError, match="Ray, which is not installed"):
+        RayWorkers(do_standin, "127.0.0.1:1", Needs())
 
 
 def test_the_time_that_is_left_goes_by_what_this_run_did() -> None:

@@ -68,7 +68,9 @@ def test_folders_become_a_set_that_can_be_read_again(tmp_path: Path) -> None:
     assert manifest.donors == ["donors/d.mp4"] and manifest.context == "context.toml"
     assert [line.split(" ")[0] for line in proposal.noticed] == ["1", "1"]
     assert not any("Jane" in line for line in proposal.noticed)
-    (tmp_path / "dataset.toml").write_text(toml_text(manifest, head=("a proposal",)))
+    text = toml_text(manifest, head=("a proposal",))
+    assert 'policy = "release"' in text and 'keypoints = "mediapipe"' in text
+    (tmp_path / "dataset.toml").write_text(text)
     assert read_manifest(tmp_path / "dataset.toml") == manifest
 
 
