@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from deid_audit.digests import sha256_file
 from deid_audit.evidence import parse_statement
@@ -89,15 +89,13 @@ def entered(page: Page, served: Served, name: str = "A. Reader") -> None:
     page.goto(served.address)
     page.get_by_label("Your name or initials").fill(name)
     page.get_by_role("button", name="Begin").click()
-    page.wait_for_function("document.getElementById('picture')?.getAttribute('aria-label')?.startsWith('Frame')")
+    expect(page.locator("#picture")).to_have_attribute("aria-label", re.compile("^Frame"))
 
 
 def at_frame(page: Page, frame: int) -> None:
     page.locator("#frame").fill(str(frame))
     page.locator("#frame").press("Enter")
-    page.wait_for_function(
-        f"document.getElementById('picture').getAttribute('aria-label').startsWith('Frame {frame} ')"
-    )
+    expect(page.locator("#picture")).to_have_attribute("aria-label", re.compile(f"^Frame {frame} "))
 
 
 def finished(page: Page) -> None:
@@ -227,7 +225,7 @@ def test_keys_step_play_and_choose(out: tuple[Path, list[str]], tmp_path: Path) 
 
         def press(key: str, frame: int) -> None:
             page.keyboard.press(key)
-            page.wait_for_function(f"document.getElementById('frame').value === '{frame}'")
+            expect(page.locator("#frame")).to_have_value(str(frame))
 
         for key, frame in (("ArrowRight", 51), ("Shift+ArrowRight", 61), ("ArrowLeft", 60), ("End", 199), ("Home", 0)):
             press(key, frame)
@@ -240,7 +238,7 @@ def test_keys_step_play_and_choose(out: tuple[Path, list[str]], tmp_path: Path) 
         assert page.get_by_label("To frame").input_value() == "4"
         page.keyboard.press("n")
         page.keyboard.press("n")
-        page.wait_for_function("document.querySelectorAll('#items [aria-current]').length === 1")
+        expect(page.locator("#items [aria-current]")).to_have_count(1)
         page.locator("#keys-head").click()
         page.get_by_label("single keys act").uncheck()
         page.locator("#timeline").focus()
