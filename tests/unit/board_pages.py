@@ -151,7 +151,6 @@ class Page(HTMLParser):
         decoded = (cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_COLOR) for one in found)
         return [cv2.cvtColor(one, cv2.COLOR_BGR2RGB) for one in decoded]
 
-
     def rasters_in_plots(self) -> list[bytes]:
         """Raster images that a plot brings along; a plot is lines and letters, and has none."""
         plots = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", self.html)

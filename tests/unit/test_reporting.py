@@ -111,7 +111,9 @@ def test_every_image_is_compared_with_the_originals_face_and_a_planted_one_is_ca
     assert distance(with_picture(page, close_up, 5), 5, people[0]) < 0.6
     assert page.rasters_in_plots() == []
     plot = base64.b64encode(b"<svg><image href='data:image/png;base64,AA'/></svg>").decode()
-    planted = Page(re.sub(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", f"data:image/svg+xml;base64,{plot}", page.html))
+    planted = Page(
+        re.sub(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", f"data:image/svg+xml;base64,{plot}", page.html)
+    )
     assert planted.rasters_in_plots()
 
 
