@@ -2,6 +2,7 @@
 
 import functools
 import secrets
+from pathlib import Path
 
 import typer
 
@@ -23,19 +24,16 @@ def perform_review(context: typer.Context) -> int:
     """Covers, audits, prints the result; the exit status of the audit. The options are those of `run`."""
     from deid_audit.pipeline.finished_out import open_out  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.rereleasing import release_again  # noqa: PLC0415
+    from deid_audit.pipeline.review_material import matched_originals  # noqa: PLC0415
     from deid_audit.settings import make_audit_settings  # noqa: PLC0415
 
-    given = context.params
+    given = context.params  # as they were typed: a path is still text
     _refuse(context)
-    released = tuple(open_out(given["of"]).videos)
-    if len(given["subject"]) != len(released):
-        raise SettingsError(
-            f"{len(given['subject'])} --subject videos were given, OUT has {len(released)}",
-            next_step="give every original of OUT, in the order of the run",
-        )
+    of = Path(given["of"])
+    out = open_out(of)
     settings = make_audit_settings(
-        originals=tuple(given["subject"]),
-        released=released,
+        originals=tuple(matched_originals(out, [Path(one) for one in given["subject"]], option="--subject")),
+        released=tuple(out.videos),
         donors=tuple(given["donor"] or ()),
         subject_tracks=tuple(given["subject_track"] or ()),
         policy=given["policy"] if _was_given(context, "policy") else _POLICY,
@@ -46,8 +44,8 @@ def perform_review(context: typer.Context) -> int:
     )
     job = functools.partial(
         release_again,
-        review=given["from_review"],
-        of=given["of"],
+        review=Path(given["from_review"]),
+        of=of,
         references_passphrase=references_passphrase_of(settings),
     )
     return perform(job, settings, as_json=given["as_json"])

@@ -151,7 +151,7 @@ def run(
             metavar="FILE",
             readable=False,
             help="Carry out a finished review of --of OUT, whose model is gone: cover what it asks for, take the other "
-            "videos byte for byte, and audit the result against --subject, in OUT's order.",
+            "videos byte for byte, and audit the result against --subject: all originals.",
         ),
     ] = None,
     of: Annotated[

@@ -117,7 +117,7 @@ def release_again(
 ) -> JobResult:
     """Carries the review file out on a finished OUT (`of`) and audits the result against the originals.
 
-    `settings.originals` are in the order of OUT's videos; `settings.released` are its videos.
+    `settings.originals` are the originals of OUT in its order (`matched_originals`); `settings.released` its videos.
 
     Raises:
         ReviewFileError: the review is of another OUT, or not finished.

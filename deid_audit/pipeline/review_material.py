@@ -38,7 +38,7 @@ def pending_of(
     ledger = finished.named(LEDGER_FILE, case.ledger.sha256)
     if ledger is None:
         raise EvidenceError(f"the folder has no {LEDGER_FILE}", next_step=WHOLE)
-    before = _matched(case, originals, finished.digest_key())
+    before = matched_originals(finished, originals)
     with progress.step("reading the videos", 2 * len(before)) as step:
         opened = []
         for number, (original, released) in enumerate(zip(before, finished.videos, strict=True), start=1):
@@ -60,32 +60,36 @@ def pending_of(
     )
 
 
-def _matched(case: CaseRecord, given: Sequence[Path], key: bytes) -> list[Path]:
-    """The given videos in the case's order."""
+def matched_originals(finished: FinishedOut, given: Sequence[Path], *, option: str = "--originals") -> list[Path]:
+    """The videos that were given with `option`, in the case's order, each known by its keyed digest.
+
+    Raises:
+        SettingsError: a video is none of this case's originals, or one is missing.
+        EvidenceError: the steward's folder has no key.
+    """
+    case, key = finished.case, finished.digest_key()
+    next_step = f"give every original of the job with {option}, the very files that the job was given"
     left = {number: facts.keyed_digest for number, facts in enumerate(case.originals, start=1)}
     found: dict[int, Path] = {}
     for position, path in enumerate(given, start=1):
         try:
-            digest = keyed_digest_of(path, f"--originals, number {position}", key)
+            digest = keyed_digest_of(path, f"{option}, number {position}", key)
         except OSError as error:
             why = error.strerror or "input/output error"
-            raise SettingsError(f"--originals, number {position}: cannot be read: {why}", next_step=_NEXT) from None
+            raise SettingsError(f"{option}, number {position}: cannot be read: {why}", next_step=next_step) from None
         number = next((one for one, stated in left.items() if stated == digest), None)
         if number is None:
             again = any(facts.keyed_digest == digest for facts in case.originals)
             what = "was given twice" if again else "is none of the originals of this case, byte for byte"
-            raise SettingsError(f"--originals, number {position}: this video {what}", next_step=_NEXT)
+            raise SettingsError(f"{option}, number {position}: this video {what}", next_step=next_step)
         found[number] = path
         del left[number]
     if left:
         raise SettingsError(
             f"{len(left)} of {len(case.originals)} originals are missing: {', '.join(f'video {one}' for one in left)}",
-            next_step=_NEXT,
+            next_step=next_step,
         )
     return [found[number] for number in sorted(found)]
-
-
-_NEXT = "give every original of the job with --originals, the very files that the job was given"
 
 
 def _frame_for_frame(case: CaseRecord, original: SourceVideo, released: SourceVideo) -> SourceVideo:

@@ -9,17 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
-from deid_audit.digests import sha256_bytes
+from deid_audit.digests import keyed_digest_file, sha256_bytes
 from deid_audit.errors import EvidenceError, ReviewFileError, SettingsError
 from deid_audit.evidence import build_statement
 from deid_audit.ledger import State, csv_lines
-from deid_audit.pipeline import finished_out
 from deid_audit.pipeline.finished_out import LEDGER_FILE, FinishedOut
 from deid_audit.pipeline.rereleasing import Rework, rework_of
-from deid_audit.review.records import Reading, ReviewFile
+from deid_audit.review.records import Reading, ReviewFile, review_bytes
 from deid_audit.video.reader import open_video
 from tests.e2e.short_clips import pictures_of, write_pictures
 from tests.fakes import make_case, make_video_facts
+from tests.unit.board_pages import write_out
 from tests.unit.readings import UNDESCRIBED, decided, ledger, reading, region
 
 FRAMES, GREY = 6, 128
@@ -132,8 +132,24 @@ def test_options_that_do_not_go_together_are_told_before_any_work(more: list[str
     assert told.exit_code == 2 and says in " ".join(told.stderr.split())
 
 
-def test_each_original_of_out_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = finished(tmp_path / "out")
-    monkeypatch.setattr(finished_out, "open_out", lambda path: out)
-    told = CliRunner().invoke(build_app(), ["run", "--subject", "s.mp4", "--out", str(tmp_path / "o"), *BOTH])
-    assert told.exit_code == 2 and "1 --subject videos were given, OUT has 2" in " ".join(told.stderr.split())
+def told_with(original: Path, folder: Path) -> str:
+    """What the command says of an OUT of one video, given this file as its original."""
+    told = CliRunner().invoke(
+        build_app(),
+        ["run", "--subject", str(original), "--out", str(folder / "new"), "--from-review", str(folder / "r.json"),
+         "--of", str(folder / "out")],
+    )  # fmt: skip
+    assert told.exit_code == 2 and not (folder / "new").exists()
+    return " ".join(told.stderr.split())
+
+
+def test_the_command_takes_the_very_originals_and_a_review_of_this_out(tmp_path: Path) -> None:
+    film = write_pictures(tmp_path / "film.mp4", [np.full((64, 96, 3), GREY, np.uint8)] * FRAMES)
+    write_out(tmp_path / "out", film, originals=(make_video_facts(keyed_digest=keyed_digest_file(film, bytes(32))),))
+    (tmp_path / "out" / "audit" / "originals.key").write_text(bytes(32).hex() + "\n")
+    other = tmp_path / "other.mp4"
+    other.write_bytes(film.read_bytes() + b"more")
+    assert "--subject, number 1: this video is none of the originals" in told_with(other, tmp_path)
+    assert "the review cannot be read" in told_with(film, tmp_path)
+    (tmp_path / "r.json").write_bytes(review_bytes(review(finished(tmp_path / "second"), reading())))
+    assert "about another job than this OUT" in told_with(film, tmp_path)
