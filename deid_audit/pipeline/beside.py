@@ -15,6 +15,7 @@ from deid_audit.video import dicom_out
 from deid_audit.video.dicom_out import DicomFacts, is_endoscopic, refuse_unfit, write_dicom
 from deid_audit.video.reader import SourceVideo
 
+DicomKind = Literal["endoscopic", "photographic"]
 StageRow = tuple[str, str, float, dict[str, str | int | float | bool | None]]
 
 
@@ -29,39 +30,38 @@ class ReleasedBeside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What was asked for: `dicom[i]` of video i, `keypoints` of all."""
+    """What was asked for: `dicom[i]` is the kind of DICOM file of video i, None for none; `keypoints` of all videos."""
 
-    dicom: tuple[bool, ...] = ()
+    dicom: tuple[DicomKind | None, ...] = ()
     keypoints: tuple[KeypointFile, ...] = ()
 
     def stages(self) -> list[StageRow]:
         """What the certificate says of it."""
         rows: list[StageRow] = []
         if any(self.dicom):
-            rows.append(("DICOM", dicom_out.METHOD_TEXT, 0.0, {"videos": sum(self.dicom)}))
+            rows.append(("DICOM", dicom_out.METHOD_TEXT, 0.0, {"videos": sum(map(bool, self.dicom))}))
         if self.keypoints:
             rows.append(("released keypoints", keypoint_files.METHOD_TEXT, 0.0, {"formats": ", ".join(self.keypoints)}))
         return rows
 
-    def files(
-        self, originals: Sequence[SourceVideo], watched: Sequence[Watched], *, case_id: str, issued_at: str
-    ) -> list[ReleasedBeside]:
+    def files(self, watched: Sequence[Watched], *, case_id: str, issued_at: str) -> list[ReleasedBeside]:
         """What is to be written for these videos."""
         found: list[ReleasedBeside] = []
-        for number, (original, video) in enumerate(zip(originals, watched, strict=True), start=1):
+        kinds = self.dicom or (None,) * len(watched)
+        for number, (video, kind) in enumerate(zip(watched, kinds, strict=True), start=1):
             stem = video.released.path.stem
-            if any(self.dicom[number - 1 : number]):
+            if kind is not None:
                 facts = DicomFacts(
                     case_id=case_id,
                     number=number,
                     issued_at=issued_at,
                     text_seen=bool(video.observed.text_left),
-                    endoscopic=is_endoscopic(original.dicom_class),
+                    endoscopic=kind == "endoscopic",
                 )
                 found.append(ReleasedBeside(name=f"{stem}.dcm", role="dicom", write=_dicom(video.released, facts)))
             found += [
-                ReleasedBeside(name=_KEYPOINTS[kind].format(stem), role="keypoints", write=_keypoints(video, kind))
-                for kind in self.keypoints
+                ReleasedBeside(name=_KEYPOINTS[form].format(stem), role="keypoints", write=_keypoints(video, form))
+                for form in self.keypoints
             ]
         return found
 
@@ -78,11 +78,14 @@ def beside_of(
     Raises:
         VideoError: DICOM has no place for what would be written of an original.
     """
-    wanted = tuple(bool(video.dicom_class) if dicom is None else dicom for video in originals)
-    for video, is_wanted in zip(originals, wanted, strict=True):
-        if is_wanted:
+    kinds: list[DicomKind | None] = []
+    for video in originals:
+        wanted = bool(video.dicom_class) if dicom is None else dicom
+        if wanted:
             refuse_unfit(video, lossless=lossless)
-    return Beside(dicom=wanted, keypoints=tuple(dict.fromkeys(keypoints)))
+        kind: DicomKind = "endoscopic" if is_endoscopic(video.dicom_class) else "photographic"
+        kinds.append(kind if wanted else None)
+    return Beside(dicom=tuple(kinds), keypoints=tuple(dict.fromkeys(keypoints)))
 
 
 def _dicom(released: SourceVideo, facts: DicomFacts) -> Callable[[Path], None]:

@@ -153,9 +153,7 @@ def conclude(
             issued_at=issued_at.isoformat(),
             audio=audio,
             text_covered=any(video.observed.text_covered for video in examined.watched),
-            beside=beside.files(
-                examined.originals, examined.watched, case_id=job.case_id, issued_at=issued_at.isoformat()
-            ),
+            beside=beside.files(examined.watched, case_id=job.case_id, issued_at=issued_at.isoformat()),
         )
         if passed
         else packaging.write_withheld(partial / "withheld", rendered)

@@ -52,14 +52,14 @@ def packed(tmp_path: Path, beside: Beside) -> tuple[Path, dict[str, Any]]:
     """A release of both videos, and its outputs by name."""
     before = originals(tmp_path)
     videos = watched(tmp_path / "rendered", before)
-    files = beside.files(before, videos, case_id="case-01", issued_at=AT)
+    files = beside.files(videos, case_id="case-01", issued_at=AT)
     rendered = [video.released.path for video in videos]
     outputs = write_release(tmp_path / "release", rendered, case_id="case-01", kind="swap", issued_at=AT, beside=files)
     return tmp_path / "release", {one.name: one for one in outputs}
 
 
 def test_everything_that_was_asked_for_is_in_the_bag_and_in_the_statement(tmp_path: Path) -> None:
-    release, outputs = packed(tmp_path, Beside(dicom=(True, False), keypoints=("coco", "csv")))
+    release, outputs = packed(tmp_path, Beside(dicom=("endoscopic", None), keypoints=("coco", "csv")))
     names = {one.name for one in (release / "data").iterdir()} - {"ro-crate-metadata.json"}
     assert names == {
         *("case-01-01.mp4", "case-01-01.dcm", "case-01-01.keypoints.json", "case-01-01.keypoints.csv"),
@@ -90,7 +90,8 @@ def test_nothing_more_is_made_where_nothing_was_asked_for(tmp_path: Path) -> Non
 
 def test_a_dicom_original_becomes_dicom_unless_it_was_said_otherwise(tmp_path: Path) -> None:
     before = originals(tmp_path)
-    for choice, asked in {None: (True, False), True: (True, True), False: (False, False)}.items():
+    kinds = {None: ("endoscopic", None), True: ("endoscopic", "photographic"), False: (None, None)}
+    for choice, asked in kinds.items():
         assert beside_of(before, dicom=choice, lossless=False, keypoints=()).dicom == asked
     with pytest.raises(VideoError, match=r"subject video 1: DICOM has no place for H\.264 without loss"):
         beside_of(before, dicom=None, lossless=True, keypoints=())
@@ -98,7 +99,7 @@ def test_a_dicom_original_becomes_dicom_unless_it_was_said_otherwise(tmp_path: P
 
 
 def test_the_certificate_says_what_was_released_beside_the_videos() -> None:
-    rows = Beside(dicom=(True, False), keypoints=("coco",)).stages()
+    rows = Beside(dicom=("endoscopic", None), keypoints=("coco",)).stages()
     assert [name for name, *_ in rows] == ["DICOM", "released keypoints"]
     assert "113100" in rows[0][1] and "not claimed" in rows[0][1] and "can identify" in rows[1][1]
     assert NOTHING_BESIDE.stages() == []
