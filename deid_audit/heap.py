@@ -1,7 +1,6 @@
 """What is held of a long video, kept apart from pictures that come and go: in pages of its own, or in few heaps.
 
-A small piece that stays, on the heap between large ones that go, leaves holes that nothing fits into: over 30,000
-frames that took several times what was held.
+A small piece that stays, on the heap between large ones that go, leaves holes that nothing fits into.
 """
 
 import ctypes
