@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 from av.buffer import Buffer
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 
 from deid_audit.frames import Image
@@ -50,7 +51,9 @@ _BY_ROTATION = {
 def orientation_of(frame: VideoFrame) -> Orientation | None:
     """The frame's display matrix as an Orientation; None when it is no quarter turn."""
     try:
-        side_data = frame.side_data.get("DISPLAYMATRIX")
+        # frame.side_data keeps what it hands out, which keeps the frame: a circle that only the garbage collector opens,
+        # and the longer a video is, the more seldom it looks
+        side_data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # its stub names none
     except ValueError:  # PyAV knows no name for some kinds of side data (EXIF) and then lists none of them
         return _BY_ROTATION.get(frame.rotation)
     return Orientation() if side_data is None else _from_matrix(bytes(cast(Buffer, side_data)))

@@ -1,5 +1,6 @@
 """The reader keeps every frame at its own instant, turns it upright, and refuses what it cannot read whole."""
 
+import gc
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -8,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from deid_audit.errors import VideoError
 from deid_audit.video import containers, material, reader
@@ -46,6 +48,20 @@ def test_single_frames_are_those_of_the_whole_upright_and_at_their_instants(tmp_
     assert all(np.array_equal(image, whole[at]) for at, (_, image) in zip((0, 2, 4), found, strict=True))
     with pytest.raises(VideoError, match=f"{LABEL} has fewer frames than its statement says"):
         list(frames_at(path, {1, 6}, label=LABEL))
+
+
+def test_decoded_frames_go_without_the_garbage_collector(tmp_path: Path) -> None:
+    """It looks the more seldom, the longer a video is: frames that wait for it, and swscale's threads, would pile up."""
+    video = opened(make_video(tmp_path / "v.mp4", range(0, 1200, 40), rotation=90))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in read_frames(video):
+            pass
+        left = [one for one in gc.get_objects() if isinstance(one, VideoFrame)]
+    finally:
+        gc.enable()
+    assert not left
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25)])
