@@ -51,8 +51,8 @@ _BY_ROTATION = {
 def orientation_of(frame: VideoFrame) -> Orientation | None:
     """The frame's display matrix as an Orientation; None when it is no quarter turn."""
     try:
-        # frame.side_data keeps what it hands out, which keeps the frame: a circle that only the garbage collector opens,
-        # and the longer a video is, the more seldom it looks
+        # frame.side_data keeps what it hands out, which keeps the frame: a circle that only the garbage collector
+        # opens, and the longer a video is, the more seldom it looks
         side_data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # its stub names none
     except ValueError:  # PyAV knows no name for some kinds of side data (EXIF) and then lists none of them
         return _BY_ROTATION.get(frame.rotation)

@@ -51,7 +51,7 @@ def test_single_frames_are_those_of_the_whole_upright_and_at_their_instants(tmp_
 
 
 def test_decoded_frames_go_without_the_garbage_collector(tmp_path: Path) -> None:
-    """It looks the more seldom, the longer a video is: frames that wait for it, and swscale's threads, would pile up."""
+    """It looks the more seldom, the longer a video is: frames that wait for it, with swscale's threads, pile up."""
     video = opened(make_video(tmp_path / "v.mp4", range(0, 1200, 40), rotation=90))
     gc.collect()
     gc.disable()
