@@ -56,10 +56,13 @@ class Seen:
         return None if isinstance(seen, str) else seen.windows.spectrum().amplitude(hz)
 
 
-def examined(source: SourceVideo, person: Person, covered: float = 0.0) -> Seen:
+def examined(source: SourceVideo, person: Person, original: Seen | None = None, covered: float = 0.0) -> Seen:
+    before = [] if original is None else list(original.exam.values())
     with SILENT.step("", None) as step:
         tracks = trace(read_frames(source), source.times_s, person, step)
-    return Seen(exam={(one.name, one.side): one for one in exam_measures(tracks)}, tracks=tracks, covered=covered)
+    return Seen(
+        exam={(one.name, one.side): one for one in exam_measures(tracks, before)}, tracks=tracks, covered=covered
+    )
 
 
 def renditions(source: SourceVideo, models: dict[str, SwapModel], engines: Engines, folder: Path) -> dict[str, Seen]:
@@ -69,7 +72,7 @@ def renditions(source: SourceVideo, models: dict[str, SwapModel], engines: Engin
     cast, average = found(source, engines)
     for name, model in models.items():
         released, covered = swapped(cast, average, model, engines, folder / "released.mp4")
-        out[name] = examined(released, person, covered)
+        out[name] = examined(released, person, out["original"], covered)
     return out
 
 

@@ -10,7 +10,7 @@ from deid_audit.catalog import METRICS
 from deid_audit.certificate.strings import TABLES
 from deid_audit.certificate.tables import Table, Values
 from deid_audit.certificate.wording import number
-from deid_audit.findings import Figure, Of
+from deid_audit.findings import Figure, Measurement, Of
 
 FOLLOWED = (
     *("exam.blinks_kept", "exam.blink_depth", "exam.blinks_added"),
@@ -40,13 +40,18 @@ def followed_table(values: Values, scope: str) -> Table:
 
 
 def exam_table(values: Values, scope: str) -> Table:
-    """Each measure of the original and of the released video, with its interval, and the null edit's."""
+    """Each measure of the original and of the released video, with its interval, and the null edit's.
+
+    What the original shows and the released video does not is called lost, with the note that says why.
+    """
     table = Table(head=("", TABLES["original"], TABLES["released"], TABLES["null_edit"]))
     for metric in _COMPARED:
         swapped = values.find(metric, "swapped", scope)
         floor = "–" if swapped is None or swapped.noise_floor is None else number(metric, swapped.noise_floor)
-        cells = (_between(values, table, metric, of, scope) for of in ("original", "swapped"))
-        table.rows.append((_title(metric), *cells, floor))
+        before, after = (_between(values, table, metric, of, scope) for of in ("original", "swapped"))
+        if _lost(values.find(metric, "original", scope), swapped):
+            after = TABLES["lost"].format(note=after)
+        table.rows.append((_title(metric), before, after, floor))
     return table
 
 
@@ -76,6 +81,11 @@ def why_no_ratings(values: Values) -> str:
 def curves(figures: Sequence[Figure]) -> list[tuple[int, Figure]]:
     """The figures of the clinician's page, each with its number among all."""
     return [(number, one) for number, one in enumerate(figures) if is_curve(one)]
+
+
+def _lost(original: Measurement | None, released: Measurement | None) -> bool:
+    """Whether the original has a value, and the released video was looked at and has none."""
+    return original is not None and original.value is not None and released is not None and released.value is None
 
 
 def _title(metric: str) -> str:

@@ -65,12 +65,13 @@ _RENDITIONS: tuple[Of, ...] = ("original", "swapped", "reencoded")
 _METHOD = "MediaPipe FaceMesh and its irises, unsmoothed, the same crops on both sides, swapped frames alone"
 _SMOOTHED = "the body's keypoints are smoothed over time here; deid-audit motion looks at unsmoothed ones"
 _NOT_THERE = "no such movement seen"
+_LOST = "the original shows it, the released video does not: {why}"
 _FROM_COCO = {5: 11, 6: 12, 7: 13, 8: 14, 9: 15, 10: 16, 11: 23, 12: 24, 13: 25, 14: 26, 15: 27, 16: 28}
 
 Signal = NDArray[np.float64]
 Place = tuple[str, str]
 Gaze = tuple[dict[str, Signal], NDArray[np.bool_]]
-_WHOLE = (gaze_values, face_range_values, tremor_values, gait_values, chair_rise_values)
+_WHOLE = (gaze_values, face_range_values, gait_values, chair_rise_values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +99,8 @@ def measure_exam(given: ExamInput, scope: str) -> list[Measurement]:
         for of in _RENDITIONS:
             body = None if smooths else _body(given, of)
             tracks = given.faces[of].tracks(given.times_s, given.compared, body)
+            original = [] if of == "original" else list(found["original"].values())
+            found[of] |= _by_place(tremor_values(tracks, original))
             found[of] |= _by_place([value for values in _WHOLE for value in values(tracks)])
             gaze[of] = gaze_paths(tracks)
             tracks.face_xy.fill(0)
@@ -140,6 +143,9 @@ def _row(
     one, floor = found[of].get(place), found["reencoded"].get(place)
     if one is None or one.value is None:
         why = because if one is None else one.reason
+        own = found["original"].get(place)
+        if of != "original" and own is not None and own.value is not None:  # there, and no longer: never absent
+            return not_measured(metric, of, scope, _LOST.format(why=why), method=_METHOD)
         return not_measured(metric, of, scope, why, absent=why.startswith(_NOT_THERE), method=_METHOD)
     detail = {} if one.low is None or one.high is None else {"low95": one.low, "high95": one.high}
     return measured(

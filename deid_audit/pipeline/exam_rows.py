@@ -46,8 +46,9 @@ class TremorRow:
 
 def exam_rows(first: MotionTracks, second: MotionTracks, null_edit: MotionTracks | None) -> tuple[ExamRow, ...]:
     """Every measure, in the order of docs/exam_measures.md."""
-    before, after = exam_measures(first), exam_measures(second)
-    floors = {} if null_edit is None else _by_place(exam_measures(null_edit))
+    before = exam_measures(first)
+    after = exam_measures(second, before)
+    floors = {} if null_edit is None else _by_place(exam_measures(null_edit, before))
     old, new = _by_place(before), _by_place(after)
     rows = []
     for one in compare_exams(before, after):

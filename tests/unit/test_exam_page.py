@@ -13,9 +13,10 @@ from deid_audit.findings import Figure, Measurement, measured, not_measured
 from deid_audit.measure.exam.rerating import Ratings
 from deid_audit.measure.exam_figure import exam_figure
 from deid_audit.measure.expression import FaceSignals
-from deid_audit.measure.face_exam import ExamInput
+from deid_audit.measure.face_exam import ExamInput, measure_exam
+from deid_audit.measure.motion_tracks import MotionTracks
 from deid_audit.measure.rerated import measure_rerating
-from tests.unit.exam_tracks import sine
+from tests.unit.exam_tracks import along, sine, times
 from tests.unit.test_measure_face_exam import AT, STARTS, blinking, given
 
 SCOPE = "video 1"
@@ -59,8 +60,26 @@ def test_original_and_released_stand_beside_each_other_with_intervals_and_reason
     table = exam_page.exam_table(values, SCOPE)
     compared = {cells[0]: cells[1:] for cells in table.rows}
     assert compared["Blink duration, median"] == ("172 ms", "140 ms", "170 ms")
-    assert compared["Mouth opening: range"] == ("11.25 % (10.00 to 12.50)", "[1]", "–")
+    assert compared["Mouth opening: range"] == ("11.25 % (10.00 to 12.50)", "lost [1]", "–")
     assert table.notes == ["not measured: the face is not seen in 10 frames"]
+
+
+def test_a_tremor_that_the_release_no_longer_shows_is_called_lost_and_one_that_nobody_has_is_not() -> None:
+    at = times(12)
+    trembling, still = (blinking(STARTS, face={152: along(0, sine(at, 5.0, px))}) for px in (3.0, 0.0))
+
+    def cells(original: MotionTracks, released: MotionTracks) -> tuple[tuple[str, ...], list[str]]:
+        table = exam_page.exam_table(Values(measure_exam(given(original, released), SCOPE)), SCOPE)
+        return next(row[1:] for row in table.rows if row[0] == "Jaw tremor: frequency"), table.notes
+
+    (before, after, null), notes = cells(trembling, still)
+    assert before.startswith("5.00 Hz") and after.startswith("lost [") and null == "–"
+    [why] = [note for at, note in enumerate(notes) if after == f"lost [{at + 1}]"]
+    assert why.startswith("not measured: the original shows it, the released video does not: no such movement seen")
+    (before, after, _), notes = cells(still, still)
+    assert before == after and notes[int(after.strip("[]")) - 1].startswith("not applicable: no such movement seen")
+    (_, after, _), _ = cells(trembling, trembling)
+    assert after.startswith("5.00 Hz")
 
 
 def test_ratings_by_item_and_not_done() -> None:

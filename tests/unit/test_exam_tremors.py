@@ -115,6 +115,21 @@ def test_talking_and_tapping_are_no_tremor_of_jaw_or_hand() -> None:
     assert "tap at the same 4.0 Hz" in why_not(made, "hand_tremor_frequency", "left")
 
 
+def test_what_is_a_tremor_in_the_original_is_not_taken_for_talking_in_what_was_made_from_it() -> None:
+    at = times(8)
+
+    def jaw(hz: float, chin: float, lips: float) -> MotionTracks:
+        return tracks(at, face={14: along(0, 5 + sine(at, hz, lips)), 152: along(0, sine(at, hz, chin))})
+
+    original, released = jaw(5, 3, 0.5), jaw(5, 1.5, 1.2)
+    assert "the lips open and shut" in why_not(released, "jaw_tremor_frequency")
+    found = of(tremor_values(released, tremor_values(original)), "jaw_tremor_frequency")
+    assert found.value == pytest.approx(5, abs=0.1)
+    for other in (jaw(7, 3, 0.5), jaw(5, 3, 3), jaw(5, 0, 0)):  # another rhythm, talking, nothing
+        told = of(tremor_values(released, tremor_values(other)), "jaw_tremor_frequency")
+        assert told.value is None and "the lips open and shut" in told.reason
+
+
 def repeated(made: MotionTracks) -> MotionTracks:
     made.face_xy[1::2] = made.face_xy[::2]
     return made

@@ -103,7 +103,12 @@ def test_lost_half_closed_late_and_added_blinks_are_told_apart() -> None:
     half = rows(given(original, blinking(STARTS, depth=0.4, seed=1), original))
     assert half["exam.blinks_kept", "swapped"].value == 0
     assert half["exam.blinks", "swapped"].value == 0 and half["exam.blinks", "original"].value == 5
-    assert half["exam.blink_duration", "swapped"].absent  # nobody blinks
+    duration = half["exam.blink_duration", "swapped"]  # nobody blinks any more: a loss, nothing absent
+    assert duration.value is None and not duration.absent
+    assert (
+        duration.not_measured_because
+        == "the original shows it, the released video does not: no such movement seen: nobody blinks"
+    )
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1 / 30, 0.1])

@@ -42,6 +42,7 @@ TABLES: Mapping[str, str] = MappingProxyType({
     "text_more": "and {count} more, in the statement",
     "original": "Original",
     "released": "Released",
+    "lost": "lost {note}",
     "between": "{value} ({low} to {high})",
     "kappa_linear": "Kappa, linear weights",
     "kappa_quadratic": "Kappa, quadratic weights",

@@ -4,6 +4,7 @@ A frequency is given only for a peak that stands out; nothing here diagnoses, an
 centimetres. What moves is the mean of several points, so a turning of the hand about its own axis is partly lost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,16 @@ from deid_audit.measure.exam.sampling import MIN_FRAMES, frame_rate, new_frames,
 from deid_audit.measure.exam.values import Definition, ExamValue
 from deid_audit.measure.intervals import Clusters, bootstrap
 from deid_audit.measure.motion_tracks import MotionTracks
-from deid_audit.measure.spectra import Peak, Signal, Spectrum, Windows, band, strongest_peak, windows_of
+from deid_audit.measure.spectra import (
+    HALF_WIDTH_HZ,
+    Peak,
+    Signal,
+    Spectrum,
+    Windows,
+    band,
+    strongest_peak,
+    windows_of,
+)
 
 # 23.976 frames a second count as 24: their band ends at 11.5 Hz
 MIN_RATE_HZ = 23.9
@@ -72,8 +82,14 @@ def definitions(kind: str, length_name: str) -> dict[str, Definition]:
     }
 
 
-def tremor_values(tracks: MotionTracks) -> list[ExamValue]:
-    """Five measures of each hand, the head and the jaw."""
+def tremor_values(tracks: MotionTracks, original: Sequence[ExamValue] = ()) -> list[ExamValue]:
+    """Five measures of each hand, the head and the jaw.
+
+    `original` are the values of the video that this one was made from, if it was made from one: what is a tremor
+    there is not taken for talking or tapping here, at the same frequency. On a swapped face FaceMesh sees the lips open
+    farther, and the chin move less, than on the original.
+    """
+    known = {(one.name, one.side): one.value for one in original}
     out: list[ExamValue] = []
     for kind, side in _PARTS:
         part = moving_part(tracks, kind, side)
@@ -82,7 +98,8 @@ def tremor_values(tracks: MotionTracks) -> list[ExamValue]:
         if isinstance(seen, str):
             out += [one.missing(seen, side) for one in named.values()]
             continue
-        out += _of_spectrum(seen, named, side, _as_voluntary(tracks, seen, kind, side))
+        rhythm = _as_voluntary(tracks, seen, kind, side)
+        out += _of_spectrum(seen, named, side, rhythm, known.get((named["frequency"].name, side)))
     return out
 
 
@@ -181,12 +198,16 @@ def axis_coherence(lines: NDArray[np.complex128]) -> float:
     return float(np.abs((one * other.conj()).sum()) ** 2 / scale) if scale > 0 else float("nan")
 
 
-def _of_spectrum(seen: Seen, named: dict[str, Definition], side: str, other: OtherRhythm | None) -> list[ExamValue]:
+def _of_spectrum(
+    seen: Seen, named: dict[str, Definition], side: str, other: OtherRhythm | None, known_hz: float | None
+) -> list[ExamValue]:
+    """`known_hz` is the frequency of this part's tremor in the video that this one was made from."""
     spectrum, powers = seen.windows.spectrum(), seen.windows.powers()
     hz, count = spectrum.hz, spectrum.windows
     low, high = band(seen.rate_hz)
     peak = outstanding_peak(spectrum, seen.rate_hz, seen.part.called)
-    if isinstance(peak, Peak) and other is not None and other.explains(spectrum, peak.hz):
+    known = isinstance(peak, Peak) and known_hz is not None and abs(peak.hz - known_hz) <= HALF_WIDTH_HZ
+    if isinstance(peak, Peak) and not known and other is not None and other.explains(spectrum, peak.hz):
         peak = f"{other.what} at the same {peak.hz:.1f} Hz: that and a tremor cannot be told apart"
     total = (hz >= _TOTAL_FROM_HZ) & (hz <= high)
     inside = (hz >= low) & (hz <= high)
