@@ -65,7 +65,7 @@ class Stage:
             "keypoints": None,
         }
         self.rounds = Rounds(
-            folder=folder, companions=(), marker=None, progress=SilentProgress(), timer=Timer(),
+            folder=folder / "rendered", companions=(), marker=None, progress=SilentProgress(), timer=Timer(),
             canaries=self.flock, **given,
         )  # type: ignore[arg-type]  # fmt: skip
 
