@@ -20,6 +20,7 @@ from deid_audit.ledger import State, csv_lines
 from deid_audit.pipeline.auditing import _as_reviewed
 from deid_audit.pipeline.finished_out import LEDGER_FILE, FinishedOut
 from deid_audit.pipeline.rereleasing import Rework, rework_of
+from deid_audit.progress import SilentProgress
 from deid_audit.review.records import Reading, ReviewFile, review_bytes
 from deid_audit.video.places import keyed_digest_of
 from deid_audit.video.reader import open_video
@@ -193,7 +194,11 @@ def told_with(original: Path, folder: Path) -> str:
     return " ".join(told.stderr.split())
 
 
-def test_the_command_takes_the_very_originals_and_a_review_of_this_out(tmp_path: Path) -> None:
+def test_the_command_takes_the_very_originals_and_a_review_of_this_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the runner's own stderr must not be taken apart
+    monkeypatch.setattr("deid_audit.cli.report.progress_on_stderr", SilentProgress)
     film = write_pictures(tmp_path / "film.mp4", [np.full((64, 96, 3), GREY, np.uint8)] * FRAMES)
     write_out(
         tmp_path / "out", film, originals=(make_video_facts(keyed_digest=keyed_digest_of(film, "a film", bytes(32))),)
