@@ -1,6 +1,7 @@
 """The ledger: the state of every face region and of every decoded frame, with a reason.
 
-Fail closed: a frame has the worst state of its regions, and a frame that nobody decided about is `undecided`.
+Fail closed: a frame has the worst state of its regions, and a frame that nobody decided about is `undecided`. What a
+person draws says nothing about the rest of the picture: beside it alone, two detectors still have to clear the frame.
 """
 
 import csv
@@ -34,6 +35,8 @@ class State(StrEnum):
 
 DISTANCE_IN_FILE = "distance in the written file"
 """Name of a region's number: how far the shown face stands from its own original; what is undecided with it is near."""
+DRAWN_BY = "drawn by a reviewer: "
+"""Begins `decided_by` of a region that a person drew where the tool found no face."""
 _WORST_FIRST = (State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED, State.CLEAR)
 
 
@@ -102,6 +105,11 @@ class Region:
             object.__setattr__(self, name, sys.intern(str(getattr(self, name))))
         object.__setattr__(self, "numbers", NamedNumbers(self.numbers) if self.numbers else ())
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a person drew it; else the tool found something there."""
+        return self.decided_by.startswith(DRAWN_BY)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFrame:
@@ -114,12 +122,21 @@ class LedgerFrame:
 
     @property
     def state(self) -> State:
-        """The worst state of the regions; without regions `clear` needs two detectors, else `undecided`."""
+        """The worst state of the regions; where none was found, `undecided` unless two detectors cleared the frame."""
         states = {region.state for region in self.regions}
-        for state in _WORST_FIRST:
-            if state in states:
-                return state
-        return State.CLEAR if len(set(self.cleared_by)) >= 2 else State.UNDECIDED
+        if not self.found:
+            states.add(State.CLEAR if self.is_cleared else State.UNDECIDED)
+        return next(state for state in _WORST_FIRST if state in states)
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether two detectors agreed on no face."""
+        return len(set(self.cleared_by)) >= 2
+
+    @property
+    def found(self) -> tuple[Region, ...]:
+        """The regions that the tool found, without those that a person drew."""
+        return tuple(region for region in self.regions if not region.is_drawn)
 
     @property
     def subject_regions(self) -> tuple[Region, ...]:
@@ -172,7 +189,7 @@ class _Line:
 
 
 def csv_lines(videos: Sequence[Sequence[LedgerFrame]]) -> Iterator[str]:
-    """The ledger as the lines of a CSV file: one a region, and one for each frame without a region.
+    """The ledger as the lines of a CSV file: one a region, and before them one for each frame in which none was found.
 
     Line by line, since the file of a two-hour video has tens of megabytes.
     """
@@ -181,8 +198,8 @@ def csv_lines(videos: Sequence[Sequence[LedgerFrame]]) -> Iterator[str]:
     for number, frames in enumerate(videos, start=1):
         for frame in frames:
             head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
-            if not frame.regions:
-                reason = "no face" if frame.state is State.CLEAR else "not cleared by two"
+            if not frame.found:
+                reason = "no face" if frame.is_cleared else "not cleared by two"
                 yield str(writer.writerow((*head, *("",) * 4, reason, " + ".join(frame.cleared_by), *("",) * 5)))
             for region in frame.regions:
                 box = (f"{edge:.1f}" for edge in region.box_xyxy)

@@ -39,12 +39,12 @@ def _frames(rows: Iterable[dict[str, str]]) -> Iterator[LedgerFrame]:
         lines = list(grouped)
         if any(None in line.values() for line in lines):
             raise ValueError("a line is cut off")
-        without = lines[0]["x0"] == ""
-        cleared = lines[0]["decided_by"].split(" + ") if without and lines[0]["decided_by"] else ()
+        head = lines[0] if lines[0]["x0"] == "" else None  # of a frame in which no face was found
+        cleared = head["decided_by"].split(" + ") if head is not None and head["decided_by"] else ()
         yield LedgerFrame(
             index=index,
             time_s=float(lines[0]["time_s"]),
-            regions=() if without else tuple(_region(line) for line in lines),
+            regions=tuple(_region(line) for line in lines if line is not head),
             cleared_by=tuple(cleared),
         )
 

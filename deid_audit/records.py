@@ -160,7 +160,9 @@ class ReviewRecord(Strict):
     file_sha256: str = Field(description="SHA-256 of the review file (audit/review.json), hex.")
     readings: tuple[ReadingRecord, ...] = Field(min_length=1, description="The readings, in their order.")
     frames: int = Field(ge=0, description="Frames of all videos.")
-    frames_shown: int = Field(ge=0, description="Frames that some reader was shown as they are released.")
+    frames_shown: int = Field(
+        ge=0, description="Frames that a reader was shown as they are released; of two, the fewer."
+    )
     stretches: int = Field(ge=0, description="Stretches of the queue that the readers could decide about.")
     kappa: float | None = Field(default=None, ge=-1, le=1, description="Agreement of two readings; null without.")
     no_kappa_because: str = Field(default="", description="Why there is no kappa, in words.")
@@ -169,5 +171,5 @@ class ReviewRecord(Strict):
 
     @property
     def readers(self) -> int:
-        """How many people read independently: a later look in the same role, or a resolution, is not counted again."""
-        return len({one.role for one in self.readings if one.role != "resolution"})
+        """How many people read independently, and were shown frames: a later look, or a resolution, is none more."""
+        return len({one.role for one in self.readings if one.role != "resolution" and one.frames_shown})

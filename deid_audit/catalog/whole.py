@@ -181,7 +181,8 @@ def add_rows(rows: Rows) -> None:
     nobody = "nobody was asked to look at the videos"
     add(
         "review.readers",
-        "people who read the released videos independently of each other; 0 when nobody was asked",
+        "people who were shown frames of the released videos, and read them independently of each other; 0 when nobody "
+        "was",
         "people",
         0,
         2,
@@ -191,7 +192,7 @@ def add_rows(rows: Rows) -> None:
     )
     add(
         "review.frames_shown_share",
-        "share of the frames that a reader was shown as they are released",
+        "share of the frames that a reader was shown as they are released; of two readers, the smaller",
         "",
         0,
         1,

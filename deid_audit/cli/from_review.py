@@ -40,6 +40,7 @@ def perform_review(context: typer.Context) -> int:
         case_id=given["case_id"] or f"case-{secrets.token_hex(4)}",
         crls=tuple(given["crl"] or ()),
         keypoints=(given["keypoints"],),
+        release_keypoints=tuple(given["release_keypoints"] or ()),
         **{name: given[name] for name in _SAME},
     )
     job = functools.partial(
@@ -65,6 +66,11 @@ def _refuse(context: typer.Context) -> None:
                 f"{option} does not go with --from-review: the model is gone, and nothing is swapped",
                 next_step=f"leave {option} out",
             )
+    if context.params["dicom"]:
+        raise SettingsError(
+            "--dicom does not go with --from-review: the reviewed videos are taken as they are, without a new header",
+            next_step="leave --dicom out; for DICOM files run again with --review",
+        )
 
 
 def _was_given(context: typer.Context, name: str) -> bool:

@@ -286,11 +286,13 @@ def _compare_and_watch(
 def _as_reviewed(
     rework: ReworkOf | None, watched: list[Watched], subject: Role, engines: Engines, job: Job
 ) -> tuple[list[Watched], Reviewed | None]:
-    """The videos with what people cleared, where a review is carried out; the log is told."""
+    """The videos with what people cleared, where a review is carried out; log and steward are told."""
     if rework is None:
         return watched, None
     everyone = [subject.average, *(person.average for person in subject.others)]
     videos, review = rework.settled(watched, everyone, engines)
+    for one in review.refused:
+        job.progress.say(f"not carried out: {one}")
     job.journal.append(event_of(job.case_id, review.record))
     return videos, review
 

@@ -22,8 +22,9 @@ from deid_audit.vision.detectors import Detections, HogDetector
 METHOD_TEXT = (
     "The ledger is final after the written file was searched. A frame without a face is clear only if two families of "
     f"detectors agreed on the original and {HogDetector.name} sees none in the written file either; where it sees one, "
-    "the frame is undecided. So is every shown face, whosever it is, that cannot be compared with its own original or "
-    f"is nearer to it than {MATCH_CUT}, and every covered face of whose fine picture {COVERED_BELOW} or more is left."
+    "the frame is undecided, also where a person drew a cover. So is every shown face, whosever it is, that cannot be "
+    f"compared with its own original or is nearer to it than {MATCH_CUT}, and every covered face of whose fine picture "
+    f"{COVERED_BELOW} or more is left."
 )
 
 
@@ -32,9 +33,6 @@ def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[
     distances = distances_to_original(observed.descriptors)
     finished = []
     for position, frame in enumerate(ledger):
-        if not frame.regions:
-            finished.append(confirmed(frame, observed.second_look.get(frame.index)))
-            continue
         looked = observed.regions[position] if position < len(observed.regions) else ()
         regions = []
         for at, region in enumerate(frame.regions):
@@ -45,7 +43,8 @@ def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[
             regions.append(
                 judged(region, distance=distance, detail=looked[at].detail if at < len(looked) else math.nan)
             )
-        finished.append(replace(frame, regions=tuple(regions)))
+        done = replace(frame, regions=tuple(regions))
+        finished.append(done if frame.found else confirmed(done, observed.second_look.get(frame.index)))
     return tuple(finished)
 
 
@@ -66,7 +65,10 @@ def judged(region: Region, *, distance: float, detail: float) -> Region:
 
 
 def confirmed(frame: LedgerFrame, again: Detections | None) -> LedgerFrame:
-    """A frame without regions after the family that cleared it has looked at the written file; None: it has not."""
+    """A frame in which none was found, after the family that cleared it looked at the written file; None: it did not.
+
+    What was drawn stays.
+    """
     if again is None:
         return replace(frame, cleared_by=())
     if not len(again.boxes_xyxy):
@@ -85,7 +87,7 @@ def confirmed(frame: LedgerFrame, again: Detections | None) -> LedgerFrame:
                 numbers=(("score", score),),
             )
         )
-    return replace(frame, regions=tuple(regions), cleared_by=())
+    return replace(frame, regions=(*frame.regions, *regions), cleared_by=())
 
 
 def with_gallery(videos: Sequence[Watched], distances: Sequence[FrameDistances]) -> list[Watched]:
@@ -144,5 +146,5 @@ def _summary(ledger: Sequence[LedgerFrame]) -> LedgerSummary:
         regions=len(regions),
         rungs=dict(Counter("none tried" if region.rung is None else region.rung.value for region in regions)),
         decided_by=dict(Counter(region.decided_by.partition(": ")[0] or "nobody" for region in regions)),
-        cleared_by=dict(Counter(" + ".join(frame.cleared_by) or "nobody" for frame in ledger if not frame.regions)),
+        cleared_by=dict(Counter(" + ".join(frame.cleared_by) or "nobody" for frame in ledger if not frame.found)),
     )

@@ -90,19 +90,20 @@ class Rework:
         videos = [with_clears(video, at, orders) for at, video in enumerate(watched, start=1)]
         sight = Sight()
         for one in self.review.readings:
-            sight.add(one.shown, self.ledgers)
-        sight.frames -= set(orders.covers)
+            sight.add(one, self.ledgers)
+        sight.forget(orders.covers)
         data = review_bytes(self.review)
         record = record_of(
             self.review.readings,
             file_sha256=sha256_bytes(data),
             frames=sum(len(video.ledger) for video in videos),
-            frames_shown=len(sight.frames),
+            frames_shown=sight.least,
             agreed=_agreement(self.review, self.ledgers),
             unresolved=orders.unresolved,
             refused=len(orders.refused),
         )
-        return videos, Reviewed(watched=videos, data=data, record=record, refused=orders.refused)
+        refused = tuple(one for one in orders.refused if one not in self.orders.refused)  # those were told before
+        return videos, Reviewed(watched=videos, data=data, record=record, refused=refused)
 
 
 def release_again(

@@ -25,11 +25,12 @@ from deid_audit.review.queue import FrameNumbers, queue
 from deid_audit.review.records import Reading, ReviewFile, Role, review_bytes
 from deid_audit.review.sight import Sight
 from deid_audit.review.summary import record_of
-from deid_audit.review.voting import votes_of
+from deid_audit.review.voting import same_person, votes_of
 from deid_audit.video.reader import SourceVideo
 
 ONE_READER = "one person read: agreement takes two"
 _ONE_PERSON = "the first reading is by the same person: a second one is by somebody else"
+_ONE_READER_RESOLVES = "one of the two readings is by the same person: a third person decides where they differ"
 
 Harder = Mapping[tuple[int, int], Rung]
 """The first rung to try, by frame and track."""
@@ -74,7 +75,7 @@ class CarriesOut(Protocol):
 class Reviewed:
     """The videos as people left them, the review file's bytes, and what the statement says of it.
 
-    `refused` says in words what was not carried out in the last round.
+    `refused` says in words what a look at the pixels refused after nobody could be asked any more.
     """
 
     watched: list[Watched]
@@ -114,7 +115,7 @@ class ReviewRounds:
             ledgers = [video.ledger for video in videos]
             looked_at = pending.ledger_sha256
             for one in made:
-                self._sight.add(one.shown, ledgers)
+                self._sight.add(one, ledgers)
             if number == 1 and self.readers == 2:
                 agreed = agreement(queue(ledgers), made[0].decisions, made[1].decisions)
             self._made += made
@@ -135,7 +136,7 @@ class ReviewRounds:
             self._made,
             file_sha256=sha256_bytes(data),
             frames=sum(len(video.ledger) for video in videos),
-            frames_shown=len(self._sight.frames),
+            frames_shown=self._sight.least,
             agreed=agreed,
             unresolved=orders.unresolved,
             refused=refused,
@@ -162,12 +163,16 @@ class ReviewRounds:
             return [self._ask(pending)]
         first = self._ask(replace(pending, role="first"))
         second = self._ask(replace(pending, role="second"))
-        while second.reviewer.casefold() == first.reviewer.casefold():
+        while same_person(second.reviewer, first.reviewer):
             second = self._ask(replace(pending, role="second", refused=(_ONE_PERSON,)))
         votes = votes_of([first, second], pending.ledgers)
         if not votes.unresolved:
             return [first, second]
-        return [first, second, self._ask(replace(pending, role="resolution", readings=(first, second)))]
+        asked = replace(pending, role="resolution", readings=(first, second))
+        resolution = self._ask(asked)
+        while any(same_person(resolution.reviewer, one.reviewer) for one in (first, second)):
+            resolution = self._ask(replace(asked, refused=(_ONE_READER_RESOLVES,)))
+        return [first, second, resolution]
 
     def _ask(self, pending: Pending) -> Reading:
         reading = self.reviewing(pending)

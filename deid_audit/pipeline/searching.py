@@ -37,10 +37,10 @@ class RegionSeen:
 class ReleasedSearch:
     """Looks for faces in every frame of one written file; `sighted[i]` are frame i's.
 
-    `second_look[i]` is what the family that cleared sees in a frame i without regions, `regions[i]` how each region of
-    frame i looks now, beside the original where that is there. `others` describes the faces that do not stand where the
-    subject's is shown, `other_frames` says in which frame; `beside` describes the shown faces of other people, by frame
-    and track in `beside_keys`.
+    `second_look[i]` is what the family that cleared sees in a frame i without found regions, `regions[i]` how each
+    region of it looks now, beside the original where that is there. `others` describes the faces that do not stand
+    where the subject's is shown, `other_frames` says in which frame; `beside` describes other people's shown faces, by
+    frame and track in `beside_keys`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ReleasedSearch:
         self._still.close()
 
     def _look_at_regions(self, before_rgb: Image | None, after_rgb: Image, entry: LedgerFrame) -> None:
-        if not entry.regions:
+        if not entry.found:  # what a person drew hides a place, and says nothing of the others
             self.second_look[entry.index] = self._engines.second.detect(after_rgb)
         seen = []
         for region in entry.regions:

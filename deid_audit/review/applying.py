@@ -8,7 +8,7 @@ whoever clears it; what the tool decided itself stays as it was. Nothing is ever
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deid_audit.ledger import DISTANCE_IN_FILE, LedgerFrame, Region, Rung, State
+from deid_audit.ledger import DISTANCE_IN_FILE, DRAWN_BY, LedgerFrame, Region, Rung, State
 from deid_audit.review.places import Box, same
 from deid_audit.review.records import Decision, Reading
 from deid_audit.review.voting import COVERING, Place, described, votes_of
@@ -33,7 +33,7 @@ Frame = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clear:
-    """A clear of one region (None: of a frame without any), by whom, and the decision behind it."""
+    """A clear of one region (None: of a frame in which none was found), by whom, and the decision behind it."""
 
     box_xyxy: Box | None
     by: str
@@ -64,19 +64,11 @@ class Orders:
         return {frame: regions for (video, frame), regions in self.covers.items() if video == number}
 
     def after(self, before: "Orders") -> "Orders":
-        """These beside those of earlier rounds; what was refused is the last round's."""
-        covers, clears = dict(before.covers), dict(before.clears)
-        for key, regions in self.covers.items():
-            covers[key] = (*covers.get(key, ()), *regions)
+        """These with the clears and open differences of earlier rounds, whose covers and swaps are carried out."""
+        clears = dict(before.clears)
         for key, found in self.clears.items():
             clears[key] = (*clears.get(key, ()), *found)
-        return Orders(
-            covers=covers,
-            harder={**before.harder, **self.harder},
-            clears=clears,
-            refused=self.refused,
-            unresolved=before.unresolved + self.unresolved,
-        )
+        return replace(self, clears=clears, unresolved=before.unresolved + self.unresolved)
 
     def without(self, refused: Mapping[tuple[Frame, Box | None], str]) -> "Orders":
         """Without the clears at these places, which are refused with these words."""
@@ -104,12 +96,14 @@ def orders_of(
     clears: dict[Frame, list[Clear]] = {}
     harder: dict[tuple[int, int, int], Rung] = {}
     refused: dict[str, None] = dict.fromkeys(votes.refused)
+    idle: dict[str, None] = {}  # what asks for covers of covered faces; a part of it may do more
+    done: set[str] = set()
     for place, decision in votes.counted.items():
         by, key = " and ".join(votes.by[place]), (place.video, place.frame)
         frame = ledgers[place.video - 1][place.frame]
         region = None if place.region is None else frame.regions[place.region]
         if decision.kind == "clear":
-            if (why := _why_not_cleared(place, frame, region)) is not None:
+            if (why := _why_not_cleared(frame, region)) is not None:
                 refused |= {f"{described(decision)}: {why}": None} if why else {}
             else:
                 box = None if region is None else region.box_xyxy
@@ -118,7 +112,10 @@ def orders_of(
         if region is not None and region.state is State.CONCEALED:
             if decision.kind == "reswap":
                 refused[f"{described(decision)}: the face is covered, and nothing is harder than that"] = None
+            else:
+                idle[described(decision)] = None
             continue
+        done.add(described(decision))
         rung = None if region is None or decision.kind in COVERING else _HARDER.get(region.rung or Rung.COVER)
         if rung is not None and region is not None and region.track_id is not None and model_is_there:
             harder[place.video, place.frame, region.track_id] = rung
@@ -128,18 +125,17 @@ def orders_of(
         covers={key: tuple(regions) for key, regions in covers.items()},
         harder=harder,
         clears={key: tuple(found) for key, found in clears.items()},
-        refused=tuple(refused),
+        refused=(*refused, *(f"{words}: already covered" for words in idle if words not in done)),
         unresolved=votes.unresolved,
     )
 
 
-def _why_not_cleared(place: Place, frame: LedgerFrame, region: Region | None) -> str | None:
+def _why_not_cleared(frame: LedgerFrame, region: Region | None) -> str | None:
     """None where it may be cleared; empty where there is nothing to clear, so that a clear only says `looked at`."""
-    state = frame.state if region is None else region.state
-    if state is not State.UNDECIDED or place.drawn is not None:
-        return ""
     if region is None:
-        return None
+        return "" if frame.is_cleared else None
+    if region.state is not State.UNDECIDED:
+        return ""
     if any(name == DISTANCE_IN_FILE for name, _ in region.numbers) or "matches the original" in region.reason:
         return "the released face matches the subject's or this person's own; it can be covered, not cleared"
     if not any(words in region.reason for words in CLEARABLE):
@@ -155,7 +151,7 @@ def _cover(place: Place, region: Region | None, decision: Decision, by: str) -> 
         is_subject=region is not None and region.is_subject,
         state=State.CONCEALED,
         reason=_COVERED[decision.kind],
-        decided_by=_DECIDED_BY + by,
+        decided_by=(DRAWN_BY if region is None else _DECIDED_BY) + by,
         box_xyxy=box,
         is_known=region is None or region.is_known,
     )
@@ -177,7 +173,7 @@ def reviewed_ledger(
 
 
 def _reviewed(frame: LedgerFrame, clears: Sequence[Clear], size: tuple[int, int]) -> LedgerFrame:
-    if not frame.regions:
+    if not frame.found:
         whole = Region(
             track_id=None,
             is_subject=False,
@@ -186,12 +182,11 @@ def _reviewed(frame: LedgerFrame, clears: Sequence[Clear], size: tuple[int, int]
             decided_by=_DECIDED_BY + clears[0].by,
             box_xyxy=(0.0, 0.0, float(size[0]), float(size[1])),
         )
-        return replace(frame, regions=(whole,)) if any(one.box_xyxy is None for one in clears) else frame
-    place = Place(video=1, frame=frame.index, region=0)
+        return replace(frame, regions=(*frame.regions, whole)) if any(one.box_xyxy is None for one in clears) else frame
     regions = []
     for region in frame.regions:
         mine = [one for one in clears if one.box_xyxy is not None and same(one.box_xyxy, region.box_xyxy)]
-        if mine and region.state is State.UNDECIDED and _why_not_cleared(place, frame, region) is None:
+        if mine and region.state is State.UNDECIDED and _why_not_cleared(frame, region) is None:
             said = f"{region.reason}; a reviewer cleared it"
             by = _DECIDED_BY + mine[-1].by
             region = replace(region, state=State.REVIEWED, reason=said, decided_by=by)  # noqa: PLW2901

@@ -64,9 +64,10 @@ def _stretches(video: int, ledger: Sequence[LedgerFrame], numbers: Sequence[Fram
         for region in frame.regions:
             key = (region.track_id, region.state, _kind_of(region.reason))
             seen.setdefault(key, (frame.index, region.box_xyxy, _score(region.state, known)))
-        if not frame.regions:
-            key = (None, frame.state, "no face" if frame.state is State.CLEAR else "not cleared by two detectors")
-            seen[key] = (frame.index, None, _score(frame.state, known))
+        if not frame.found:
+            state = State.CLEAR if frame.is_cleared else State.UNDECIDED
+            key = (None, state, "no face" if frame.is_cleared else "not cleared by two detectors")
+            seen[key] = (frame.index, None, _score(state, known))
         for key in [key for key in running if key not in seen]:
             yield _item(video, key, running.pop(key))
         for key, one in seen.items():

@@ -72,10 +72,6 @@ class Decision(Strict):
                 raise ValueError("its box has no area")
         return self
 
-    def about(self, video: int, frame: int) -> bool:
-        """Whether it is about this frame."""
-        return self.video == video and self.first_frame <= frame <= self.last_frame
-
 
 class Shown(Strict):
     """A stretch of frames of one video that were really sent to the reviewer as pictures."""

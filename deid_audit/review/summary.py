@@ -12,10 +12,11 @@ METHOD_TEXT = (
     "People looked at the released videos beside the originals before anything was destroyed and before the policy "
     "judged. What they wanted covered, or said is another person's, was covered; what they wanted swapped again was "
     "begun one step harder; the changed videos were rendered and measured again. Nothing was uncovered. A clear counts "
-    "only where the tool saw no face that it could describe, or saw one where its first search saw none: a face that "
-    "matches its original, or that measures as a person of these videos, stays undecided. The search of the written "
-    "file is not told of a clear: what it finds counts. Who looked is what the reviewers say of themselves. A second "
-    "reading is blind to the first; where two differ and nobody resolved it, the face is covered, and not cleared."
+    "only in frames that were shown to whoever cleared them, and only where the tool saw no face that it could "
+    "describe, or saw one where its first search saw none: a face that matches its original, or that measures as a "
+    "person of these videos, stays undecided. The search of the written file is not told of a clear: what it finds "
+    "counts. Who looked is what the reviewers say of themselves. A second reading is blind to the first, and somebody "
+    "else resolves what they differ in; where nobody resolved it, the face is covered, and not cleared."
 )
 NOT_DONE = "nobody was asked to look at the videos"
 _METHOD = "the review file"
@@ -31,7 +32,7 @@ def record_of(
     unresolved: int,
     refused: int,
 ) -> ReviewRecord:
-    """The record of finished readings; `frames_shown` are those that were shown as they are released."""
+    """The record of finished readings; `frames_shown` counts those that every reader was shown as they are released."""
     return ReviewRecord(
         file_sha256=file_sha256,
         readings=tuple(_reading(one) for one in readings),

@@ -3,7 +3,7 @@
 A place is a face region of a frame, a frame without one, or a region that a reviewer drew. Nothing is carried out here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.errors import ReviewFileError
@@ -12,6 +12,7 @@ from deid_audit.review.places import Box, overlaps, same
 from deid_audit.review.records import Decision, Reading, Role
 
 COVERING = ("conceal", "wrong_person")
+_ROLES: tuple[Role, ...] = ("first", "second", "resolution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +38,16 @@ class Votes:
 def votes_of(readings: Sequence[Reading], ledgers: Sequence[Sequence[LedgerFrame]]) -> Votes:
     """What the finished readings of one round come to together.
 
-    Where two readers differ the resolution decides; without its word the stricter counts, and that is a cover as soon
-    as one of them wanted the face changed. Nothing is cleared that only one of two readers cleared.
+    A clear counts for the frames that were shown to whoever cleared, and for no others. Where two readers differ the
+    resolution decides; without its word the stricter counts, and that is a cover as soon as one of them wanted the face
+    changed. Nothing is cleared that only one of two readers cleared.
 
     Raises:
-        ReviewFileError: both readings are by one person, or there is a second one without a first.
+        ReviewFileError: two readings are by one person, or there is a second one without a first.
     """
     votes = Votes()
-    decisions = {role: _decisions(readings, role) for role in ("first", "second", "resolution")}
     _refuse_one_person(readings)
-    first, second, resolution = (
-        _last_words(decisions[role], ledgers, votes.refused) for role in ("first", "second", "resolution")
-    )
+    first, second, resolution = (_last_words(readings, role, ledgers, votes.refused) for role in _ROLES)
     if not any(one.role == "second" for one in readings):
         for place, decision in (first | resolution).items():
             if decision.kind == "clear" and place not in first:  # a later look, after both readers
@@ -85,18 +84,26 @@ def described(decision: Decision) -> str:
     )
 
 
-def _decisions(readings: Sequence[Reading], role: Role) -> list[Decision]:
-    return [decision for one in readings if one.role == role for decision in one.decisions]
+def same_person(one: str, other: str) -> bool:
+    """Whether two reviewers' names are one, however they are written."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def _refuse_one_person(readings: Sequence[Reading]) -> None:
-    first, second = ({one.reviewer.casefold() for one in readings if one.role == role} for role in ("first", "second"))
+    first, second, resolution = (
+        {one.reviewer.strip().casefold() for one in readings if one.role == role} for role in _ROLES
+    )
     if second and not first:
         raise ReviewFileError("the review has a second reading, but no first", next_step="make the first reading, too")
     if first & second:
         raise ReviewFileError(
             "the first and the second reading are by one person",
             next_step="have somebody else make the second reading, or give the reviewers' own names",
+        )
+    if resolution & (first | second):
+        raise ReviewFileError(
+            "the resolution is by one of the two readers, who cannot decide alone where they differ",
+            next_step="have a third person make the resolution, or give the reviewers' own names",
         )
 
 
@@ -113,21 +120,30 @@ def _count_stricter(votes: Votes, place: Place, said: Sequence[Decision]) -> Non
 
 
 def _last_words(
-    decisions: Iterable[Decision], ledgers: Sequence[Sequence[LedgerFrame]], refused: list[str]
+    readings: Sequence[Reading], role: Role, ledgers: Sequence[Sequence[LedgerFrame]], refused: list[str]
 ) -> dict[Place, Decision]:
-    """Each place's last decision of one reader; a decision about nothing goes to `refused`."""
+    """Each place's last decision in one role; one about nothing, and a clear of what was not shown, are `refused`."""
     words: dict[Place, Decision] = {}
-    for decision in decisions:
+    for reading, decision in ((one, made) for one in readings if one.role == role for made in one.decisions):
         frames = ledgers[decision.video - 1] if decision.video <= len(ledgers) else ()
         about = frames[decision.first_frame : decision.last_frame + 1]
         found = [place for frame in about for place in _places(decision, frame)]
         if not found:
             refused.append(f"{described(decision)}: there is no face region there" if about else _beyond(decision))
+        if decision.kind == "clear":
+            seen = [place for place in found if _was_shown(reading, place)]
+            if unseen := len({place.frame for place in found} - {place.frame for place in seen}):
+                refused.append(f"{described(decision)}: {unseen} of its frames were not shown to whoever cleared them")
+            found = seen
         for place in found:
             if decision.kind == "clear" and decision.box_xyxy is not None:  # takes back what was drawn just there
                 words.pop(Place(video=place.video, frame=place.frame, drawn=decision.box_xyxy), None)
             words[place] = decision
     return words
+
+
+def _was_shown(reading: Reading, place: Place) -> bool:
+    return any(one.video == place.video and one.first_frame <= place.frame <= one.last_frame for one in reading.shown)
 
 
 def _beyond(decision: Decision) -> str:
@@ -142,7 +158,8 @@ def _places(decision: Decision, frame: LedgerFrame) -> Iterator[Place]:
             return
         yield from (Place(video=decision.video, frame=frame.index, region=at) for at in mine)
         return
-    if not frame.regions and decision.track is None and decision.kind == "clear":
+    about_all = decision.track is None and decision.box_xyxy is None
+    if not frame.found and about_all and decision.kind == "clear":  # a clear of a part says nothing of the frame
         yield Place(video=decision.video, frame=frame.index)
     for at, region in enumerate(frame.regions):
         if decision.track is not None and region.track_id != decision.track:

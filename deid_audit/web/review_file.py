@@ -49,7 +49,7 @@ def read_out(
             review = review.model_copy(update={"readings": (*earlier, reading)})
             save_review(file, review)
 
-        names = frozenset(one.reviewer for one in earlier if {role, one.role} == {"first", "second"})
+        names = frozenset(one.reviewer for one in earlier if one.role != role)
         review_on_a_page(pending, announce=announce, can_reswap=False, draft=draft, keep=keep, not_by=names)
     return review
 

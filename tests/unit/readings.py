@@ -19,9 +19,12 @@ def decided(kind: str, first: int = 0, last: int | None = None, **more: Any) -> 
 
 
 def reading(
-    *decisions: dict[str, Any], reviewer: str = "AB", role: Role = "first", shown: Sequence[tuple[int, int, int]] = ()
+    *decisions: dict[str, Any],
+    reviewer: str = "AB",
+    role: Role = "first",
+    shown: Sequence[tuple[int, int, int]] = ((1, 0, 99), (2, 0, 99)),
 ) -> Reading:
-    """A finished reading of ten minutes with these decisions."""
+    """A finished reading of ten minutes with these decisions; all frames were shown unless said otherwise."""
     return Reading(
         reviewer=reviewer,
         role=role,

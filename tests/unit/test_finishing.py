@@ -10,7 +10,7 @@ import pytest
 
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError
-from deid_audit.ledger import LedgerFrame, Region, Rung, State, csv_lines
+from deid_audit.ledger import DRAWN_BY, LedgerFrame, Region, Rung, State, csv_lines
 from deid_audit.pipeline.finishing import (
     confirmed,
     finished_ledger,
@@ -72,6 +72,22 @@ def test_a_frame_is_clear_only_when_the_family_that_cleared_it_confirms_it_on_th
     assert again.state is State.UNDECIDED
     assert (again.regions[0].box_xyxy, again.regions[0].decided_by) == ((1, 2, 30, 40), HogDetector.name)
     assert dict(again.regions[0].numbers)["score"] == pytest.approx(0.7)
+
+
+def test_a_drawn_cover_leaves_the_frame_to_the_second_look_at_the_written_file() -> None:
+    cover = replace(region(State.CONCEALED, subject=False), track_id=None, decided_by=f"{DRAWN_BY}AB")
+    frame = LedgerFrame(index=0, time_s=0.0, regions=(cover,), cleared_by=BOTH)
+    observed = replace(seen().watched.observed, regions=[(RegionSeen(detail=0.1),)])
+
+    def after(entry: LedgerFrame, look: Detections | None) -> LedgerFrame:
+        [done] = finished_ledger([entry], replace(observed, second_look={} if look is None else {0: look}))
+        return done
+
+    assert after(frame, NOTHING).state is State.CONCEALED
+    assert after(frame, None).state is State.UNDECIDED
+    assert after(replace(frame, cleared_by=(HogDetector.name,)), NOTHING).state is State.UNDECIDED
+    found = after(frame, FACE)
+    assert found.state is State.UNDECIDED and [one.state.value for one in found.regions] == ["concealed", "undecided"]
 
 
 @pytest.mark.parametrize("names", [(), (HogDetector.name,)])

@@ -10,6 +10,7 @@ import pytest
 
 from deid_audit.ledger import (
     CSV_COLUMNS,
+    DRAWN_BY,
     LedgerFrame,
     Region,
     State,
@@ -142,6 +143,22 @@ def test_the_csv_has_a_row_a_region_and_one_for_an_empty_frame() -> None:
     assert (rows[2]["decided_by"], rows[2]["time_s"]) == ("a + b", "0.040000")
     assert (rows[3]["track"], rows[3]["subject"]) == ("", "no")
     assert [rows[0][edge] for edge in ("x0", "y0", "x1", "y1")] == ["1.0", "2.0", "3.2", "4.0"]
+
+
+def drawn() -> Region:
+    return replace(region(State.CONCEALED, is_subject=False, track_id=None), decided_by=f"{DRAWN_BY}AB")
+
+
+@pytest.mark.parametrize(
+    ("names", "state"), [(("a", "b"), State.CONCEALED), (("a", "a"), State.UNDECIDED), ((), State.UNDECIDED)]
+)
+def test_what_a_person_drew_settles_no_frame_that_two_detectors_did_not_clear(
+    names: tuple[str, ...], state: State
+) -> None:
+    one = LedgerFrame(index=0, time_s=0, regions=(drawn(),), cleared_by=names)
+    assert one.state is state and not one.found
+    beside = replace(one, regions=(region(State.CONCEALED), drawn()))
+    assert beside.state is State.CONCEALED and len(beside.found) == 1
 
 
 def test_a_long_ledger_holds_its_words_once() -> None:

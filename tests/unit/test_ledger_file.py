@@ -3,7 +3,7 @@
 import pytest
 
 from deid_audit.errors import EvidenceError
-from deid_audit.ledger import LedgerFrame, Region, Rung, State, csv_lines
+from deid_audit.ledger import DRAWN_BY, LedgerFrame, Region, Rung, State, csv_lines
 from deid_audit.ledger_file import read_ledger_file
 
 
@@ -26,6 +26,8 @@ LEDGERS = (
         LedgerFrame(index=0, time_s=0.0, regions=(_region(0), _region(7, is_subject=False, rung=None, numbers=()))),
         LedgerFrame(index=1, time_s=0.04, regions=(), cleared_by=("one", "another two")),
         LedgerFrame(index=2, time_s=0.08, regions=()),
+        LedgerFrame(index=3, time_s=0.12, regions=(_region(1, decided_by=f"{DRAWN_BY}AB"),), cleared_by=("one", "two")),
+        LedgerFrame(index=4, time_s=0.16, regions=(_region(1, decided_by=f"{DRAWN_BY}AB"),)),
     ),
     (
         LedgerFrame(

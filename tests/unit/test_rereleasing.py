@@ -1,7 +1,9 @@
 """A review after the run: which OUT it is about, what is covered, and that the other videos are the same bytes."""
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,18 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
-from deid_audit.digests import keyed_digest_file, sha256_bytes
+from deid_audit.cli import from_review
+from deid_audit.cli.run import run
+from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, ReviewFileError, SettingsError
 from deid_audit.evidence import build_statement
 from deid_audit.ledger import State, csv_lines
+from deid_audit.pipeline.auditing import _as_reviewed
 from deid_audit.pipeline.finished_out import LEDGER_FILE, FinishedOut
 from deid_audit.pipeline.rereleasing import Rework, rework_of
+from deid_audit.progress import SilentProgress
 from deid_audit.review.records import Reading, ReviewFile, review_bytes
+from deid_audit.video.places import keyed_digest_of
 from deid_audit.video.reader import open_video
 from tests.e2e.short_clips import pictures_of, write_pictures
 from tests.fakes import make_case, make_video_facts
@@ -123,6 +130,7 @@ def test_another_ledger_or_none_is_refused(tmp_path: Path) -> None:
         (["--of", "OUT"], "--from-review and --of belong together"),
         ([*BOTH, "--iterations", "3"], "--iterations does not go with --from-review"),
         ([*BOTH, "--review"], "--review does not go with --from-review"),
+        ([*BOTH, "--dicom"], "--dicom does not go with --from-review"),
         ([], "--donor is missing"),
         (["--donor", "d.mp4", "--readers", "2"], "--readers needs --review"),
     ],
@@ -130,6 +138,49 @@ def test_another_ledger_or_none_is_refused(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together_are_told_before_any_work(more: list[str], says: str, tmp_path: Path) -> None:
     told = CliRunner().invoke(build_app(), ["run", "--subject", "s.mp4", "--out", str(tmp_path / "o"), *more])
     assert told.exit_code == 2 and says in " ".join(told.stderr.split())
+
+
+def test_every_option_of_run_is_refused_or_passed_on_with_a_review() -> None:
+    source = Path(from_review.__file__).read_text()
+    options = set(inspect.signature(run).parameters) - {"ctx", "as_json"}
+    settled = {*from_review._SAME, *from_review._NEEDS_THE_MODEL}
+    assert {name for name in options - settled if f'["{name}"]' not in source} == set()
+
+
+def test_keypoints_are_released_beside_the_covered_videos_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, asked = finished(tmp_path / "out"), list[Any]()
+    monkeypatch.setattr("deid_audit.pipeline.finished_out.open_out", lambda path: out)
+    monkeypatch.setattr("deid_audit.pipeline.review_material.matched_originals", lambda *_, **__: [*out.videos])
+    monkeypatch.setattr(from_review, "perform", lambda job, settings, as_json: asked.append(settings) or 0)
+    told = CliRunner().invoke(
+        build_app(),
+        ["run", "--subject", "s.mp4", "--out", str(tmp_path / "new"), "--release-keypoints", "coco", *BOTH],
+    )
+    assert told.exit_code == 0, told.output
+    assert asked[0].release_keypoints == ("coco",)
+
+
+def test_what_a_look_at_the_pixels_refuses_is_told_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = finished(tmp_path / "out")
+    asked = rework(out, decided("clear", FRAMES - 1), decided("clear", FRAMES + 5))
+    [early] = asked.orders.refused
+    near = {((1, FRAMES - 1), FACE): "the face there measures as a person of these videos"}
+    monkeypatch.setattr("deid_audit.pipeline.rereleasing.refuse_own_faces", lambda orders, *_: orders.without(near))
+    monkeypatch.setattr("deid_audit.pipeline.rereleasing.with_clears", lambda video, *_: video)
+    told, events = list[str](), list[Any]()
+    job: Any = SimpleNamespace(
+        case_id="c", progress=SimpleNamespace(say=told.append), journal=SimpleNamespace(append=events.append)
+    )
+    subject: Any = SimpleNamespace(average=None, others=())
+    seen: Any = SimpleNamespace(released=None, ledger=asked.ledgers[0])
+    _, review = _as_reviewed(asked, [seen], subject, SimpleNamespace(), job)  # type: ignore[arg-type]
+    assert told == [
+        f"not carried out: decision 1 (clear; video 1, frames {FRAMES - 1} to {FRAMES - 1}): the face there measures "
+        "as a person of these videos"
+    ]
+    assert review is not None and review.record.refused == 2 and early not in told and len(events) == 1
 
 
 def told_with(original: Path, folder: Path) -> str:
@@ -143,9 +194,15 @@ def told_with(original: Path, folder: Path) -> str:
     return " ".join(told.stderr.split())
 
 
-def test_the_command_takes_the_very_originals_and_a_review_of_this_out(tmp_path: Path) -> None:
+def test_the_command_takes_the_very_originals_and_a_review_of_this_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the runner's own stderr must not be taken apart
+    monkeypatch.setattr("deid_audit.cli.report.progress_on_stderr", SilentProgress)
     film = write_pictures(tmp_path / "film.mp4", [np.full((64, 96, 3), GREY, np.uint8)] * FRAMES)
-    write_out(tmp_path / "out", film, originals=(make_video_facts(keyed_digest=keyed_digest_file(film, bytes(32))),))
+    write_out(
+        tmp_path / "out", film, originals=(make_video_facts(keyed_digest=keyed_digest_of(film, "a film", bytes(32))),)
+    )
     (tmp_path / "out" / "audit" / "originals.key").write_text(bytes(32).hex() + "\n")
     other = tmp_path / "other.mp4"
     other.write_bytes(film.read_bytes() + b"more")

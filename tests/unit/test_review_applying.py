@@ -49,6 +49,29 @@ def test_a_drawn_region_is_covered_where_the_ledger_has_no_face() -> None:
     assert found == [((1, 0), None, (1, 2, 30, 40)), ((1, 1), None, (1, 2, 30, 40))]
 
 
+def test_a_drawn_cover_is_marked_and_the_frame_is_cleared_by_a_clear_of_the_whole_alone() -> None:
+    box = (1.0, 2.0, 5.0, 6.0)
+    [cover] = orders(ledger([], cleared_by=("a",)), decided("conceal", 0, box_xyxy=box)).covers[1, 0]
+    assert cover.is_drawn and not orders(ledger([region()]), decided("conceal", 0)).covers[1, 0][0].is_drawn
+    [bare] = ledger([], cleared_by=("a",))
+    frames = (replace(bare, regions=(cover,)),)
+    assert states(frames, decided("clear", 0, box_xyxy=box)) == ["undecided"]
+    assert states(frames, decided("clear", 0)) == ["concealed"]
+    made = orders(frames, decided("clear", 0))
+    assert [one.state.value for one in reviewed_ledger(frames, 1, made, size=SIZE)[0].regions] == [
+        "concealed",
+        "reviewed",
+    ]
+
+
+def test_a_cover_of_what_is_covered_is_told_and_not_carried_out() -> None:
+    frames = ledger([region(State.CONCEALED, "turned")], [region()])
+    for kind in ("conceal", "wrong_person"):
+        made = orders(frames, decided(kind, 0, track=0))
+        assert not made.videos and made.refused[0].endswith("frames 0 to 0): already covered")
+        assert not orders(frames, decided(kind, 0, 1, track=0)).refused, "a part of it is carried out"
+
+
 def test_what_was_drawn_can_be_taken_back_before_the_reading_ends() -> None:
     box = (1.0, 2.0, 30.0, 40.0)
     made = orders(ledger([region()]), decided("conceal", 0, box_xyxy=box), decided("clear", 0, box_xyxy=box))
@@ -139,6 +162,24 @@ def test_a_clear_changes_nothing_about_what_the_tool_decided(state: State) -> No
     assert not made.clears and not made.refused and reviewed_ledger(frames, 1, made, size=SIZE) == frames
 
 
+def test_a_clear_of_a_small_box_clears_no_frame() -> None:
+    frames = ledger([], cleared_by=("a",))
+    made = orders(frames, decided("clear", 0, box_xyxy=(0.0, 0.0, 4.0, 4.0)))
+    assert not made.clears and "no face region there" in made.refused[0]
+
+
+def test_a_clear_counts_only_for_the_frames_that_its_reader_was_shown() -> None:
+    frames = ledger(*[[region(State.UNDECIDED, UNDESCRIBED)]] * 3, [])
+    made = orders_of([reading(decided("clear", 0, 3), shown=[(1, 1, 1), (2, 0, 9)])], [frames])
+    assert [*made.clears] == [(1, 1)]
+    words = "decision 1 (clear; video 1, frames 0 to 3): 3 of its frames were not shown to whoever cleared them"
+    assert made.refused == (words,)
+    first = reading(decided("clear", 0), shown=[(1, 0, 0)])
+    for shown, count in (((), 0), ([(1, 0, 0)], 1)):
+        second = reading(decided("clear", 0), reviewer="CD", role="second", shown=shown)
+        assert len(orders_of([first, second], [frames]).clears) == count, "the one's look is not the other's"
+
+
 def test_one_face_that_is_cleared_does_not_clear_the_frame() -> None:
     frames = ledger([region(State.UNDECIDED, UNDESCRIBED), region(State.UNDECIDED, MATCHES, track_id=5)])
     assert states(frames, decided("clear", 0, track=0)) == ["undecided"]
@@ -224,16 +265,24 @@ def test_one_person_is_not_two_readers_and_a_second_needs_a_first() -> None:
         orders_of([reading(reviewer="CD", role="second")], [TWO])
 
 
+@pytest.mark.parametrize("name", ["AB", "ab", "Cd"])
+def test_neither_reader_resolves_what_they_differ_in(name: str) -> None:
+    readings = [reading(decided("clear", 1)), reading(reviewer="CD", role="second")]
+    with pytest.raises(ReviewFileError, match="by one of the two readers"):
+        orders_of([*readings, reading(decided("clear", 1), reviewer=name, role="resolution")], [TWO])
+
+
 def test_in_a_later_look_a_resolution_alone_clears_nothing() -> None:
     later = orders_of([reading(decided("clear", 1), decided("conceal", 0), role="resolution")], [TWO])
     assert not later.clears and (1, 0) in later.covers and "takes both readers" in later.refused[0]
 
 
-def test_rounds_add_up_and_what_was_refused_is_the_last_rounds() -> None:
+def test_clears_of_rounds_add_up_and_covers_and_refusals_are_the_last_rounds() -> None:
     one = orders(TWO, decided("conceal", 0, track=0), decided("clear", 9))
     two = orders(TWO, decided("clear", 1), decided("conceal", 0, box_xyxy=(100.0, 100.0, 130.0, 130.0)))
     added = two.after(one)
-    assert [region.track_id for region in added.covers[1, 0]] == [0, None] and (1, 1) in added.clears
+    assert [region.track_id for region in added.covers[1, 0]] == [None] and (1, 1) in added.clears
+    assert (1, 1) in Orders().after(added).clears
     assert one.refused and not added.refused
     kept = replace(added, harder={(2, 0, 1): Rung.WIDER})
     assert kept.videos == {1, 2} and [*kept.of_video(1)] == [0]

@@ -150,6 +150,8 @@ def test_the_command_says_where_the_file_stands(
     out: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deid_audit.cli.review.announce", visit("A"))
+    # the runner's own stderr must not be taken apart
+    monkeypatch.setattr("deid_audit.cli.report.progress_on_stderr", SilentProgress)
     originals = [word for film in out[1] for word in ("--originals", str(film))]
     file = tmp_path / "to.json"
     done = CliRunner().invoke(build_app(), ["review", str(out[0]), *originals, "--to", str(file), "--json"])

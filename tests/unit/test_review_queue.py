@@ -1,6 +1,8 @@
 """In which order to look: stretches, what makes them worse, and how large a queue of a long video is."""
 
-from deid_audit.ledger import State
+from dataclasses import replace
+
+from deid_audit.ledger import DRAWN_BY, State
 from deid_audit.review.queue import FrameNumbers, queue
 from tests.unit.readings import ledger, region
 
@@ -34,6 +36,15 @@ def test_a_frame_without_a_face_is_a_stretch_of_its_own_and_videos_are_not_joine
     assert [(one.video, one.first_frame, one.last_frame, one.state.value, one.box_xyxy) for one in items] == [
         (2, 0, 0, "undecided", None),
         (1, 0, 1, "clear", None),
+    ]
+
+
+def test_a_frame_with_nothing_but_what_was_drawn_is_still_to_be_looked_at() -> None:
+    drawn = replace(CONCEALED, track_id=None, decided_by=f"{DRAWN_BY}AB")
+    items = queue([ledger([drawn])])
+    assert [(one.state.value, one.reason) for one in items] == [
+        ("undecided", "not cleared by two detectors"),
+        ("concealed", "a hand hides 55% of the face"),
     ]
 
 

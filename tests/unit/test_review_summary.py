@@ -21,7 +21,7 @@ NOT_DONE = "Not done: nobody was asked to look at these videos."
 def test_the_record_counts_what_each_reader_did_and_keeps_no_note() -> None:
     first = reading(decided("clear", note="my cousin"), decided("conceal"), decided("conceal"), shown=[(1, 0, 9)])
     record = record_of(
-        [first, reading(reviewer="CD", role="second")],
+        [first, reading(reviewer="CD", role="second", shown=[(1, 3, 3)])],
         file_sha256="0" * 64,
         frames=20,
         frames_shown=10,
@@ -42,6 +42,13 @@ def test_a_later_look_or_a_resolution_is_no_further_reader() -> None:
     assert make_review(readings=(readings[0], again)).readers == 1
     resolved = readings[0].model_copy(update={"role": "resolution"})
     assert make_review(readings=(*readings, resolved)).readers == 2
+
+
+def test_a_reader_who_was_shown_nothing_is_none() -> None:
+    first, second = make_review().readings
+    blind = second.model_copy(update={"frames_shown": 0})
+    assert make_review(readings=(first, blind)).readers == 1
+    assert make_review(readings=(blind,)).readers == 0
 
 
 def test_an_unfinished_reading_is_no_evidence() -> None:
@@ -89,7 +96,22 @@ def test_certificate_and_report_say_who_looked_or_that_nobody_did() -> None:
 def test_what_was_seen_is_forgotten_where_something_else_is_done_since() -> None:
     before, after = ledger([region()], [region()], [region()]), ledger([region()], [region(track_id=9)], [region()])
     sight = Sight()
-    sight.add(reading(shown=[(1, 0, 1), (1, 2, 99), (2, 0, 5)]).shown, [before])
-    assert sight.frames == {(1, 0), (1, 1), (1, 2)}, "frames and videos that are not there do not count"
+    sight.add(reading(shown=[(1, 0, 1), (1, 2, 99), (2, 0, 5)]), [before])
+    assert sight.seen == {"first": {(1, 0), (1, 1), (1, 2)}}, "frames and videos that are not there do not count"
     sight.forget_changed(1, before, after)
-    assert sight.frames == {(1, 0), (1, 2)}
+    assert sight.seen == {"first": {(1, 0), (1, 2)}} and sight.least == 2
+
+
+def test_of_two_readers_the_one_who_saw_less_counts_and_a_later_look_only_for_what_changed() -> None:
+    frames = ledger([region()], [region()], [region()])
+    sight = Sight()
+    assert sight.least == 0
+    sight.add(reading(shown=[(1, 0, 2)]), [frames])
+    sight.add(reading(shown=[(1, 0, 0)], role="second"), [frames])
+    assert sight.least == 1
+    sight.add(reading(shown=[(1, 0, 2)], role="resolution"), [frames])
+    assert sight.least == 1, "whoever resolves is not the second reader"
+    sight.forget([(1, 0), (1, 1)])
+    assert sight.least == 0
+    sight.add(reading(shown=[(1, 0, 2)], role="resolution"), [frames])
+    assert sight.seen == {"first": {(1, 0), (1, 1), (1, 2)}, "second": {(1, 0)}}

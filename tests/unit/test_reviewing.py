@@ -229,6 +229,28 @@ def test_the_second_reader_must_be_somebody_else_and_is_asked_again() -> None:
     assert "the same person" in someone.asked[2].refused[0]
 
 
+@pytest.mark.parametrize("name", ["AB", "cd"])
+def test_one_of_the_two_readers_cannot_resolve_and_somebody_else_is_asked(name: str) -> None:
+    frames = ledger([region(State.UNDECIDED, UNDESCRIBED)])
+    someone = Scripted(
+        [
+            reading(decided("clear", 0)),
+            reading(reviewer="CD", role="second"),
+            reading(decided("clear", 0), reviewer=name, role="resolution"),
+            reading(reviewer="EF", role="resolution"),
+        ]
+    )
+    done = someone.run(frames, readers=2)
+    assert "third person" in someone.asked[3].refused[0] and len(done.record.readings) == 3
+    assert done.watched[0].ledger[0].state is State.UNDECIDED
+
+
+def test_the_record_counts_the_frames_of_the_reader_who_was_shown_the_fewest() -> None:
+    script = [reading(shown=[(1, 0, 2)]), reading(reviewer="CD", role="second", shown=[(1, 2, 2)])]
+    record = Scripted([*script]).run(PLAIN, readers=2).record
+    assert (record.readers, record.frames_shown, record.frames) == (2, 1, 3)
+
+
 # -- numbers ----------------------------------------------------------------
 
 

@@ -164,7 +164,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "review_none": "Not done: nobody was asked to look at these videos.",
     "review_reading": "{role}, {reviewer}, {started} to {finished}: {shown} of {frames} frames shown; {decisions}.",
     "review_no_decision": "no decision",
-    "review_seen": "{shown} of {frames} frames were shown to somebody as they are released.",
+    "review_seen": "The reader who was shown the fewest frames was shown {shown} of {frames} as they are released.",
     "review_kappa": "Agreement of the two readings, before anything was changed: Cohen's kappa {kappa} over "
     "{stretches} stretches.",
     "review_no_kappa": "Agreement of two readings: none; {why}.",
