@@ -39,7 +39,7 @@ class Opened:
         self.finished = threading.Event()
         self.pictures = Pictures(pending)
         self.desk = Desk(pending, can_reswap=can_reswap, keep=self.kept.append)
-        guard = Guard(ReviewPages(self.desk, self.pictures, self.finished).app(), port=PORT)
+        guard = Guard(ReviewPages(self.desk, self.pictures, self.finished).app(), port=PORT, announce=print)
         self.browser = TestClient(
             guard, base_url=f"http://127.0.0.1:{PORT}", headers={"Origin": f"http://127.0.0.1:{PORT}"}
         )
