@@ -7,8 +7,6 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from deid_audit.answers import next_step
 from deid_audit.cli.lasting import with_lists_and_time
 from deid_audit.cli.options import print_json
