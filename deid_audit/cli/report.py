@@ -7,8 +7,6 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from deid_audit.answers import next_step
 from deid_audit.cli.lasting import with_lists_and_time
 from deid_audit.cli.options import print_json
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
     from deid_audit.certificate.media_keys import MediaSigner
     from deid_audit.findings import CaseRecord, Explanation
     from deid_audit.pipeline.concluding import CurvePoint, JobResult
-    from deid_audit.pipeline.reviewing import Pending, Reviewing
     from deid_audit.progress import Progress
-    from deid_audit.review.records import Reading
     from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
 
 SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
@@ -78,21 +74,6 @@ def media_signer_of(settings: "RunSettings | ConcealSettings") -> "MediaSigner |
         option="--c2pa-passphrase-file",
     )
     return load_media_signer(settings.c2pa, passphrase, datetime.now(UTC))
-
-
-def page_for_reviewers() -> "Reviewing":
-    """Shows a waiting job on a page of this machine; its address is said on standard error."""
-    from deid_audit.web.reviewing import review_on_a_page  # noqa: PLC0415
-
-    def reviewing(pending: "Pending") -> "Reading":
-        who = {"first": "the first reader", "second": "a second reader", "resolution": "whoever resolves"}[pending.role]
-
-        def announce(address: str) -> None:
-            typer.echo(f"for {who}, round {pending.round}, in a browser of this machine: {address}", err=True)
-
-        return review_on_a_page(pending, announce=announce)
-
-    return reviewing
 
 
 def references_passphrase_of(settings: "RunSettings | AuditSettings") -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deid_audit.cli.options import Json, print_json
+from deid_audit.cli.pages import announce
 
 SCHEMA = "deid-audit/review/v1"
 
@@ -41,9 +42,9 @@ def review(
 ) -> None:
     """Show a finished job to a reviewer, on a page of this machine: worst first, each frame beside its original.
 
-    Prints an address that works once, in a browser of this machine, and ends when the reviewer finishes. Every decision
-    is saved at once: after an interruption the same command goes on. `run --from-review` carries the decisions out.
-    Exit status 0 when the reading is finished.
+    Prints an address that works once, in a browser of this machine, and ends when the reviewer finishes; where the
+    browser was closed, opening it again prints a fresh one. Every decision is saved at once: after an interruption the
+    same command goes on. `run --from-review` carries the decisions out. Exit status 0 when the reading is finished.
     """
     from deid_audit.cli.report import progress_on_stderr  # noqa: PLC0415
     from deid_audit.web.review_file import read_out  # noqa: PLC0415  (heavy)
@@ -57,12 +58,8 @@ def review(
     reading = done.readings[-1]
     typer.echo(f"case       {done.case_id}, {reading.role} reading, {len(reading.decisions)} decisions")
     typer.echo(f"review     {file}")
-    typer.echo(f"carry out  deid-audit run --from-review {file.name} --of {out.name} --subject ORIGINAL --out NEW_OUT")
-
-
-def announce(address: str) -> None:
-    """Tells on standard error where the page is."""
-    typer.echo(f"open this address in a browser of this machine; it works once:\n  {address}", err=True)
+    subjects = " ".join(f"--subject ORIGINAL_{number}" for number in range(1, len(originals) + 1))
+    typer.echo(f"carry out  deid-audit run --from-review {file.name} --of {out.name} {subjects} --out NEW_OUT")
 
 
 def document(file: Path, done: Any) -> dict[str, Any]:

@@ -40,7 +40,8 @@ from deid_audit.cli.options import (
     TimestampSource,
     TrainSeconds,
 )
-from deid_audit.cli.report import media_signer_of, page_for_reviewers, perform, references_passphrase_of
+from deid_audit.cli.pages import page_for_reviewers
+from deid_audit.cli.report import media_signer_of, perform, references_passphrase_of
 from deid_audit.errors import SettingsError
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_audit.cli.options import Json, print_json
+from deid_audit.cli.pages import announce
 from deid_audit.viewers.plan import LARGEST, SMALLEST
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def run_command(
     finished = threading.Event()
     pages = ViewerPages(showing, finished=finished, now=lambda: datetime.now(UTC), seconds=time.monotonic)
     with interruptible("all answers so far are kept"):
-        serve(pages.app(), finished=finished, announce=lambda address: typer.echo(f"open {address}", err=True))
+        serve(pages.app(), finished=finished, announce=announce)
     told = run_document(showing.plan, pages.sittings)
     if as_json:
         print_json(told)

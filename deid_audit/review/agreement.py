@@ -37,11 +37,12 @@ def agreement(items: Sequence[Item], first: Sequence[Decision], second: Sequence
 
 def category(item: Item, decisions: Sequence[Decision]) -> str:
     """What was decided about a stretch: the strictest of the decisions that are about any part of it."""
-    kinds = [one.kind for one in decisions if _about(one, item)]
+    kinds = [one.kind for one in decisions if about(one, item)]
     return max(kinds, key=CATEGORIES.index, default=NOTHING)
 
 
-def _about(decision: Decision, item: Item) -> bool:
+def about(decision: Decision, item: Item) -> bool:
+    """Whether a decision is about any part of a stretch: of its track, of the place of a drawn region, or of all."""
     if decision.video != item.video:
         return False
     if decision.last_frame < item.first_frame or item.last_frame < decision.first_frame:

@@ -130,8 +130,7 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
         return
     position = 0
     with opened(video.path, video.label) as material:
-        if video.stamp not in (None, _stamp(video.path, video.label)):
-            raise _changed(video.label)
+        expect_unchanged(video)
         for frame in material.frames():
             orientation = _orientation(frame, video.label)
             size = _upright_size(frame, orientation)
@@ -140,7 +139,17 @@ def read_frames(video: SourceVideo) -> Iterator[Frame]:
                 raise _changed(video.label)
             yield Frame(index=position, pts=video.pts[position], image_rgb=orientation.upright(to_rgb(frame)))
             position += 1
-    if position != len(video.pts) or video.stamp not in (None, _stamp(video.path, video.label)):
+    if position != len(video.pts):
+        raise _changed(video.label)
+    expect_unchanged(video)
+
+
+def expect_unchanged(video: SourceVideo) -> None:
+    """VideoError where the file, or a picture of the folder, is not the one that `open_video` decoded any more.
+
+    Another file may have the same instants: only the stamp tells that its pictures are others.
+    """
+    if video.stamp not in (None, _stamp(video.path, video.label)):
         raise _changed(video.label)
 
 

@@ -20,7 +20,7 @@ from deid_audit.video.colour import to_rgb
 from deid_audit.video.material import Material
 from deid_audit.video.opening import opened
 from deid_audit.video.orientation import orientation_of
-from deid_audit.video.reader import SourceVideo
+from deid_audit.video.reader import SourceVideo, expect_unchanged
 
 KEPT_BYTES = 192 << 20
 
@@ -53,9 +53,7 @@ class FrameAccess:
     def close(self) -> None:
         """Closes the file and forgets the frames; a later call opens it again."""
         with self._lock:
-            self._open.close()
-            self._material, self._coming, self._next = None, iter(()), -1
-            self._kept.clear()
+            self._forget()
 
     def frame(self, index: int) -> Image:
         """Frame `index` (from 0) as `read_frames` gives it: uint8 (H, W, 3), RGB, upright.
@@ -67,9 +65,26 @@ class FrameAccess:
         number = range(len(self._source.pts))[index] if self._picks is None else self._picks[index]
         with self._lock:
             if number not in self._kept:
-                self._decode(number)
+                self._decode_unchanged(number)
             self._kept.move_to_end(number)
             return self._kept[number]
+
+    def _forget(self) -> None:
+        self._shut()
+        self._kept.clear()
+
+    def _shut(self) -> None:
+        self._material, self._coming, self._next = None, iter(()), -1  # what still decodes ends before its file does
+        self._open.close()
+
+    def _decode_unchanged(self, number: int) -> None:
+        """Decodes, and keeps nothing of a file that was changed up to now: its instants may still be the same."""
+        try:
+            self._decode(number)
+            expect_unchanged(self._source)
+        except VideoError:
+            self._forget()
+            raise
 
     def _decode(self, number: int) -> None:
         """Goes on from where the last call ended where that is near, else from a key frame; from the start at worst."""
@@ -92,7 +107,8 @@ class FrameAccess:
         )
 
     def _reopen(self) -> None:
-        self._open.close()
+        self._shut()
+        expect_unchanged(self._source)
         self._material = self._open.enter_context(opened(self._source.path, self._source.label))
         self._coming, self._next = self._material.frames(), 0
 

@@ -4,9 +4,8 @@ Knows nothing of requests and pictures. Every change is handed to `keep`, so tha
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from deid_audit.ledger import LedgerFrame
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.review.records import Decision, Kind, Reading, ReviewerName, Shown
+from deid_audit.review.sight import merged
 
 Side = Literal["original", "released"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -126,7 +126,8 @@ class Desk:
 
     def shown(self) -> tuple[Shown, ...]:
         """The frames that were shown, as merged stretches."""
-        return tuple(one for video, sent in enumerate(self._shown, start=1) for one in _stretches(video, bytes(sent)))
+        shown = enumerate(self._shown, start=1)
+        return merged((video, frame) for video, sent in shown for frame, sides in enumerate(sent) if sides == _BOTH)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -172,13 +173,6 @@ class Desk:
         facts = self.pending.released[video - 1].facts
         most = (facts.width, facts.height) * 2
         return tuple(round(min(max(edge, 0.0), float(end)), 1) for edge, end in zip(box, most, strict=True))
-
-
-def _stretches(video: int, sent: bytes) -> Iterator[Shown]:
-    for both, frames in groupby(range(len(sent)), key=lambda at: sent[at] == _BOTH):
-        if both:
-            found = list(frames)
-            yield Shown(video=video, first_frame=found[0], last_frame=found[-1])
 
 
 def _words(error: ValidationError) -> str:

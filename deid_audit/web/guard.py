@@ -6,6 +6,7 @@ that it cannot be told what there is. Knows nothing about what the pages show.
 
 import hmac
 import secrets
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -34,17 +35,21 @@ _HEADERS = {
 class Guard:
     """ASGI: lets in whoever has the cookie that the one-time token was exchanged for.
 
+    A browser that was closed has lost its cookie. Whoever brings a used token gets nothing, as everybody does, but
+    `announce` gets an address with a fresh one; when that is used, the cookie and the forms' word before it are void.
+
     A page finds the word that its forms must send back in the field `csrf` as `request.state.csrf`. Requests that
     change something are POSTs of a url-encoded form of at most 64 KiB; there is no other method than GET and POST.
     """
 
-    def __init__(self, app: ASGIApp, *, port: int) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, port: int, announce: Callable[[str], None]) -> None:
+        self._app, self._announce = app, announce
         self._hosts = (f"{HOST}:{port}", f"localhost:{port}")
         # Cookies do not know ports: two pages at once must not overwrite each other's.
         self._cookie_name = f"deid_audit_{port}"
-        self._cookie, self._csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        self._token: str | None = secrets.token_urlsafe(32)
+        self._cookie, self._csrf = _fresh(), _fresh()
+        self._token: str | None = _fresh()
+        self._used: list[str] = []
 
     @property
     def address(self) -> str:
@@ -80,12 +85,19 @@ class Guard:
             await send.nothing()
 
     def _exchanges(self, scope: Scope) -> bool:
-        """Whether the request brings the token, which is void from here on."""
+        """Whether the request brings the token, which is void from here on; one that was used before brings a fresh."""
         brought = _field(scope["query_string"], TOKEN)
-        if scope["path"] != "/" or self._token is None or not _same(brought, self._token):
+        if scope["path"] != "/":
             return False
-        self._token = None
-        return True
+        if self._token is not None and _same(brought, self._token):
+            self._used.append(self._token)
+            self._token = None
+            self._cookie, self._csrf = _fresh(), _fresh()
+            return True
+        if self._token is None and any(_same(brought, one) for one in self._used):
+            self._token = _fresh()
+            self._announce(self.address)
+        return False
 
     def _has_cookie(self, headers: Headers) -> bool:
         try:
@@ -162,6 +174,10 @@ def _field(form: bytes, name: str) -> str:
     except ValueError:
         return ""
     return found[0] if len(found) == 1 else ""
+
+
+def _fresh() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def _same(brought: str, expected: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.pipeline.reviewing import Pending
+from deid_audit.review.agreement import about, agreement
 from deid_audit.review.queue import FrameNumbers, Item, queue
 from deid_audit.review.records import Decision
 
@@ -22,11 +23,15 @@ STATES = tuple(State)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which stretches of the queue are wanted: of one video (0: all), undecided ones only, undecided upon only."""
+    """Which stretches of the queue are wanted: of one video (0: all), undecided ones only, undecided upon only.
+
+    `differing` are those of which the two readings that a resolution shows said different things.
+    """
 
     video: int = 0
     undecided: bool = False
     open: bool = False
+    differing: bool = False
 
 
 class Overview:
@@ -35,6 +40,7 @@ class Overview:
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
         self._items = queue(pending.ledgers, pending.numbers)
+        self._differing = _differing(pending, self._items)
         self._states = [bytes(STATES.index(frame.state) for frame in ledger) for ledger in pending.ledgers]
         self._people = [_people(number, ledger) for number, ledger in enumerate(pending.ledgers, start=1)]
 
@@ -43,10 +49,15 @@ class Overview:
         """How many stretches are undecided by the job."""
         return sum(one.state is State.UNDECIDED for one in self._items)
 
+    @property
+    def differing(self) -> int:
+        """How many stretches two readings differ about; 0 where there are not two to resolve."""
+        return len(self._differing)
+
     def portion(self, wanted: Filter, decisions: Sequence[Decision], offset: int) -> dict[str, Any]:
         """The next stretches of the queue from `offset` on, and how many there are in all."""
-        found = [one for one in self._items if _fits(one, wanted, decisions)]
-        rows = [self._row(one, decisions) for one in found[offset : offset + PORTION]]
+        found = [at for at in range(len(self._items)) if self._fits(at, wanted, decisions)]
+        rows = [self._row(at, decisions) for at in found[offset : offset + PORTION]]
         return {"total": len(found), "offset": offset, "items": rows}
 
     def timeline(self, video: int, columns: int) -> dict[str, Any]:
@@ -65,10 +76,15 @@ class Overview:
             "states": [sum(1 << state for state in set(states[first:end])) for first, end in parts],
         }
 
-    def people(self, video: int) -> dict[str, Any]:
-        """The people's stretches of a video, the subject's first, then the longest."""
+    def people(self, video: int, decisions: Sequence[Decision]) -> dict[str, Any]:
+        """The people's stretches of a video with what was decided about each, the subject's first, then the longest."""
         found = self._people[video - 1]
-        return {"total": len(found), "people": found[:MOST_PEOPLE]}
+        decided: dict[int | None, list[str]] = {}
+        for one in decisions:
+            if one.video == video and one.kind not in (kinds := decided.setdefault(one.track, [])):
+                kinds.append(one.kind)
+        rows = [{**one, "decided": decided.get(one["track"], [])} for one in found[:MOST_PEOPLE]]
+        return {"total": len(found), "people": rows}
 
     def face_of(self, video: int, track: int) -> tuple[int, tuple[float, float, float, float]] | None:
         """A frame of a tracked stretch and the face's box there, to know the person by; None without the track."""
@@ -100,9 +116,20 @@ class Overview:
     def _numbers(self, video: int) -> Sequence[FrameNumbers]:
         return self._pending.numbers[video - 1] if video <= len(self._pending.numbers) else ()
 
-    def _row(self, item: Item, decisions: Sequence[Decision]) -> dict[str, Any]:
+    def _fits(self, at: int, wanted: Filter, decisions: Sequence[Decision]) -> bool:
+        item = self._items[at]
+        return (
+            wanted.video in (0, item.video)
+            and not (wanted.undecided and item.state is not State.UNDECIDED)
+            and not (wanted.differing and at not in self._differing)
+            and not (wanted.open and any(about(one, item) for one in decisions))
+        )
+
+    def _row(self, at: int, decisions: Sequence[Decision]) -> dict[str, Any]:
+        item = self._items[at]
         numbers = self._numbers(item.video)[item.first_frame : item.last_frame + 1]
         return {
+            "number": at,
             "video": item.video,
             "first": item.first_frame,
             "last": item.last_frame,
@@ -111,7 +138,8 @@ class Overview:
             "state": item.state.value,
             "reason": item.reason,
             "distance": _smallest(one.distance for one in numbers),
-            "decided": [one.kind for one in decisions if _about(one, item)],
+            "decided": [one.kind for one in decisions if about(one, item)],
+            "differs": at in self._differing,
         }
 
 
@@ -130,18 +158,13 @@ def decision_row(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _fits(item: Item, wanted: Filter, decisions: Sequence[Decision]) -> bool:
-    return (
-        wanted.video in (0, item.video)
-        and not (wanted.undecided and item.state is not State.UNDECIDED)
-        and not (wanted.open and any(_about(one, item) for one in decisions))
-    )
-
-
-def _about(decision: Decision, item: Item) -> bool:
-    """Whether a decision says anything of this stretch: of its track, of a drawn region, or of all faces."""
-    apart = decision.last_frame < item.first_frame or item.last_frame < decision.first_frame
-    return decision.video == item.video and not apart and decision.track in (None, item.track)
+def _differing(pending: Pending, items: Sequence[Item]) -> frozenset[int]:
+    """The places in the queue of what a resolution is for; a later round's readings are of other pictures."""
+    readings = {one.role: one.decisions for one in pending.readings}
+    if pending.role != "resolution" or pending.round > 1 or not {"first", "second"} <= readings.keys():
+        return frozenset()
+    found = set(agreement(items, readings["first"], readings["second"]).differing)
+    return frozenset(at for at, one in enumerate(items) if one in found)
 
 
 def _people(video: int, ledger: Sequence[LedgerFrame]) -> list[dict[str, Any]]:

@@ -73,6 +73,7 @@ class ReviewPages:
             "kinds": {kind: _KIND_WORDS[kind] for kind in KINDS if kind != "reswap" or self._desk.can_reswap},
             "words": _KIND_WORDS,
             "undecided": self._overview.undecided,
+            "differing": self._overview.differing,
             "cut": f"{MATCH_CUT:g}",
         }
         return html(request, "review.html.j2", values)
@@ -89,6 +90,7 @@ class ReviewPages:
             video=_number(request, "video", 0, len(self._pending.ledgers)),
             undecided=request.query_params.get("undecided") == "1",
             open=request.query_params.get("open") == "1",
+            differing=request.query_params.get("differing") == "1",
         )
         offset = _number(request, "offset", 0, 1 << 31)
         return JSONResponse(self._overview.portion(wanted, self._desk.decisions, offset))
@@ -97,7 +99,7 @@ class ReviewPages:
         return JSONResponse(self._overview.timeline(self._video(request), _number(request, "columns", 1, 1 << 16)))
 
     def _people(self, request: Request) -> Response:
-        return JSONResponse(self._overview.people(self._video(request)))
+        return JSONResponse(self._overview.people(self._video(request), self._desk.decisions))
 
     def _face(self, request: Request) -> Response:
         video = self._video(request)

@@ -18,7 +18,10 @@ _GRACE_S = 3
 
 
 def serve(app: ASGIApp, *, finished: threading.Event, announce: Callable[[str], None]) -> None:
-    """Serves `app` behind a guard until `finished` is set; `announce` is called once with the address to open.
+    """Serves `app` behind a guard until `finished` is set.
+
+    `announce` is called with the address to open, and, from the server's thread, with a fresh one whenever somebody
+    comes back with one that was used.
 
     Raises:
         StageError: there is no port to be had on 127.0.0.1.
@@ -28,7 +31,7 @@ def serve(app: ASGIApp, *, finished: threading.Event, announce: Callable[[str], 
 
     listening = _listening()
     watched = _Watched(app, finished)
-    guard = Guard(watched, port=listening.getsockname()[1])
+    guard = Guard(watched, port=listening.getsockname()[1], announce=announce)
     # No word of its own: a line of a server's log has addresses, and an error's has what was in the frame.
     config = uvicorn.Config(
         guard, log_config=None, log_level="critical", access_log=False, lifespan="off", ws="none",

@@ -8,7 +8,7 @@ const WORDS = { clear: "Clear", conceal: "Conceal", wrong_person: "Wrong person"
 const form = find("decide");
 const screen = new Screen(find("picture"), find("screen"));
 const timeline = new Timeline(find("timeline"), Number(document.querySelector(".legend").dataset.cut));
-const now = { video: 0, frame: 0, frames: 0, items: [], item: -1, playing: false, standing: null, counting: null };
+const now = { video: 0, frame: 0, frames: 0, items: [], item: -1, playing: false, standing: null, counting: null, asked: 0 };
 
 const json = async (address) => (await fetch(address)).json();
 
@@ -90,18 +90,24 @@ function choices(regions) {
 
 // -- the queue --------------------------------------------------------------------------------------------------------
 
-async function queue(offset = 0) {
+// The stretches from `offset` on, `least` of them where there are so many; an answer that was overtaken is left.
+async function queue(offset = 0, least = 1) {
+  const asked = ++now.asked;
   const wanted = new URLSearchParams(new FormData(find("filter")));
   if (!wanted.has("video")) wanted.set("video", 0);
-  wanted.set("offset", offset);
-  const found = await json(`/queue?${wanted}`);
-  if (offset === 0) {
-    now.items = [];
-    now.item = -1;
-    find("items").replaceChildren();
-  }
-  for (const one of found.items) find("items").append(row(one, now.items.push(one) - 1));
-  find("more").hidden = now.items.length >= found.total;
+  const items = now.items.slice(0, offset);
+  let found = null;
+  do {
+    wanted.set("offset", items.length);
+    found = await json(`/queue?${wanted}`);
+    if (asked !== now.asked) return;
+    items.push(...found.items);
+  } while (items.length < Math.min(offset + least, found.total) && found.items.length);
+  if (offset === 0) now.item = -1;
+  now.items = items;
+  find("items").replaceChildren(...items.map(row));
+  current();
+  find("more").hidden = items.length >= found.total;
   find("queue-count").textContent = `${found.total} stretches`;
 }
 
@@ -112,6 +118,7 @@ function row(one, at) {
   const who = one.track === null ? "" : `person ${one.track}: `;
   const near = one.distance === null ? "" : `; nearest ${one.distance.toFixed(3)}`;
   button.append(element("span", `${who}${one.reason}${near}`, { class: "hint" }));
+  if (one.differs) button.append(element("span", "the readings differ", { class: "hint" }));
   if (one.decided.length) button.append(element("span", `✓ ${one.decided.map((kind) => WORDS[kind]).join(", ")}`, { class: "done" }));
   button.addEventListener("click", () => pick(at));
   const made = element("li");
@@ -119,15 +126,17 @@ function row(one, at) {
   return made;
 }
 
+function current() {
+  [...find("items").children].forEach((item, number) => item.firstChild.toggleAttribute("aria-current", number === now.item));
+}
+
 async function pick(at) {
   if (at >= now.items.length && !find("more").hidden) await queue(now.items.length);
   const one = now.items[at];
   if (one === undefined) return;
   now.item = at;
-  [...find("items").children].forEach((item, number) => {
-    item.firstChild.toggleAttribute("aria-current", number === at);
-    if (number === at) item.scrollIntoView({ block: "nearest" });
-  });
+  current();
+  find("items").children[at].scrollIntoView({ block: "nearest" });
   form.first.value = one.first;
   form.last.value = one.last;
   if (one.track !== null) {
@@ -173,12 +182,12 @@ async function decide(kind) {
   if (said === null) return;
   form.note.value = "";
   region(null);
-  stands(said);
+  await decided(said);
 }
 
 async function undo(number) {
   const said = await post("/undo", { number });
-  if (said !== null) stands(said);
+  if (said !== null) await decided(said);
 }
 
 function progress(said) {
@@ -213,17 +222,19 @@ function stands(said) {
       return made;
     }),
   );
-  for (const [at, one] of now.items.entries()) {
-    const decided = said.decisions.filter((d) => d.video === one.video && d.first <= one.last && d.last >= one.first && (d.track === null || d.track === one.track));
-    const kinds = decided.map((d) => d.kind);
-    if (kinds.join() !== one.decided.join()) {
-      one.decided = kinds;
-      const made = row(one, at);
-      made.firstChild.toggleAttribute("aria-current", at === now.item);
-      find("items").children[at].replaceWith(made);
-    }
-  }
   mark();
+}
+
+// The list and the cards after a decision: the server says which stretches it is about, and which are still wanted.
+async function decided(said) {
+  stands(said);
+  const chosen = now.items[now.item];
+  await queue(0, now.items.length);
+  now.item = chosen === undefined ? -1 : now.items.findIndex((one) => one.number === chosen.number);
+  current();
+  mark();
+  const found = await json(`/people?video=${now.video}`);
+  for (const one of found.people) said_of(one);
 }
 
 // What the timeline and the screen show of decisions and shown frames.
@@ -237,6 +248,12 @@ function mark() {
   screen.marks = mine.filter((one) => one.box && one.first <= now.frame && now.frame <= one.last).map((one) => one.box);
   timeline.draw();
   screen.draw();
+}
+
+// What was decided about a person, on their card.
+function said_of(one) {
+  const place = document.querySelector(`#people [data-track="${one.track}"]`);
+  if (place !== null) place.textContent = one.decided.length ? `✓ ${one.decided.map((kind) => WORDS[kind]).join(", ")}` : "";
 }
 
 async function people(video) {
@@ -260,11 +277,12 @@ async function people(video) {
       await show(video, one.face_frame);
       find("decide-head").scrollIntoView({ block: "nearest" });
     });
-    card.append(go);
+    card.append(element("p", "", { class: "done", "data-track": one.track }), go);
     return card;
   });
   if (found.total > cards.length) cards.push(element("li", `and ${found.total - cards.length} shorter stretches, in the list only`, { class: "hint" }));
   find("people").replaceChildren(...cards);
+  found.people.forEach(said_of);
 }
 
 // -- what is pressed --------------------------------------------------------------------------------------------------

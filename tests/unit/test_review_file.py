@@ -157,4 +157,10 @@ def test_the_command_says_where_the_file_stands(
     done = CliRunner().invoke(build_app(), ["review", str(out[0]), *originals, "--to", str(file), "--json"])
     assert done.exit_code == 0, done.output
     said = document_in(done.stdout)
+    words = (
+        CliRunner().invoke(build_app(), ["review", str(out[0]), *originals, "--to", str(tmp_path / "w.json")]).stdout
+    )
+    assert [word for word in words.split() if word.startswith("ORIGINAL")] == [
+        f"ORIGINAL_{number}" for number in range(1, len(out[1]) + 1)
+    ], "one --subject an original"
     assert said["review"] == str(file) and said["decisions"] == {"conceal": 1} and said["role"] == "first"

@@ -41,7 +41,7 @@ class Desk:
             now=lambda: NOW,
             seconds=lambda: self.clock,
         )
-        guard = Guard(pages.app(), port=PORT)
+        guard = Guard(pages.app(), port=PORT, announce=print)
         self.browser = TestClient(guard, base_url=f"http://{HOST}")
         self.stranger = TestClient(guard, base_url=f"http://{HOST}")
         assert self.browser.get(guard.address).status_code == 200

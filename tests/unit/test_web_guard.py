@@ -43,7 +43,8 @@ class Opened:
     """A guard and a browser that may have opened its address."""
 
     def __init__(self, *, enter: bool = True) -> None:
-        self.guard = Guard(_pages(), port=PORT)
+        self.told: list[str] = []
+        self.guard = Guard(_pages(), port=PORT, announce=self.told.append)
         self.address = self.guard.address
         self.browser = self.fresh()
         if enter:
@@ -69,8 +70,31 @@ def test_the_address_lets_in_once_and_leaves_no_token_behind() -> None:
     assert SECRET in opened.browser.get("/").text
     again = opened.fresh()
     assert silent(again.get(opened.address)) and silent(again.get("/"))
+
+
+def test_an_empty_token_is_none() -> None:
+    opened = Opened()
     assert opened.guard.address.endswith("token=")
-    assert silent(again.get(opened.guard.address)), "an empty token is none"
+    assert silent(opened.fresh().get(opened.guard.address)) and opened.told == []
+
+
+def test_whoever_comes_back_is_told_a_fresh_address_on_the_terminal_alone() -> None:
+    """A closed browser has lost its cookie; the run behind the page waits all the same."""
+    opened = Opened()
+    before = opened.csrf
+    back = opened.fresh()
+    assert silent(back.get(opened.address)) and silent(back.get(opened.address))
+    [fresh] = opened.told
+    assert fresh == opened.guard.address != opened.address
+    assert SECRET in opened.browser.get("/").text, "nobody is thrown out before the fresh address was used"
+    assert SECRET in back.get(fresh).text
+    assert silent(opened.browser.get("/")), "the cookie before it is void"
+    assert silent(back.post("/", headers=ORIGIN, data={"said": "clear", "csrf": before})), "and so is its word"
+    assert silent(opened.fresh().get(fresh))
+    assert len(opened.told) == 2, "every used address brings one back"
+    for strange in ("/?token=", "/?token=wrong", f"/other?{fresh.partition('?')[2]}"):
+        assert silent(opened.fresh().get(strange))
+    assert len(opened.told) == 2
 
 
 @pytest.mark.parametrize("path", ["/", "/?token=", "/?token=wrong", "/favicon.ico", "/static/../../etc/passwd",

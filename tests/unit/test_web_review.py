@@ -21,7 +21,7 @@ from deid_audit.web.overview import MOST_COLUMNS, PORTION, Overview
 from deid_audit.web.pictures import Pictures
 from deid_audit.web.review_pages import ReviewPages
 from tests.unit.colours import contrast
-from tests.unit.waiting_jobs import FRAMES, OTHER, waiting
+from tests.unit.waiting_jobs import FACE, FRAMES, OTHER, waiting
 
 PORT = 4322
 
@@ -39,7 +39,7 @@ class Opened:
         self.finished = threading.Event()
         self.pictures = Pictures(pending)
         self.desk = Desk(pending, can_reswap=can_reswap, keep=self.kept.append)
-        guard = Guard(ReviewPages(self.desk, self.pictures, self.finished).app(), port=PORT)
+        guard = Guard(ReviewPages(self.desk, self.pictures, self.finished).app(), port=PORT, announce=print)
         self.browser = TestClient(
             guard, base_url=f"http://127.0.0.1:{PORT}", headers={"Origin": f"http://127.0.0.1:{PORT}"}
         )
@@ -199,6 +199,40 @@ def test_the_queue_is_worst_first_in_portions_and_filtered(opened: Opened, pendi
 
     pages = [found.portion(Filter(), (), offset)["items"] for offset in (0, PORTION)]
     assert len(pages[0]) == PORTION and pages[0] != pages[1]
+
+
+def test_a_drawn_region_decides_about_its_own_place_only(opened: Opened) -> None:
+    """A mirror beside the subject is no decision about the subject's face of the same frames."""
+    open_ones = "/queue?video=2&offset=0&undecided=1&open=1"
+    opened.decide(video=2, first=39, last=41, track="", box=",".join(map(str, OTHER)))
+    [row] = opened.browser.get(open_ones).json()["items"]
+    assert (row["first"], row["track"], row["decided"]) == (40, 0, [])
+    opened.decide(video=2, first=39, last=41, track="", box=",".join(map(str, FACE)))
+    assert opened.browser.get(open_ones).json()["total"] == 0
+
+
+def test_a_person_who_was_rejected_says_so(opened: Opened) -> None:
+    opened.decide(kind="wrong_person", video=2, first=0, last=29, track=3)
+    opened.decide(kind="conceal", video=2, first=0, last=29, track="")
+    cards = opened.browser.get("/people?video=2").json()["people"]
+    assert [(one["track"], one["decided"]) for one in cards] == [(0, []), (3, ["wrong_person"])]
+    assert all(one["decided"] == [] for one in opened.browser.get("/people?video=1").json()["people"])
+
+
+def test_a_resolution_can_list_where_the_readings_differ(pending: Pending) -> None:
+    first, second = Opened(pending, name="A"), Opened(replace(pending, role="second"), name="B")
+    for reader in (first, second):
+        reader.decide(kind="conceal", first=0, last=5, track=3)
+    first.decide(kind="clear", first=40, last=40, track=0)
+    both = (first.desk.finish(), second.desk.finish())
+    resolution = Opened(replace(pending, role="resolution", readings=both), name="C")
+    assert "where the readings differ (1)" in resolution.browser.get("/").text
+    [row] = resolution.browser.get("/queue?video=0&offset=0&differing=1").json()["items"]
+    assert (row["first"], row["track"], row["differs"]) == (40, 0, True)
+    everything = resolution.browser.get("/queue?video=0&offset=0").json()["items"]
+    assert [one["number"] for one in everything] == list(range(len(everything))) and len(everything) > 1
+    for other in (Opened(pending), Opened(replace(pending, role="resolution", round=2, readings=both))):
+        assert "where the readings differ" not in other.browser.get("/").text, "of other pictures, or of nobody"
 
 
 def test_the_timeline_keeps_every_extreme_in_few_columns(opened: Opened, pending: Pending) -> None:
