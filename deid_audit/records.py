@@ -59,7 +59,9 @@ class VideoInventory(Strict):
     audio_streams: int = Field(description="Number of sound streams.")
     subtitle_streams: int = Field(description="Number of subtitle streams.")
     data_streams: int = Field(description="Number of other streams.")
-    metadata_keys: tuple[str, ...] = Field(description="Names of the tags, without their values.")
+    metadata_keys: tuple[str, ...] = Field(
+        description="Names of the tags, without their values; `other 1`, `other 2` ... for those that are not usual."
+    )
 
 
 class VideoFacts(Strict):

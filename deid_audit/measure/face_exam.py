@@ -163,15 +163,22 @@ def _row(
 def _blinks_kept(lids: Mapping[Of, LidTrack], scope: str) -> list[Measurement]:
     """Share of the original's blinks that are kept, how deep they are, and how many are added.
 
-    Where no blink can be told in the original, or too few are there, none can be found missing: absent. Where the
-    released lids alone cannot be read, that is a gap.
+    Where no blink can be told in the original, or too few are there, none can be found missing: absent, whatever the
+    released lids are. Where these alone cannot be read, that is a gap.
     """
     names = ("exam.blinks_kept", "exam.blink_depth", "exam.blinks_added")
     before, found = closings_in(lids["original"]), blink_agreement(lids["original"], lids["swapped"])
     frames = int(lids["original"].seen.sum())
+    few = "" if isinstance(before, str) else _too_few(len(before.blinks))
     if isinstance(found, str):
-        absent = isinstance(before, str) and frames >= MIN_FRAMES
-        return [not_measured(name, "swapped", scope, found, absent=absent, method=_METHOD) for name in names]
+        untold = isinstance(before, str) and frames >= MIN_FRAMES
+        return [
+            *(
+                not_measured(one, "swapped", scope, few or found, absent=untold or bool(few), method=_METHOD)
+                for one in names[:2]
+            ),
+            not_measured(names[2], "swapped", scope, found, absent=untold, method=_METHOD),
+        ]
     null = blink_agreement(lids["original"], lids["reencoded"])
     known = None if isinstance(null, str) else null
     detail = {"original_blinks": float(len(found.blinks)), "kept": float(sum(found.kept))}
@@ -185,9 +192,8 @@ def _blinks_kept(lids: Mapping[Of, LidTrack], scope: str) -> list[Measurement]:
         noise_floor=None if known is None else float(len(known.added)),
         detail=detail,
     )
-    if len(found.blinks) < LEAST_BLINKS:
-        why = f"the original blinks {len(found.blinks)} times in the compared frames; a share needs {LEAST_BLINKS}"
-        return [*(not_measured(one, "swapped", scope, why, absent=True, method=_METHOD) for one in names[:2]), added]
+    if few:
+        return [*(not_measured(one, "swapped", scope, few, absent=True, method=_METHOD) for one in names[:2]), added]
     shares = [
         measured(
             name,
@@ -202,6 +208,13 @@ def _blinks_kept(lids: Mapping[Of, LidTrack], scope: str) -> list[Measurement]:
         for name in names[:2]
     ]
     return [*shares, added]
+
+
+def _too_few(blinks: int) -> str:
+    """Why no share is given, in words; empty where there are blinks enough."""
+    if blinks >= LEAST_BLINKS:
+        return ""
+    return f"the original blinks {blinks} times in the compared frames; a share needs {LEAST_BLINKS}"
 
 
 def _statistics(found: BlinkAgreement) -> dict[str, float]:

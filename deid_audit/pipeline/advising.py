@@ -17,7 +17,7 @@ from deid_audit.pipeline.unmet import Case, Words, causes_of, counted_causes, tr
 
 _NEAR_DONOR = 0.75  # a donor whose own face stands this near leaves a swap little room above 0.6
 _LITTLE_MOVEMENT = {"mouth": 5.0, "eye": 3.0, "brow": 2.0, "yaw": 5.0}  # 5th to 95th percentile, % or degrees
-_FLATTENED, _RESTLESS = 0.6, 1.5  # released range over original range
+_RESTLESS = 1.5  # released range over original range
 _AROUND = "Hair, ears, neck and room tell the subject, and no swap changes them: crop, cover, or film anew."
 
 

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from deid_audit.errors import VideoError
 from deid_audit.findings import VideoInventory
 from deid_audit.video.material import LARGEST_PIXELS, Material, still_image, too_large
+from deid_audit.video.tag_names import listed
 
 REMUX = "play the file to see whether it is damaged; copying it again or `ffmpeg -i IN -c copy OUT.mp4` may help"
 _MAX_DECODE_THREADS = 8
@@ -68,7 +69,7 @@ def container_material(source: str | BinaryIO | io.RawIOBase, label: str) -> Ite
             frames=lambda: decode_all(container, stream, label),
             time_base=stream.time_base,
             codec=stream.codec_context.name,
-            inventory=_inventory(container, stream),
+            inventory=lambda: _inventory(container, stream),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             container=container,
             stream=stream,
@@ -108,7 +109,7 @@ def _ends_early(container: InputContainer, stream: VideoStream, packets: int, en
 
 
 def _inventory(container: InputContainer, stream: VideoStream) -> VideoInventory:
-    """Streams beside the pictures, and the names of all tags; a second video stream or cover counts as data."""
+    """Streams beside the pictures, and the tags' names; a second video stream or cover counts as data."""
     kinds = [s.type for s in container.streams if s.index != stream.index]
     keys = set(container.metadata).union(*(s.metadata for s in container.streams))
     keys.update(f"chapter.{key}" for chapter in container.chapters() for key in chapter["metadata"])
@@ -116,7 +117,7 @@ def _inventory(container: InputContainer, stream: VideoStream) -> VideoInventory
         audio_streams=kinds.count("audio"),
         subtitle_streams=kinds.count("subtitle"),
         data_streams=len(kinds) - kinds.count("audio") - kinds.count("subtitle"),
-        metadata_keys=tuple(sorted(keys)),
+        metadata_keys=listed(keys),
     )
 
 

@@ -2,12 +2,15 @@
 
 An encapsulated MPEG-2, H.264 or HEVC stream is handed to FFmpeg through an object that seeks in the DICOM file
 (PS3.5 8.2); other pixel data goes through pydicom frame by frame. Of the header only the timing and the names of its
-elements leave this module.
+elements leave this module: pydicom's warnings, which quote values, do not.
 """
 
 import io
+import logging
 import struct
-from collections.abc import Iterable, Iterator
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from av.video.frame import VideoFrame
 from pydicom import dcmread
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import MPEGTransferSyntaxes
@@ -30,7 +34,11 @@ from deid_audit.video.material import LARGEST_PIXELS, Material, still_image, too
 _ITEM, _END = 0xE000, 0xE0DD
 _BARE_STREAMS = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mpeg"})
 _MICROSECONDS = 1_000_000
+_YBR = ("FULL", "FULL_422", "ICT", "PARTIAL_420", "PARTIAL_422", "RCT")
 _ROUNDED = Fraction(1, 100_000)
+_KINDS = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", *(f"YBR_{one}" for one in _YBR)})
+_NOTHING_BESIDE = VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=())
+_ONE_AT_A_TIME, _LOGGER = threading.RLock(), logging.getLogger("pydicom")
 _REPAIR = "export it again from the system it comes from"
 
 
@@ -50,19 +58,27 @@ def dicom_material(stream: BinaryIO, label: str) -> Iterator[Material]:
         VideoError: it holds no video, one that cannot be decoded here, or no timing.
     """
     try:
-        header = dcmread(stream, stop_before_pixels=True)
-        syntax = header.file_meta.TransferSyntaxUID
-        count = int(header.get("NumberOfFrames") or 1)
+        with _quiet():
+            header = dcmread(stream, stop_before_pixels=True)
+            syntax = header.file_meta.TransferSyntaxUID
+            count = int(header.get("NumberOfFrames") or 1)
+            sop_class = str(header.get("SOPClassUID", ""))
     except Exception:  # pydicom raises whatever a broken header leads to
         raise VideoError(f"{label} is a DICOM file whose header cannot be read", next_step=_REPAIR) from None
-    keys = {f"dicom.{one.keyword or f'({one.tag.group:04x},{one.tag.element:04x})'}" for one in header}
-    sop_class = str(header.get("SOPClassUID", ""))
+    tags = header.keys()
+    keys = {f"dicom.{keyword_for_tag(tag) or f'({tag.group:04x},{tag.element:04x})'}" for tag in tags}
     if syntax not in MPEGTransferSyntaxes:
-        yield _from_pixels(stream, header, count, tuple(sorted(keys)), label)
+        frames, time_base = _from_pixels(stream, header, count, label)
+        yield Material(
+            frames=frames,
+            time_base=time_base,
+            codec=syntax.name,
+            inventory=lambda: _with_names(_NOTHING_BESIDE, keys),
+            dicom_class=sop_class,
+        )
         return
     fragments = FragmentStream(stream, _fragments(stream, label))
     with container_material(fragments, label) as inner:
-        names = tuple(sorted(keys.union(inner.inventory.metadata_keys)))
         bare = inner.container is not None and inner.container.format.name in _BARE_STREAMS
         times = _times(header, count, label) if bare else None
         yield replace(
@@ -70,9 +86,27 @@ def dicom_material(stream: BinaryIO, label: str) -> Iterator[Material]:
             frames=lambda: _complete(inner.frames(), times, count, label),
             time_base=times[0] if times else inner.time_base,
             stream=None if times else inner.stream,
-            inventory=inner.inventory.model_copy(update={"metadata_keys": names}),
+            inventory=lambda: _with_names(inner.inventory(), keys),
             dicom_class=sop_class,
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing that pydicom says of a header is shown; one thread at a time, as Python keeps one list of filters."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level = _LOGGER.level
+        _LOGGER.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            _LOGGER.setLevel(level)
+
+
+def _with_names(inventory: VideoInventory, keys: set[str]) -> VideoInventory:
+    """`keys` are from DICOM's dictionary, or numbers: never text of the file's own."""
+    return inventory.model_copy(update={"metadata_keys": tuple(sorted(keys.union(inventory.metadata_keys)))})
 
 
 class FragmentStream(io.RawIOBase):
@@ -153,15 +187,16 @@ def _complete(
 def _times(header: Dataset, count: int, label: str) -> tuple[Fraction, list[int]]:
     """Unit in seconds, and every frame's timestamp in it, by the Cine or Multi-frame module (PS3.3 C.7.6.5)."""
     try:
-        vector = [Fraction(str(one)) for one in _values(header.get("FrameTimeVector"))]
-        if vector:
-            instants = [round(at * 1000) for at in accumulate(vector)]  # milliseconds, to whole microseconds
-            if len(instants) != count:
-                raise VideoError(f"{label} has {len(instants)} frame times for {count} frames", next_step=_REPAIR)
-            return Fraction(1, _MICROSECONDS), instants
-        rate = next(_rates(header), Fraction(0))
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
+        with _quiet():
+            vector = [Fraction(str(one)) for one in _values(header.get("FrameTimeVector"))]
+            rate = Fraction(0) if vector else next(_rates(header), Fraction(0))
+    except (ValueError, TypeError, ArithmeticError):
+        vector, rate = [], Fraction(0)
+    if vector:
+        instants = [round(at * 1000) for at in accumulate(vector)]  # milliseconds, to whole microseconds
+        if len(instants) != count:
+            raise VideoError(f"{label} has {len(instants)} frame times for {count} frames", next_step=_REPAIR)
+        return Fraction(1, _MICROSECONDS), instants
     if not 0 < rate <= 1000:
         raise VideoError(
             f"{label} is a DICOM file that does not say how long a frame lasts",
@@ -190,19 +225,24 @@ def _values(value: object) -> list[object]:
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
-def _from_pixels(stream: BinaryIO, header: Dataset, count: int, keys: tuple[str, ...], label: str) -> Material:
-    """Frames that are pictures of their own, compressed or not, 8 bits a sample."""
-    if "Rows" not in header or "Columns" not in header:
+def _from_pixels(
+    stream: BinaryIO, header: Dataset, count: int, label: str
+) -> tuple[Callable[[], Iterator[VideoFrame]], Fraction]:
+    """Frames that are pictures of their own, compressed or not, 8 bits a sample; and the unit of their timestamps."""
+    with _quiet():
+        width, height, bits = (_whole(header, keyword) for keyword in ("Columns", "Rows", "BitsAllocated"))
+        kind = str(header.get("PhotometricInterpretation", ""))
+    if width is None or height is None:
         raise VideoError(f"{label} is a DICOM file without pictures", next_step="give the video itself")
     if count == 1:
         raise still_image(label)
-    width, height = int(header.Columns), int(header.Rows)
     if width * height > LARGEST_PIXELS:
         raise too_large(width, height, label)
-    kind = str(header.get("PhotometricInterpretation", ""))
-    if header.get("BitsAllocated") != 8 or kind == "PALETTE COLOR":
+    if bits != 8 or kind == "PALETTE COLOR":
+        deep = "an unknown number of" if bits is None else bits
         raise VideoError(
-            f"{label} has {header.get('BitsAllocated')} bits a sample, {kind}; only 8 bits, grey or colour, are read",
+            f"{label} has {deep} bits a sample, {kind if kind in _KINDS else 'of an unknown kind'}; "
+            "only 8 bits, grey or colour, are read",
             next_step="export it as 8-bit colour",
         )
     times = _times(header, count, label)
@@ -210,7 +250,12 @@ def _from_pixels(stream: BinaryIO, header: Dataset, count: int, keys: tuple[str,
     def frames() -> Iterator[VideoFrame]:
         stream.seek(0)
         try:
-            for pixels in iter_pixels(stream):
+            pictures = iter_pixels(stream)
+            while True:
+                with _quiet():
+                    pixels = next(pictures, None)
+                if pixels is None:
+                    return
                 yield VideoFrame.from_ndarray(_rgb(pixels, inverted=kind == "MONOCHROME1"), format="rgb24")
         except GeneratorExit:
             raise
@@ -220,13 +265,16 @@ def _from_pixels(stream: BinaryIO, header: Dataset, count: int, keys: tuple[str,
                 next_step="export it with another transfer syntax, such as JPEG baseline or MPEG-4",
             ) from None
 
-    return Material(
-        frames=lambda: _complete(frames(), times, count, label),
-        time_base=times[0],
-        codec=header.file_meta.TransferSyntaxUID.name,
-        inventory=VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=keys),
-        dicom_class=str(header.get("SOPClassUID", "")),
-    )
+    return lambda: _complete(frames(), times, count, label), times[0]
+
+
+def _whole(header: Dataset, keyword: str) -> int | None:
+    """A number of the header; None where it is not there, or a file that says its own kinds of value has text there."""
+    try:
+        value = header.get(keyword)
+    except Exception:  # as above
+        return None
+    return int(value) if isinstance(value, int) else None
 
 
 def _rgb(pixels: Image, *, inverted: bool) -> Image:

@@ -23,6 +23,7 @@ LARGEST_PIXELS = 139_264 * 16 * 16
 class Material:
     """One video, opened: `frames()` decodes all of it once, in presentation order, or says why not by a VideoError.
 
+    `inventory()` is asked for when all frames are read: pictures bring tags of their own.
     `time_base` is the unit of the frames' timestamps, None where there is none. `container` is where sound may be
     found, None where there can be none. `stream` is the pictures' one where its timestamps are those of the frames, so
     that one may seek in it. `dicom_class` is the SOP class of a DICOM object, else empty.
@@ -31,7 +32,7 @@ class Material:
     frames: Callable[[], Iterator[VideoFrame]]
     time_base: Fraction | None
     codec: str
-    inventory: VideoInventory
+    inventory: Callable[[], VideoInventory]
     sample_aspect_ratio: Fraction = Fraction(1)
     container: InputContainer | None = None
     stream: VideoStream | None = None

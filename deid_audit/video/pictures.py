@@ -12,6 +12,7 @@ from deid_audit.errors import VideoError
 from deid_audit.findings import VideoInventory
 from deid_audit.video.material import LARGEST_PIXELS, Material, too_large
 from deid_audit.video.places import PictureFolder
+from deid_audit.video.tag_names import listed
 
 
 def picture_material(folder: PictureFolder, label: str) -> Material:
@@ -21,33 +22,32 @@ def picture_material(folder: PictureFolder, label: str) -> Material:
         VideoError: when the first picture cannot be read, or, while the frames are read, any other.
     """
     time_base = 1 / folder.rate
-    codec, keys = _look_at(folder.pictures[0], label)
+    _, codec, keys = _decoded(folder.pictures[0], f"picture 1 of {label}")
 
     def frames() -> Iterator[VideoFrame]:
         for position, path in enumerate(folder.pictures):
-            frame, found, _ = _decoded(path, f"picture {position + 1} of {label}")
+            frame, found, own = _decoded(path, f"picture {position + 1} of {label}")
             if found != codec:
                 raise VideoError(
                     f"{label} mixes kinds of pictures: {codec} and {found}", next_step="bring all to one kind"
                 )
+            keys.update(own)
             frame.pts, frame.time_base, frame.duration = position, time_base, 1
             yield frame
+
+    def inventory() -> VideoInventory:
+        return VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=listed(keys))
 
     return Material(
         frames=frames,
         time_base=time_base,
         codec=codec,
-        inventory=VideoInventory(audio_streams=0, subtitle_streams=0, data_streams=0, metadata_keys=keys),
+        inventory=inventory,
     )
 
 
-def _look_at(path: Path, label: str) -> tuple[str, tuple[str, ...]]:
-    """Codec and names of the tags of the first picture."""
-    _, codec, keys = _decoded(path, f"picture 1 of {label}")
-    return codec, keys
-
-
-def _decoded(path: Path, label: str) -> tuple[VideoFrame, str, tuple[str, ...]]:
+def _decoded(path: Path, label: str) -> tuple[VideoFrame, str, set[str]]:
+    """One picture, its codec, and the keys of its tags."""
     try:
         data = path.read_bytes()
         if _pages(data) > 1:
@@ -63,7 +63,7 @@ def _decoded(path: Path, label: str) -> tuple[VideoFrame, str, tuple[str, ...]]:
             if len(frames) != 1 or frames[0].is_corrupt:
                 raise _damaged(label)
             keys = {*container.metadata, *stream.metadata, *frames[0].metadata}
-            return frames[0], stream.codec_context.name, tuple(sorted(keys))
+            return frames[0], stream.codec_context.name, keys
     except (av.error.FFmpegError, OSError, ValueError, IndexError):
         raise _damaged(label) from None
 

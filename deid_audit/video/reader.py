@@ -101,7 +101,7 @@ def open_video(path: Path, *, label: str, digest_key: bytes | None = None) -> So
             rotation=orientation.clockwise_degrees,
             codec=material.codec,
             interlaced=interlaced,
-            inventory=material.inventory,
+            inventory=material.inventory(),
         )
         if _stamp(path, label) != stamp:
             raise _changed(label)

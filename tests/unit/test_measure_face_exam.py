@@ -143,6 +143,27 @@ def test_a_released_face_that_cannot_be_read_or_frames_that_were_not_swapped_are
     assert unseen.value is None and not unseen.absent
 
 
+def test_an_original_that_blinks_too_seldom_has_nothing_to_lose_whatever_the_released_lids_are() -> None:
+    found = rows(given(blinking([3.0, 6.0]), blinking([], noise=3.0)))
+    row = found["exam.blinks_kept", "swapped"]
+    assert row.absent and "blinks 2 times" in (row.not_measured_because or "")
+    assert found["exam.blink_depth", "swapped"].absent
+    added = found["exam.blinks_added", "swapped"]  # whether it has more cannot be told
+    assert added.value is None and not added.absent
+
+
+def test_how_long_the_eyes_are_seen_is_asked_of_the_original() -> None:
+    at = times(3)
+    starts = [0.5, 1.2, 2.0]
+    gap = blinking(starts, at, seed=1)
+    gap.face_xy[-1] = np.nan
+    row = share(given(blinking(starts, at), gap))
+    assert (row.value, row.sample_size) == (1.0, 3)
+    away = blinking(starts, at, seed=1)
+    away.face_xy[len(at) // 2 :] = np.nan  # two blinks fall where nothing is seen: they are lost
+    assert share(given(blinking(starts, at), away)).value == pytest.approx(1 / 3)
+
+
 def test_only_compared_frames_count() -> None:
     compared = AT < 6.5
     row = share(given(blinking(STARTS), blinking([1.0, 10.0]), compared=compared))
@@ -222,4 +243,5 @@ def test_policies_fail_a_release_that_lost_its_blinks_and_let_one_rest_where_non
     assert outcome(blinking(STARTS), blinking([], seed=1)) is Outcome.FAILED
     assert outcome(blinking([3.0, 6.0]), blinking([], seed=1)) is Outcome.NOT_APPLICABLE
     assert outcome(blinking([]), blinking([], seed=1)) is Outcome.NOT_APPLICABLE
+    assert outcome(blinking([3.0, 6.0]), blinking([], noise=3.0)) is Outcome.NOT_APPLICABLE
     assert outcome(blinking(STARTS), blinking(STARTS, noise=3.0)) is Outcome.INDETERMINATE

@@ -1,6 +1,7 @@
 """DICOM in: the encapsulated stream's own frames and instants, pictures one by one, and clear words for the rest."""
 
 import io
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -192,6 +193,55 @@ def test_what_cannot_be_read_whole_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(dicom_in, "LARGEST_PIXELS", 96 * 64 - 1)
     assert material.LARGEST_PIXELS > 96 * 64
     refused(large, "announces pictures of 96x64")
+
+
+def spelled(path: Path, keyword: str, text: str, kind: str = "LO") -> Path:
+    """The element as text, under a kind of value that holds any."""
+    head = dcmread(path)
+    del head[keyword]
+    head.add_new(keyword, kind, text)
+    head.save_as(path)
+    return path
+
+
+def replaced(path: Path, old: bytes, new: bytes) -> Path:
+    data = path.read_bytes()
+    assert len(old) == len(new) and old in data
+    path.write_bytes(data.replace(old, new))
+    return path
+
+
+def test_no_value_of_a_header_is_warned_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """pydicom quotes values that do not fit their kind: UIDs, numbers, character sets; it is not let say so."""
+    plain = make_video(tmp_path / "v.mp4", range(0, 240, 40)).read_bytes()
+    wrapped = encapsulated(tmp_path / "v.dcm", plain, header(frames=6, syntax=MPEG4HP41))
+    loose = uncompressed(tmp_path / "w.dcm", [picture(), picture(seed=1)])
+    for path in (wrapped, loose):
+        spelled(path, "SpecificCharacterSet", f"ISO {SECRET}", "CS")
+        spelled(path, "InstanceNumber", "123456789012")
+        replaced(path, b"LO\x0c\x00123456789012", b"IS\x0c\x00" + SECRET.encode() + b" ")
+        replaced(
+            path, b"1.2.826.0.1.3680043.8.498.99999999999.2", b"1.2.826.0.1." + SECRET.encode() + b"8.99999999999.2."
+        )
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always")
+        for path in (wrapped, loose):
+            pictures_of(path)
+    assert not noticed and not caplog.records and capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("keyword", ["PhotometricInterpretation", "BitsAllocated", "Rows", "Columns", "FrameTime"])
+def test_no_value_of_a_header_stands_in_an_error(tmp_path: Path, keyword: str) -> None:
+    path = uncompressed(tmp_path / "v.dcm", [picture(), picture(seed=1)], BitsAllocated=16)
+    if keyword == "FrameTime":
+        path = uncompressed(tmp_path / "v.dcm", [picture(), picture(seed=1)])
+    with pytest.raises(VideoError) as caught:
+        opened(spelled(path, keyword, SECRET))
+    assert SECRET not in f"{caught.value} {caught.value.next_step}" and caught.value.__cause__ is None
+    if keyword == "PhotometricInterpretation":
+        assert "16 bits a sample, of an unknown kind" in f"{caught.value}"
 
 
 def test_no_intermediate_file_is_made(tmp_path: Path) -> None:

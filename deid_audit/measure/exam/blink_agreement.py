@@ -32,9 +32,10 @@ def blink_agreement(original: LidTrack, other: LidTrack) -> BlinkAgreement | str
     """Holds two videos of the same instants against each other; a clause in words where one of them tells no blinks.
 
     How far lids come down is a share of their own open level, the mean of both eyes, at the deepest within a frame of
-    the original's blink: other lids are another length. Where the other face is not seen then, that is 0.
+    the original's blink: other lids are another length. Where the other face is not seen then, that is 0; so how long
+    it is seen is asked of the original alone.
     """
-    before, after = closings_in(original), closings_in(other)
+    before, after = closings_in(original), closings_in(other, least_s=0)
     if isinstance(before, str):
         return f"original: {before}"
     if isinstance(after, str):

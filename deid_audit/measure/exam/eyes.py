@@ -141,16 +141,16 @@ def _any_meets(one: Closing, others: list[Closing]) -> bool:
     return any(one.meets(other) for other in others)
 
 
-def closings_in(lids: LidTrack) -> Closings | str:
-    """All closings of one video, or why none can be told."""
+def closings_in(lids: LidTrack, *, least_s: float = MIN_SECONDS) -> Closings | str:
+    """All closings of one video, or why none can be told: the eyes are seen for less than `least_s` seconds, say."""
     seen, rate = lids.seen, frame_rate(lids.times_s)
     if rate is None or seen.sum() < MIN_FRAMES:
         return f"the eyes are not seen in {MIN_FRAMES} frames"
     if lids.real_hz < MIN_RATE_HZ:
         return f"{lids.real_hz:.1f} frames a second show the eyes anew; blinks need {MIN_RATE_HZ:.0f}"
     seconds = _seconds(lids.times_s[seen], rate)
-    if seconds < MIN_SECONDS:
-        return f"the eyes are seen for {seconds:.1f} s; at least {MIN_SECONDS:.0f} s are needed"
+    if seconds < least_s:
+        return f"the eyes are seen for {seconds:.1f} s; at least {least_s:.0f} s are needed"
     left, right = (closings_of(ratio[seen], lids.times_s[seen], rate) for ratio in (lids.left, lids.right))
     if left is None or right is None:
         return "the lids tremble too much in the landmarks: the face is too small or too blurred to tell a blink"
