@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from deid_audit.ledger import LedgerFrame
-from deid_audit.review.records import Reading, Role
+from deid_audit.review.records import Reading, Role, Shown
 
 Frames = set[tuple[int, int]]
 """Frames as (video, frame)."""
@@ -53,3 +53,18 @@ class Sight:
 
 def _done(frame: LedgerFrame) -> list[tuple[object, ...]]:
     return [(region.track_id, region.state, region.rung, region.box_xyxy) for region in frame.regions]
+
+
+def merged(frames: Iterable[tuple[int, int]]) -> tuple[Shown, ...]:
+    """Frames, as (video, frame), as the fewest stretches.
+
+    >>> [(one.video, one.first_frame, one.last_frame) for one in merged([(1, 4), (1, 3), (2, 0), (1, 6)])]
+    [(1, 3, 4), (1, 6, 6), (2, 0, 0)]
+    """
+    found: list[list[int]] = []
+    for video, frame in sorted(set(frames)):
+        if found and found[-1][0] == video and found[-1][2] == frame - 1:
+            found[-1][2] = frame
+        else:
+            found.append([video, frame, frame])
+    return tuple(Shown(video=video, first_frame=first, last_frame=last) for video, first, last in found)
