@@ -153,7 +153,7 @@ def test_a_withdrawn_case_is_withheld_with_the_reason(sealed: Sealed) -> None:
             at=ISSUED,
             certificate=signer().certificate,
         )
-        (case / "status.dsse.json").write_bytes(attest(said.payload(), [by], STATUS))
+        (case / "status.dsse.json").write_bytes(attest(said.payload(), [by], kind=STATUS))
         sealed.again()
         return sealed.entry(0)
 
