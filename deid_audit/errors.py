@@ -8,6 +8,7 @@
     +-- TableFileError (2)      a table of action units or ratings that cannot be taken
     +-- DataSetError (2)        a data set's file or folder that cannot be taken
     +-- VideoError (1)          a video that cannot be read or written
+    |   +-- VideoAccessError    its file or store cannot be got at now
     +-- PackError (1)           a donor's pack that cannot be read, or does not hold
     +-- StageError (1)          a stage that could not do its work
     |   +-- NotEnoughFaces (3)  the videos do not carry what the stage needs
@@ -81,6 +82,10 @@ class ReviewFileError(DeidAuditError):
 
 class VideoError(DeidAuditError):
     """A video that cannot be read, or that could not be written exactly."""
+
+
+class VideoAccessError(VideoError):
+    """A video's file that cannot be got at now: absent, closed, changing, a full disk, a store that gives no answer."""
 
 
 class PackError(DeidAuditError):

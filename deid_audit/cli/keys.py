@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deid_audit.certificate.passphrases import VARIABLE
 from deid_audit.cli.options import Json, print_json
-from deid_audit.cli.passphrase import CA_VARIABLE, VARIABLE, read_passphrase
+from deid_audit.cli.passphrase import CA_VARIABLE, read_passphrase
 from deid_audit.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
 """Where a passphrase comes from: a file, the environment, or hidden input on a terminal; never the command line."""
 
-import os
 import sys
 from pathlib import Path
 
 import typer
 
+from deid_audit.certificate.passphrases import VARIABLE, stored_passphrase
 from deid_audit.errors import SettingsError
 
-VARIABLE = "DEID_AUDIT_PASSPHRASE"
 MEDIA_VARIABLE = "DEID_AUDIT_C2PA_PASSPHRASE"
 CA_VARIABLE = "DEID_AUDIT_CA_PASSPHRASE"
 TSA_VARIABLE = "DEID_AUDIT_TSA_PASSPHRASE"
@@ -27,25 +26,13 @@ def read_passphrase(
 
     None when there is none of the three. Raises SettingsError for a file that cannot be read or says nothing.
     """
-    if file is not None:
-        return _first_line(file, option)
-    if given := os.environ.get(variable):
-        return given.encode()
+    given = stored_passphrase(file, variable=variable, option=option)
+    if given is not None:
+        return given
     if not sys.stdin.isatty():
         return None
     asked: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return asked.encode()
-
-
-def _first_line(file: Path, option: str) -> bytes:
-    try:
-        line = file.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
-    except OSError as error:
-        why = error.strerror or "input/output error"
-        raise SettingsError(f"the passphrase file cannot be read: {why}", next_step=f"check {option}") from None
-    if not line:
-        raise SettingsError("the passphrase file's first line is empty", next_step="put the passphrase there")
-    return line
 
 
 def references_passphrase(file: Path | None, *, new: bool) -> bytes:

@@ -4,13 +4,9 @@ Videos, weights and keys are opened in the worker's process and stay there: an o
 """
 
 import io
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deid_audit.dataset.state import Ended
 from deid_audit.digests import sha256_file
@@ -20,19 +16,16 @@ from deid_audit.errors import (
     NotCovered,
     NotEnoughFaces,
     PackError,
-    SettingsError,
+    VideoAccessError,
     VideoError,
     describe_defect,
 )
-from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, parse_statement
+from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, compare_files, parse_statement
 from deid_audit.settings import RunSettings
 
-if TYPE_CHECKING:
-    from deid_audit.certificate.keys import Signer
-
-PASSPHRASE_VARIABLE = "DEID_AUDIT_PASSPHRASE"
 # What the same inputs would meet again; anything else may be the machine's, and is tried again at the next start.
 _LASTING = (NotEnoughFaces, NotCovered, PackError, VideoError)
+_PASSING = VideoAccessError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +47,7 @@ DoCase = Callable[[Order], Ended]
 
 def do_case(order: Order) -> Ended:
     """One call of the main job; every end but a signal's becomes an answer."""
+    from deid_audit.certificate.signers import signer_unasked  # noqa: PLC0415
     from deid_audit.pipeline.run import run  # noqa: PLC0415  (heavy, and loads what must know its threads)
     from deid_audit.progress import LineProgress  # noqa: PLC0415
     from deid_audit.vision.native_output import silence_native_stderr  # noqa: PLC0415
@@ -61,12 +55,13 @@ def do_case(order: Order) -> Ended:
     started = time.monotonic()
     silence_native_stderr()
     try:
+        signer = signer_unasked(order.settings.signer, order.settings.passphrase_file)
         # The lines are kept for the case's own run log; nobody watches this process.
-        run(order.settings, signer=_signer(order.settings), progress=LineProgress(io.StringIO()))
+        run(order.settings, signer=signer, progress=LineProgress(io.StringIO()))
     except Interrupted:
         raise
     except DeidAuditError as error:
-        outcome = "refused" if isinstance(error, _LASTING) else "broken"
+        outcome = "refused" if isinstance(error, _LASTING) and not isinstance(error, _PASSING) else "broken"
         return order.ended(outcome, error=type(error).__name__, message=str(error), seconds=_since(started))
     except Exception as defect:
         said = describe_defect(defect)
@@ -91,27 +86,14 @@ def found_done(order: Order) -> Ended | None:
     )
 
 
+def is_whole(order: Order) -> bool:
+    """Whether the output's files are as its statement says, none missing or added; reads them all."""
+    try:
+        case = parse_statement((order.settings.out / STATEMENT_FILE).read_bytes())
+        return not compare_files(case, order.settings.out / case.outputs_folder)
+    except (DeidAuditError, OSError):
+        return False
+
+
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 1)
-
-
-def _signer(settings: RunSettings) -> "Signer | None":
-    """The key is opened where it signs; nobody can be asked here."""
-    from deid_audit.certificate.signers import open_signer, where_key_lies  # noqa: PLC0415
-
-    if settings.signer is None:
-        return None
-    secret = secret_of(settings.passphrase_file)
-    return open_signer(where_key_lies(settings.signer), secret, datetime.now(UTC))
-
-
-def secret_of(file: Path | None) -> bytes | None:
-    """The first line of a file, else the environment's variable; SettingsError for a file that cannot be read."""
-    if file is None:
-        given = os.environ.get(PASSPHRASE_VARIABLE)
-        return given.encode() if given else None
-    try:
-        return file.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
-    except OSError as error:
-        why = error.strerror or "input/output error"
-        raise SettingsError(f"the passphrase file cannot be read: {why}", next_step="check --passphrase-file") from None

@@ -9,13 +9,11 @@ from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from deid_audit.context import read_context
 from deid_audit.dataset.documents import Checked, Estimate
 from deid_audit.dataset.estimating import estimate
 from deid_audit.dataset.manifest import Manifest, policy_of, read_manifest, settings_of, subject_words
-from deid_audit.dataset.sighting import Sighted, Someone, sight, the_one_of
+from deid_audit.dataset.sighting import Sighted, Someone, distance, sight, the_one_of
 from deid_audit.errors import DeidAuditError
 from deid_audit.faces.photo import photo_descriptor
 from deid_audit.frames import Float
@@ -27,13 +25,16 @@ from deid_audit.progress import Progress
 from deid_audit.settings import RunSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
 from deid_audit.vault import protect_process
+from deid_audit.video.places import path_from, place_of
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
 Look = Callable[[Path, str], Sighted]
 
 
-def check(path: Path, *, progress: Progress, look: Look | None = None) -> Checked:
+def check(path: Path, *, progress: Progress, out: Path | None = None, look: Look | None = None) -> Checked:
     """Every check on the data set of a dataset.toml; `look` stands in for the look at one video in tests.
+
+    The disk is that of `out`, the folder of the run, or without one that of the file.
 
     1. Policy, answers, keypoints and settings.  2. Every donor's pack, or video.  3. Every video decoded once.
     4. One person in all videos of a subject, nobody under two names, no donor among the subjects.  5. Time and disk.
@@ -44,7 +45,7 @@ def check(path: Path, *, progress: Progress, look: Look | None = None) -> Checke
     manifest = read_manifest(path)
     folder = path.absolute().parent
     problems, noticed = _of_paper(manifest, folder), []
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(folder if out is None else out).free
     reckoned = None
     if problems:
         noticed.append("no video was looked at: mend the settings first")
@@ -55,7 +56,8 @@ def check(path: Path, *, progress: Progress, look: Look | None = None) -> Checke
         noticed += looking.noticed
     needed = 0 if reckoned is None else reckoned.disk_bytes + reckoned.work_bytes
     if needed > free:
-        problems.append(f"about {needed / 1e9:.1f} GB of disk will be needed, {free / 1e9:.1f} GB are free here")
+        where = "beside the set's file" if out is None else "where --out is"
+        problems.append(f"about {needed / 1e9:.1f} GB of disk will be needed, {free / 1e9:.1f} GB are free {where}")
     return Checked(
         ok=not problems,
         subjects=len(manifest.subjects),
@@ -101,6 +103,7 @@ class _Looking:
         self.problems: list[str] = []
         self.noticed: list[str] = []
         self._held: list[Float] = []
+        self._people: list[Someone] = []
         self._engines: Engines | None = None
         self._look: Look = look or self._sight
 
@@ -111,6 +114,8 @@ class _Looking:
     def __exit__(self, *_: object) -> None:
         for rows in self._held:
             rows.fill(0)
+        for one in self._people:
+            one.wipe()
 
     def run(self) -> Estimate | None:
         """Looks at donors and subjects; the estimate, None where a subject's video could not be read."""
@@ -120,13 +125,13 @@ class _Looking:
         subjects: dict[int, Someone] = {}
         with self.progress.step("looking at subjects", len(self.manifest.subjects)) as step:
             for number, subject in enumerate(self.manifest.subjects, start=1):
-                paths = [self.folder / one for one in subject.videos]
+                paths = [path_from(self.folder, one) for one in subject.videos]
                 seen = self._seen(paths, f"{subject_words(number)}, video")
                 step.advance()
                 if len(seen) < len(paths):
                     continue
                 looked.append(seen)
-                one, doubt = the_one_of([video.descriptors for video in seen], self._photo(number))
+                one, doubt = self._the_one_of(seen, self._photo(number))
                 chosen = bool(subject.tracks)  # the steward says who it is, which this look cannot follow
                 if doubt:
                     (self.problems if one is None and not chosen else self.noticed).append(
@@ -137,16 +142,19 @@ class _Looking:
         self._compare(subjects, donors)
         if len(looked) < len(self.manifest.subjects):
             return None
+        videos = [path_from(self.folder, one) for subject in self.manifest.subjects for one in subject.videos]
         return estimate(
             self.manifest,
             [[one.facts for one in seen] for seen in looked],
             [[one.seconds_a_frame for one in seen] for seen in looked],
-            original_bytes=sum((self.folder / v).stat().st_size for s in self.manifest.subjects for v in s.videos),
+            original_bytes=sum(place_of(one, "a video").stamp()[0] for one in videos),
             packed=[any(packed[path] for path in self._donors_of(n)) for n in range(1, len(looked) + 1)],
         )
 
     def _donors_of(self, number: int) -> list[Path]:
-        return [self.folder / one for one in self.manifest.subjects[number - 1].donors or self.manifest.donors]
+        return [
+            path_from(self.folder, one) for one in self.manifest.subjects[number - 1].donors or self.manifest.donors
+        ]
 
     def _donor_files(self) -> list[Path]:
         every = (path for n in range(1, len(self.manifest.subjects) + 1) for path in self._donors_of(n))
@@ -165,11 +173,11 @@ class _Looking:
                 continue
             seen = self._seen(paths, f"{name}, video")
             if len(seen) == len(paths):
-                one, doubt = the_one_of([video.descriptors for video in seen])
+                one, doubt = self._the_one_of(seen)
                 if doubt:
                     (self.problems if one is None else self.noticed).append(f"{name}: {doubt}")
                 if one is not None:
-                    yield name, self._kept(one.average)
+                    yield name, one.average
 
     def _pack(self, path: Path, name: str) -> Float | None:
         try:
@@ -201,24 +209,30 @@ class _Looking:
                 self.problems.append(str(error))
         return found
 
+    def _the_one_of(self, seen: Sequence[Sighted], photo: Float | None = None) -> tuple[Someone | None, str]:
+        one, doubt = the_one_of([video.descriptors for video in seen], photo)
+        if one is not None:
+            self._people.append(one)
+        return one, doubt
+
     def _compare(self, subjects: dict[int, Someone], donors: dict[str, Float]) -> None:
         """Nobody twice, no donor among the subjects; by averages, within dlib's cut for one person."""
         names = {number: self.manifest.subjects[number - 1].name for number in subjects}
         apart = {frozenset(pair) for pair in self.manifest.different_people}
-        averages = {number: self._kept(one.average) for number, one in subjects.items()}
+        averages = {number: one.average for number, one in subjects.items()}
         for one, other in combinations(averages, 2):
-            distance = float(np.linalg.norm(averages[one] - averages[other]))
-            if distance < MATCH_DISTANCE and frozenset((names[one], names[other])) not in apart:
+            apart_by = distance(averages[one], averages[other])
+            if apart_by < MATCH_DISTANCE and frozenset((names[one], names[other])) not in apart:
                 self.problems.append(
-                    f"{subject_words(one)} and {subject_words(other)} look like one person (distance {distance:.2f}, "
+                    f"{subject_words(one)} and {subject_words(other)} look like one person (distance {apart_by:.2f}, "
                     f"below {MATCH_DISTANCE}): list their videos under one, or name both in `different_people`"
                 )
         for name, donor in donors.items():
             for number, average in averages.items():
-                distance = float(np.linalg.norm(donor - average))
-                if distance < MATCH_DISTANCE:
+                apart_by = distance(donor, average)
+                if apart_by < MATCH_DISTANCE:
                     self.problems.append(
-                        f"{name} looks like {subject_words(number)} (distance {distance:.2f}, below {MATCH_DISTANCE}): "
+                        f"{name} looks like {subject_words(number)} (distance {apart_by:.2f}, below {MATCH_DISTANCE}): "
                         "a run with them would be refused, and no subject may lend their face"
                     )
 

@@ -5,6 +5,7 @@ The process ends with the case. Inputs, OUT and the signer's key must be found u
 """
 
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ from deid_audit.errors import SettingsError
 
 _PATIENCE_S = 10.0
 _START_ONE = "start one with `ray start --head`, and give the address that it prints"
-_LOST_RETRIES = 2  # by Ray itself, when a node or a process goes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +30,18 @@ class RayWorkers:
     """As many cases at once as the cluster has room for; all of them are handed to Ray's own queue."""
 
     def __init__(self, do: DoCase, address: str, needs: Needs) -> None:
-        """Connects; SettingsError where Ray is not installed or nobody answers there."""
+        """Connects; SettingsError where Ray is not installed, nobody answers there, or no node has room for a case."""
         self._ray = _connected(address)
+        try:
+            _expect_room(needs, [node["Resources"] for node in self._ray.nodes() if node["Alive"]])
+        except SettingsError:
+            self._ray.shutdown()
+            raise
         as_task: Any = self._ray.remote(
             num_cpus=needs.processors,
             num_gpus=needs.gpus,
             memory=needs.memory_bytes,
-            max_retries=_LOST_RETRIES,
+            max_retries=0,  # whoever hands out the cases counts how often one is tried
             max_calls=1,  # the process ends with its case, and what it held in memory with it
         )
         self._task = as_task(do)
@@ -57,7 +62,7 @@ class RayWorkers:
         self._orders[self._task.remote(order)] = order
 
     def ended(self, within_s: float) -> list[tuple[Order, Ended | None]]:
-        """Cases that have ended; None for one whose process or node was lost more often than Ray tries again."""
+        """Cases that have ended; None for one whose process or node was lost."""
         if not self._orders:
             return []
         ready, _ = self._ray.wait(list(self._orders), num_returns=1, timeout=within_s)
@@ -77,6 +82,26 @@ class RayWorkers:
             return Ended.model_validate(self._ray.get(task).model_dump())
         except self._ray.exceptions.RayError:
             return None
+
+
+def _expect_room(needs: Needs, nodes: Sequence[Mapping[str, float]]) -> None:
+    """SettingsError where no node could ever take a case: Ray would wait for one without a word.
+
+    `nodes` are the whole resources of each, as Ray has them: processors and GPUs by number, memory in bytes.
+    """
+    wanted = {"CPU": needs.processors, "GPU": needs.gpus, "memory": needs.memory_bytes}
+    if any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+        return
+    most = {name: max((node.get(name, 0) for node in nodes), default=0) for name in wanted}
+    raise SettingsError(
+        f"no node of the cluster has room for a case: one needs {_room(wanted)}, and no node has more than "
+        f"{_room(most)}",
+        next_step="ask for less with --case-cpus, --case-gpus and --case-memory-gb, or add a node that has it",
+    )
+
+
+def _room(of: Mapping[str, float]) -> str:
+    return f"{of['CPU']:g} processors, {of['GPU']:g} GPUs and {of['memory'] / 1e9:.1f} GB"
 
 
 def _expect_somebody(address: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from deid_audit.dataset.case import Order, found_done
+from deid_audit.dataset.case import Order, found_done, is_whole
 from deid_audit.dataset.state import Ended, Started, State
 from deid_audit.errors import DeidAuditError
 from deid_audit.files import partial_beside
@@ -61,16 +61,16 @@ def left_to_do(orders: Sequence[Order], state: State) -> list[Order]:
                 continue
         elif started is not None and started.inputs == order.inputs:
             found = _found(order)
-            if found is not None and found.statement_sha256 != started.before:
+            if found is not None and found.statement_sha256 != started.before and is_whole(order):
                 state.append(found)
                 continue
         left.append(order)
     return left
 
 
-def drive(orders: Sequence[Order], state: State, workers: Workers, watcher: Watcher) -> None:
-    """Does every case of `orders` that is not done. Leaves no worker behind, however it ends."""
-    waiting = left_to_do(orders, state)
+def drive(left: Sequence[Order], state: State, workers: Workers, watcher: Watcher) -> None:
+    """Does every case of `left`. Leaves no worker behind, however it ends."""
+    waiting = list(left)
     _wait_for_strays(waiting)
     tries = dict.fromkeys((order.case_id for order in waiting), 0)
     try:
@@ -118,9 +118,9 @@ def _found(order: Order) -> Ended | None:
 
 
 def _stands(order: Order, ended: Ended) -> bool:
-    """Whether what was written down is still there."""
+    """Whether what was written down is still there, with every file as its statement says."""
     found = _found(order)
-    return found is not None and found.statement_sha256 == ended.statement_sha256
+    return found is not None and found.statement_sha256 == ended.statement_sha256 and is_whole(order)
 
 
 def _wait_for_strays(orders: Sequence[Order]) -> None:

@@ -15,7 +15,7 @@ from deid_audit import __version__
 from deid_audit.errors import DataSetError
 from deid_audit.policy import load_policy
 from deid_audit.settings import RunSettings
-from deid_audit.video.places import keyed_digest_of
+from deid_audit.video.places import keyed_digest_of, path_from
 
 _PATHS = frozenset(
     {"subjects", "donors", "subject_photo", "context", "strangers", "attacker", "keypoints", "policy", "signer"}
@@ -65,7 +65,7 @@ class Digests:
         return [self._file(path) for path in paths]
 
     def _file(self, path: Path) -> str:
-        place = path.absolute()
+        place = path_from(Path.cwd(), str(path))
         if place not in self._known:
             self._known[place] = keyed_digest_of(place, "an input", self._key)
         return self._known[place]

@@ -15,6 +15,7 @@ from deid_audit.errors import DataSetError
 from deid_audit.files import read_at_most
 from deid_audit.records import Strict, line_fault
 from deid_audit.settings import RunSettings, make_settings
+from deid_audit.video.places import path_from
 
 MANIFEST_FILE = "dataset.toml"
 COLUMNS = ("age_band", "sex", "skin_tone")
@@ -117,7 +118,7 @@ def settings_of(
     passphrase_file: Path | None = None,
     log: Path | None = None,
 ) -> RunSettings:
-    """The settings of subject `number`'s case (from 1); paths are taken from `folder`.
+    """The settings of subject `number`'s case (from 1); paths are taken from `folder`, URLs as they are.
 
     Raises:
         DataSetError: in the words of the settings, with the subject's number.
@@ -129,8 +130,8 @@ def settings_of(
         return None if text is None else folder / text
 
     return make_settings(
-        subjects=tuple(folder / one for one in subject.videos),
-        donors=tuple(folder / one for one in subject.donors or manifest.donors),
+        subjects=tuple(path_from(folder, one) for one in subject.videos),
+        donors=tuple(path_from(folder, one) for one in subject.donors or manifest.donors),
         subject_photo=at(subject.photo), subject_tracks=tuple(subject.tracks),
         swap_everyone=False, other_donors=(), policy=policy_of(manifest, folder),
         context=at(manifest.context), strangers=at(manifest.strangers), keypoints=(keypoints_of(manifest, folder),),

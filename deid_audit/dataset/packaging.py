@@ -16,8 +16,8 @@ from deid_audit.attestation import ATTESTATION_FILE
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE
+from deid_audit.findings import CaseRecord
 from deid_audit.records import OutputFile
-from deid_audit.status import STATUS_FILE
 
 PAYLOAD = "data"
 MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
@@ -28,20 +28,18 @@ _PAPERS = (STATEMENT_FILE, ATTESTATION_FILE, SIGNER)
 _LARGEST_MANIFEST_BYTES = 1 << 30
 
 
-def gather_case(case: Path, target: Path, *, released: bool) -> None:
-    """Puts into `target` what leaves of a case's output at `case`; the steward's folder never does."""
+def gather_case(out: Path, case: CaseRecord, target: Path, *, released: bool) -> None:
+    """Puts into `target` what leaves of the case's output at `out`: of its files those that the statement names."""
     names = [*_PAPERS]
     if released:
-        names += [CERTIFICATE, *(one.relative_to(case).as_posix() for one in _files(case / "release"))]
-        if os.path.lexists(case / STATUS_FILE):
-            names.append(STATUS_FILE)
+        names += [CERTIFICATE, *(f"{case.outputs_folder}/{one.name}" for one in case.outputs)]
     for name in names:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(case / name, place)
+            os.link(out / name, place)
         except OSError:  # another disk, or one without links
-            shutil.copyfile(case / name, place)
+            shutil.copyfile(out / name, place)
 
 
 def close_bag(folder: Path, *, set_id: str, readme: str, issued_at: str) -> tuple[OutputFile, ...]:

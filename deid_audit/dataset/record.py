@@ -28,7 +28,7 @@ class CaseEntry(Strict):
     certificate_sha256: str | None = Field(pattern=_SHA256, description="SHA-256 of its certificate, hex; or null.")
     signer_sha256: str | None = Field(pattern=_SHA256, description="SHA-256 of its signer's certificate (DER), hex.")
     videos: int = Field(ge=0, description="How many videos were written; 0 where no certificate was made.")
-    withdrawn: bool = Field(description="Whether a status file stood beside its certificate: it was withdrawn since.")
+    withdrawn: bool = Field(description="Whether a status file stood beside its certificate: it is withheld.")
     why: tuple[str, ...] = Field(description="Why it is not released, in words; empty where it is.")
 
 
@@ -147,6 +147,7 @@ def parse_set_statement(data: bytes) -> DataSetRecord:
         "subject and manifests differ": statement["subject"] != _subjects(record),
         "a case is named twice, or out of order": ids != sorted(set(ids)),
         "a case is released that did not pass": any(one.verdict is not Outcome.PASSED for one in released),
+        "a case is released that was withdrawn": any(one.withdrawn for one in released),
         "a released case lacks a digest": any(
             None in (one.statement_sha256, one.certificate_sha256, one.signer_sha256) for one in released
         ),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid_audit.dataset.case import DoCase, Order, do_case, secret_of
+from deid_audit.dataset.case import DoCase, Order, do_case
 from deid_audit.dataset.cluster import Needs, RayWorkers
 from deid_audit.dataset.documents import CaseEnd, Ran
 from deid_audit.dataset.driving import Workers, drive, left_to_do
@@ -27,7 +27,6 @@ from deid_audit.pipeline.staging import interruptible
 from deid_audit.progress import Progress
 
 if TYPE_CHECKING:
-    from deid_audit.certificate.keys import Signer
     from deid_audit.dataset.checking import Look
 
 CASES = "cases"
@@ -70,13 +69,15 @@ def run_set(
         DataSetError: the file cannot be taken, something has to be mended first, or another run is at work.
         Interrupted: by a signal; what was under way is destroyed, what was done stays, the same command goes on.
     """
+    from deid_audit.certificate.signers import signer_unasked  # noqa: PLC0415  (heavy)
+
     manifest = read_manifest(settings.manifest)
     folder = settings.manifest.absolute().parent
     if lies_in_output(settings.manifest, settings.out):
         raise DataSetError("dataset.toml lies in --out", next_step="choose another --out")
     if settings.workers < 1:
         raise SettingsError("--workers must be 1 or more", next_step="leave it out for one")
-    signer = _signer(settings)
+    signer = signer_unasked(settings.signer, settings.passphrase_file)  # a key that cannot sign is found here
     with interruptible("cases that are done stay; the same command goes on"), opened_state(settings.out) as state:
         with progress.step("reading the inputs", len(manifest.subjects)) as step:
             orders = _orders(manifest, folder, settings, state, step.advance)
@@ -84,7 +85,7 @@ def run_set(
         if state.checked != inputs:
             from deid_audit.dataset.checking import check  # noqa: PLC0415  (heavy; not for going on)
 
-            found = check(settings.manifest, progress=progress, look=look)
+            found = check(settings.manifest, out=settings.out, progress=progress, look=look)
             if not found.ok:
                 raise DataSetError(
                     f"{len(found.problems)} things have to be mended first: {found.problems[0]}",
@@ -125,15 +126,6 @@ def _orders(
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def _signer(settings: SetSettings) -> "Signer | None":
-    """For the set's own statement; a key that cannot sign is found before the first case."""
-    from deid_audit.certificate.signers import open_signer, where_key_lies  # noqa: PLC0415
-
-    if settings.signer is None:
-        return None
-    return open_signer(where_key_lies(settings.signer), secret_of(settings.passphrase_file), _now())
 
 
 def _watching(pace: Pace) -> LineWatcher | TableWatcher:

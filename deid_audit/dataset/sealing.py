@@ -4,13 +4,12 @@ Made anew whenever a case changed; where nothing did, the one that stands is lef
 statement is JSON, signed, and README.txt says in words what stands in it.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from deid_audit import __version__
-from deid_audit.attestation import attest
+from deid_audit.attestation import attest, check_signature
 from deid_audit.certificate.keys import Signer, ephemeral_signer
 from deid_audit.dataset.case import Order
 from deid_audit.dataset.manifest import COLUMNS, Manifest
@@ -27,15 +26,15 @@ from deid_audit.dataset.record import CaseEntry, DataSetRecord, build_set_statem
 from deid_audit.dataset.state import Ended, State
 from deid_audit.dataset.summary import NOT_ASSESSED, linkability, rule_summaries, set_bound, subgroups
 from deid_audit.digests import sha256_bytes, sha256_file
-from deid_audit.errors import DeidAuditError, EvidenceError, NotEnoughFaces, VideoError
-from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, parse_statement
+from deid_audit.errors import DeidAuditError, EvidenceError, NotEnoughFaces, VideoAccessError, VideoError
+from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, compare_files, parse_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.pipeline.staging import staged
+from deid_audit.pipeline.standing import read_status, require_same, status_beside
 from deid_audit.policy import OPERATOR_WORDS, load_policy
-from deid_audit.status import STATUS_FILE
 
 SET = "set"
-_SAID = (NotEnoughFaces.__name__, VideoError.__name__)  # errors whose words hold no path
+_SAID = (NotEnoughFaces.__name__, VideoError.__name__, VideoAccessError.__name__)  # errors whose words hold no path
 
 
 def seal(
@@ -50,12 +49,14 @@ def seal(
     """OUT/set, as all cases now are; without a signer a key is made on the spot.
 
     Raises:
-        EvidenceError: a case's output is not what was written down about it.
+        EvidenceError: a case's output is not what was written down about it, or a released file not as stated.
     """
     target, issued_at = out / SET, clock()
     key = signer or ephemeral_signer(issued_at)
     cases = {one.case_id: _case_of(one, state.ended[one.case_id]) for one in orders}
     made = [case for _, case in sorted(cases.items()) if case is not None]
+    entries = {one.case_id: _entry(one, state.ended[one.case_id], cases[one.case_id]) for one in orders}
+    released = {name: case for name, case in cases.items() if case and entries[name].outcome == "released"}
     policy = load_policy(orders[0].settings.policy)
     record = DataSetRecord(
         set_id=state.begun.set_id,
@@ -67,14 +68,11 @@ def seal(
         policy_version=policy.version,
         policy_sha256=policy.sha256,
         manifests=(),
-        cases=tuple(
-            _entry(one, state.ended[one.case_id], cases[one.case_id])
-            for one in sorted(orders, key=lambda one: one.case_id)
-        ),
+        cases=tuple(one for _, one in sorted(entries.items())),
         rules=rule_summaries(made),
         subgroups=subgroups(made, _groups_of(manifest, orders)),
-        bound=set_bound(made),
-        linkability=linkability(made),
+        bound=set_bound(made, not_made=len(orders) - len(made)),
+        linkability=linkability(list(released.values())),
         not_assessed=NOT_ASSESSED,
     )
     if _stands(target, record, own_key=signer is None):
@@ -84,8 +82,10 @@ def seal(
         for order in orders:
             case = cases[order.case_id]
             if case is not None:
-                released = case.verdict.outcome is Outcome.PASSED
-                gather_case(order.settings.out, partial / PAYLOAD / order.case_id, released=released)
+                leaves = order.case_id in released
+                if leaves:
+                    _expect_whole(order, case)
+                gather_case(order.settings.out, case, partial / PAYLOAD / order.case_id, released=leaves)
         manifests = close_bag(partial, set_id=record.set_id, readme=readme_of(record), issued_at=record.issued_at)
         statement = build_set_statement(record.model_copy(update={"manifests": manifests}))
         (partial / SET_STATEMENT).write_bytes(statement)
@@ -135,6 +135,33 @@ def _case_of(order: Order, ended: Ended) -> CaseRecord | None:
     return parse_statement(data)
 
 
+def _expect_whole(order: Order, case: CaseRecord) -> None:
+    """EvidenceError where a released file is not as the case's statement says: nothing is signed that was not read."""
+    for problem in compare_files(case, order.settings.out / case.outputs_folder):
+        raise EvidenceError(
+            f"{order.case_id}: {case.outputs_folder}/{problem.name} is not as its statement says: {problem.detail}",
+            next_step="run the set again",
+        )
+
+
+def _fallen(order: Order, case: CaseRecord, statement_sha256: str) -> str:
+    """Why a case that passed does not leave: what its status file says; empty where it has none.
+
+    One that cannot be taken holds the case back all the same. Who may withdraw is not asked: holding back harms nobody.
+    """
+    path = status_beside(order.settings.out / CERTIFICATE)
+    if path is None:
+        return ""
+    try:
+        status = read_status(path)
+        require_same(status, case_id=case.case_id, statement_sha256=statement_sha256)
+        if not check_signature(status.envelope, status.withdrawal.certificate):
+            raise EvidenceError("its signature does not fit")
+    except DeidAuditError as error:
+        return f"a status file that cannot be taken stands beside its certificate: {error}"
+    return f"withdrawn, as the status file beside its certificate says: {status.withdrawal.reason}"
+
+
 def _entry(order: Order, ended: Ended, case: CaseRecord | None) -> CaseEntry:
     if case is None:
         why = f"{ended.error}: {ended.message}" if ended.error in _SAID else ended.error
@@ -146,16 +173,19 @@ def _entry(order: Order, ended: Ended, case: CaseRecord | None) -> CaseEntry:
     missed = (Outcome.FAILED, Outcome.INDETERMINATE)
     unmet = [one.reason for one in case.verdict.findings if one.outcome in missed]
     unmet += [one.reason for one in case.verdict.answers if one.outcome in missed]
+    fallen = _fallen(order, case, ended.statement_sha256)
+    if fallen:
+        unmet.append(fallen)
     return CaseEntry(
         case_id=order.case_id,
-        outcome="released" if passed else "withheld",
+        outcome="released" if passed and not fallen else "withheld",
         verdict=case.verdict.outcome,
         statement_sha256=ended.statement_sha256,
         certificate_sha256=sha256_file(order.settings.out / CERTIFICATE),  # as it is now: a chair may have decided
         signer_sha256=case.signer.fingerprint_sha256,
         videos=len(case.rendered),
-        withdrawn=os.path.lexists(order.settings.out / STATUS_FILE),
-        why=() if passed else tuple(unmet) or ("no rule was measured",),
+        withdrawn=bool(fallen),
+        why=() if passed and not fallen else tuple(unmet) or ("no rule was measured",),
     )
 
 

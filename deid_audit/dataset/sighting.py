@@ -36,14 +36,30 @@ class Sighted:
 
 @dataclass(slots=True, eq=False)
 class Someone:
-    """One person by their sightings in each video; `average` (128,) is over all of them."""
+    """One person by their sightings in each video; `average` (128,) is over all of them, kept up in place."""
 
     seen: list[int]
-    rows: list[Float] = field(default_factory=list)
+    average: Float = field(default_factory=lambda: np.zeros(128, np.float32))
+    _total: Float = field(default_factory=lambda: np.zeros(128, np.float32))
 
-    @property
-    def average(self) -> Float:
-        return np.asarray(np.mean(self.rows, axis=0), np.float32)
+    def add(self, video: int, row: Float) -> None:
+        """One more sighting (128,), in that video."""
+        self.seen[video] += 1
+        self._total += row
+        np.divide(self._total, sum(self.seen), out=self.average)
+
+    def wipe(self) -> None:
+        """Overwrites what is known of the face."""
+        self.average.fill(0)
+        self._total.fill(0)
+
+
+def distance(one: Float, other: Float) -> float:
+    """Euclidean, between two descriptors (128,); their difference is wiped."""
+    apart = one - other
+    length = float(np.linalg.norm(apart))
+    apart.fill(0)
+    return length
 
 
 def sight(path: Path, *, label: str, engines: Engines) -> Sighted:
@@ -54,14 +70,19 @@ def sight(path: Path, *, label: str, engines: Engines) -> Sighted:
     """
     facts = open_video(path, label=label).facts
     wanted = {round(at) for at in np.linspace(0, facts.frame_count - 1, min(FRAMES, facts.frame_count))}
-    rows, spent = [], 0.0
-    for _, image in frames_at(path, wanted, label=label):
-        started = time.monotonic()
-        chips = [engines.recognizer.chip(image, box, None) for box in engines.leading.detect(image).boxes_xyxy]
-        described = engines.recognizer.describe(chips)
-        rows += [row for row in described if np.isfinite(row).all()]
-        spent += time.monotonic() - started
-    found = np.stack(rows) if rows else np.zeros((0, 128), np.float32)
+    described: list[Float] = []
+    spent = 0.0
+    try:
+        for _, image in frames_at(path, wanted, label=label):
+            started = time.monotonic()
+            chips = [engines.recognizer.chip(image, box, None) for box in engines.leading.detect(image).boxes_xyxy]
+            described.append(engines.recognizer.describe(chips))
+            spent += time.monotonic() - started
+        rows = [row for part in described for row in part if np.isfinite(row).all()]
+        found = np.stack(rows) if rows else np.zeros((0, 128), np.float32)
+    finally:
+        for part in described:
+            part.fill(0)
     return Sighted(facts=facts, descriptors=found, frames=len(wanted), seconds_a_frame=spent / max(1, len(wanted)))
 
 
@@ -73,28 +94,36 @@ def people_of(videos: Sequence[Float]) -> list[Someone]:
     everyone: list[Someone] = []
     for at, rows in enumerate(videos):
         for row in rows:
-            distances = [float(np.linalg.norm(one.average - row)) for one in everyone]
+            distances = [distance(one.average, row) for one in everyone]
             nearest = int(np.argmin(distances)) if distances else -1
             if nearest < 0 or distances[nearest] >= MATCH_DISTANCE:
                 everyone.append(Someone(seen=[0] * len(videos)))
                 nearest = len(everyone) - 1
-            everyone[nearest].seen[at] += 1
-            everyone[nearest].rows.append(row)
+            everyone[nearest].add(at, row)
     return sorted(everyone, key=lambda one: -sum(one.seen))
 
 
 def the_one_of(videos: Sequence[Float], photo: Float | None = None) -> tuple[Someone | None, str]:
     """The one person in all of these videos, or None; and what is doubtful, in words, else empty.
 
-    `photo` (128,) says which of them it is, where several are in all.
+    `photo` (128,) says which of them it is, where several are in all. Everybody else is wiped; whom it gives is for
+    the caller to wipe.
     """
     everyone = people_of(videos)
+    chosen, doubt = _chosen(everyone, videos, photo)
+    for one in everyone:
+        if one is not chosen:
+            one.wipe()
+    return chosen, doubt
+
+
+def _chosen(everyone: Sequence[Someone], videos: Sequence[Float], photo: Float | None) -> tuple[Someone | None, str]:
     without = [str(at + 1) for at, rows in enumerate(videos) if not len(rows)]
     if without:
         return None, f"no face was found in {FRAMES} frames of video {', '.join(without)}"
     candidates = [one for one in everyone if all(one.seen) and sum(one.seen) >= min(_LEAST_SEEN, len(videos) * 2)]
     if photo is not None:
-        candidates = [one for one in candidates if float(np.linalg.norm(one.average - photo)) < MATCH_DISTANCE]
+        candidates = [one for one in candidates if distance(one.average, photo) < MATCH_DISTANCE]
     if not candidates:
         missing = "the photo's person" if photo is not None else "nobody"
         return None, f"{missing} is in all of the {len(videos)} videos: {len(everyone)} people were seen"

@@ -70,8 +70,11 @@ def subgroups(cases: Sequence[CaseRecord], groups: Mapping[str, Mapping[str, str
     return tuple(tables)
 
 
-def set_bound(cases: Sequence[CaseRecord]) -> SetBound:
-    """From how many subjects did not pass; Clopper and Pearson's interval, with no failure 1 - 0.05^(1/n)."""
+def set_bound(cases: Sequence[CaseRecord], *, not_made: int) -> SetBound:
+    """From how many subjects did not pass; Clopper and Pearson's interval, with no failure 1 - 0.05^(1/n).
+
+    `not_made` subjects have no verdict and are in no share: the words say how many these are.
+    """
     count = len(cases)
     missed = sum(case.verdict.outcome is not Outcome.PASSED for case in cases)
     upper: float | None = None
@@ -83,14 +86,16 @@ def set_bound(cases: Sequence[CaseRecord]) -> SetBound:
     said = (
         "no bound: fewer than 10 subjects, of whom some did not pass"
         if upper is None
-        else f"of further subjects like these, at most {upper:.1%} would not pass, with 95 % confidence"
+        else f"of further subjects like these whose cases are made, at most {upper:.1%} would not pass, with 95 % "
+        "confidence"
     )
     return SetBound(
         subjects=count,
         not_passed=missed,
         upper95=upper,
-        words=f"{missed} of {count} subjects did not pass: {said}. It counts verdicts: a released case was chosen by "
-        "its passing, and what the measures do not see is in no bound.",
+        words=f"{missed} of {count} subjects did not pass: {said}. {not_made} more subjects are left out: their cases "
+        "were not made, and it does not speak of such. It counts verdicts: a released case was chosen by its passing, "
+        "and what the measures do not see is in no bound.",
     )
 
 

@@ -208,7 +208,10 @@ class _Walk:
         if len(self.cases) < sum(one.verdict is not None for one in record.cases):
             raise _Skipped("not every case's statement could be read")
         ordered = sorted(self.cases, key=lambda one: one.case_id)
-        if rule_summaries(ordered) != record.rules or set_bound(ordered) != record.bound:
+        if (
+            rule_summaries(ordered) != record.rules
+            or set_bound(ordered, not_made=len(record.cases) - len(ordered)) != record.bound
+        ):
             raise EvidenceError("worst, mean or bound do not follow from the cases' statements")
         groups = "; the groups are the steward's word" if record.subgroups else ""
         return f"worst, mean and bound follow from {len(ordered)} statements{groups}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deid_audit import __version__
 from deid_audit.digests import sha256_file
-from deid_audit.errors import VideoError
+from deid_audit.errors import VideoAccessError
 from deid_audit.faces.choose import shared_neutral
 from deid_audit.pipeline.cast import Material, analyse, face_height, open_videos
 from deid_audit.pipeline.donor_pack import Manifest, PackedVideo, arrays_of, write_pack
@@ -107,4 +107,4 @@ def _sha256(source: SourceVideo) -> str:
         return sha256_of(source.path, source.label)
     except OSError as error:
         why = error.strerror or "input/output error"
-        raise VideoError(f"{source.label} cannot be read any more: {why}", next_step="run again") from None
+        raise VideoAccessError(f"{source.label} cannot be read any more: {why}", next_step="run again") from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deid_audit.errors import Interrupted, SettingsError, VideoError
+from deid_audit.errors import Interrupted, SettingsError, VideoAccessError
 from deid_audit.findings import ErasureRecord
 from deid_audit.pipeline.job import Job, refuse_by_policy
 from deid_audit.progress import Progress
@@ -104,7 +104,7 @@ def bound_to(settings: RunSettings, environment: Mapping[str, str], digest_key: 
         }
     except OSError as error:
         why = error.strerror or "input/output error"
-        raise VideoError(f"an input cannot be read any more: {why}", next_step="run again") from None
+        raise VideoAccessError(f"an input cannot be read any more: {why}", next_step="run again") from None
     return {
         **{f"version of {name}": environment[name] for name in ("deid-audit", "torch")},
         **{name: environment[name] for name in ("device", "threads")},

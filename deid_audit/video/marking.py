@@ -17,7 +17,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from deid_audit import __version__
-from deid_audit.errors import SettingsError, SignatureError, VideoError
+from deid_audit.errors import SettingsError, SignatureError, VideoAccessError, VideoError
 from deid_audit.files import sync
 
 METHOD_TEXT = (
@@ -102,7 +102,7 @@ def mark_video(path: Path, credential: Credential, mark: Mark, *, label: str) ->
         sync(unfinished)
         unfinished.replace(path)
     except OSError as error:
-        raise VideoError(
+        raise VideoAccessError(
             f"the mark (--c2pa) of {label} could not be written: {error.strerror or 'input/output error'}",
             next_step="check the free space and the permissions of the output folder",
         ) from None

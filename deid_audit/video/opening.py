@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deid_audit.errors import VideoAccessError, VideoError
 from deid_audit.video.containers import container_material
 from deid_audit.video.dicom_in import dicom_material, is_dicom
 from deid_audit.video.material import Material
 from deid_audit.video.pictures import picture_material
-from deid_audit.video.places import LocalFile, PictureFolder, place_of
+from deid_audit.video.places import LocalFile, PictureFolder, Place, place_of, refuse_lost
 
 
 @contextmanager
@@ -20,9 +21,22 @@ def opened(path: Path, label: str) -> Iterator[Material]:
     """The video at `path` (see `places.place_of`), `label` in every message.
 
     Raises:
-        VideoError: nothing is there, it may not be read, or it is no video.
+        VideoAccessError: nothing is there, it may not be read, or not to its end.
+        VideoError: it is no video, or one that is damaged.
     """
     place = place_of(path, label)
+    try:
+        with _material(place, label) as material:
+            yield material
+    except VideoAccessError:
+        raise
+    except VideoError:
+        refuse_lost(place, label)
+        raise
+
+
+@contextmanager
+def _material(place: Place, label: str) -> Iterator[Material]:
     if isinstance(place, PictureFolder):
         yield picture_material(place, label)
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from deid_audit.digests import keyed_digest_streams, sha256_bytes, sha256_stream
-from deid_audit.errors import VideoError
+from deid_audit.errors import VideoAccessError, VideoError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.DOTALL)
 _RATE = re.compile(r"(.+)@([0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?)", re.DOTALL)
@@ -47,11 +47,11 @@ class LocalFile:
             with self.path.open("rb"):
                 pass
         except FileNotFoundError:
-            raise VideoError(f"{label} does not exist", next_step="check the path of the file") from None
+            raise VideoAccessError(f"{label} does not exist", next_step="check the path of the file") from None
         except PermissionError:
-            raise VideoError(f"{label} may not be read by this user", next_step="give read permission") from None
+            raise VideoAccessError(f"{label} may not be read by this user", next_step="give read permission") from None
         except OSError as error:
-            raise VideoError(f"{label} cannot be opened: {error.strerror}", next_step="check the path") from None
+            raise VideoAccessError(f"{label} cannot be opened: {error.strerror}", next_step="check the path") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,11 @@ class RemoteFile:
 
     def stamp(self) -> tuple[int, int]:
         """Size, and what the store says of this version (an ETag, a time of change), as a number."""
-        return int(self.system.size(self.path)), int(sha256_bytes(str(self.system.ukey(self.path)).encode())[:15], 16)
+        try:
+            size, version = int(self.system.size(self.path)), str(self.system.ukey(self.path))
+        except Exception as error:  # whatever the store's library raises
+            raise _lost(self.label, error) from None
+        return size, int(sha256_bytes(version.encode())[:15], 16)
 
     def open(self) -> BinaryIO:
         """Reads a few megabytes ahead, in memory."""
@@ -76,13 +80,13 @@ class RemoteFile:
     def refuse_unreadable(self, label: str) -> None:
         try:
             if not self.system.isfile(self.path):
-                raise VideoError(f"{label} does not exist at its URL", next_step="check the URL")
+                raise VideoAccessError(f"{label} does not exist at its URL", next_step="check the URL")
             if not self.system.size(self.path):
                 raise VideoError(f"{label} is empty (0 bytes)", next_step="copy the video again")
         except VideoError:
             raise
         except Exception as error:  # whatever the store's library raises
-            raise VideoError(
+            raise VideoAccessError(
                 f"{label} cannot be reached at its URL ({type(error).__name__})",
                 next_step="check the URL and your credentials with the store's own program",
             ) from None
@@ -119,8 +123,8 @@ class StoreStream(io.RawIOBase):
         super().close()
 
 
-def _lost(label: str, error: Exception) -> VideoError:
-    return VideoError(
+def _lost(label: str, error: Exception) -> VideoAccessError:
+    return VideoAccessError(
         f"{label} could not be read from its URL ({type(error).__name__})",
         next_step="look whether the store answers, and run again",
     )
@@ -165,11 +169,34 @@ def place_of(path: Path, label: str) -> Place:
     return LocalFile(path)
 
 
+def path_from(folder: Path, text: str) -> Path:
+    """`text` as a path from `folder`; a URL is none, but where a file of that very name is there.
+
+    >>> str(path_from(Path("set"), "a.mp4")), str(path_from(Path("set"), "s3://bucket/a.mp4"))
+    ('set/a.mp4', 's3:/bucket/a.mp4')
+    """
+    here = folder / text
+    return Path(text) if _URL.fullmatch(text) and not os.path.lexists(here) else here
+
+
 def streams_of(place: Place) -> Iterator[BinaryIO]:
     """What lies there, one stream after the other: one for a file, one a picture."""
     for part in map(LocalFile, place.pictures) if isinstance(place, PictureFolder) else (place,):
         with part.open() as stream:
             yield stream
+
+
+def refuse_lost(place: Place, label: str) -> None:
+    """VideoAccessError where not all bytes can be read now: FFmpeg takes a disk that fails for a damaged video."""
+    try:
+        for stream in streams_of(place):
+            while stream.read(1 << 20):
+                pass
+    except OSError as error:
+        raise VideoAccessError(
+            f"{label} cannot be read to its end: {error.strerror or 'input/output error'}",
+            next_step="look whether its disk or share answers, and run again",
+        ) from None
 
 
 def keyed_digest_of(path: Path, label: str, key: bytes) -> str:
@@ -197,11 +224,11 @@ def _remote(protocol: str, rest: str, label: str) -> RemoteFile:
             next_step="install what it names beside deid-audit",
         ) from None
     except ValueError:
-        raise VideoError(
+        raise VideoAccessError(
             f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
         ) from None
     except Exception as error:  # whatever the store's library raises
-        raise VideoError(
+        raise VideoAccessError(
             f"{label} cannot be reached at its URL ({type(error).__name__})",
             next_step="check the URL and your credentials with the store's own program",
         ) from None
@@ -219,7 +246,7 @@ def _pictures(folder: Path, rate: str, label: str) -> PictureFolder:
     try:
         found = [entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES]
     except OSError as error:
-        raise VideoError(f"{label} cannot be opened: {error.strerror}", next_step="check the folder") from None
+        raise VideoAccessError(f"{label} cannot be opened: {error.strerror}", next_step="check the folder") from None
     numbered: dict[int, Path] = {}
     for path in found:
         digits = re.findall(r"[0-9]+", path.stem)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from deid_audit.errors import VideoError
+from deid_audit.errors import VideoAccessError, VideoError
 from deid_audit.findings import VideoFacts
 from deid_audit.frames import Frame, Image
 from deid_audit.video.colour import ColourTags, tags_of, to_rgb
@@ -243,8 +243,8 @@ def _digest(path: Path, label: str, key: bytes | None) -> str:
         raise _changed(label) from None
 
 
-def _changed(label: str) -> VideoError:
-    return VideoError(
+def _changed(label: str) -> VideoAccessError:
+    return VideoAccessError(
         f"{label} changed while it was being read: it is not the file of the first pass",
         next_step="keep the file unchanged during the run and start again",
     )

@@ -18,7 +18,7 @@ from av.codec import CodecContext
 from av.packet import Packet
 from av.stream import Stream
 
-from deid_audit.errors import VideoError
+from deid_audit.errors import VideoAccessError, VideoError
 from deid_audit.files import sync
 from deid_audit.findings import VideoFacts, VideoInventory
 from deid_audit.frames import Frame
@@ -200,7 +200,7 @@ def _write_errors(label: str) -> Iterator[None]:
         yield
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or "FFmpeg gave no reason"
-        raise VideoError(
+        raise VideoAccessError(
             f"the file for {label} could not be written: {reason}",
             next_step="check the free space and the permissions of the output folder",
         ) from None
@@ -211,7 +211,7 @@ def _expect_packets(path: Path, like: SourceVideo) -> None:
     with av.open(f"file:{path.absolute()}", mode="r") as container:
         found = sum(1 for packet in container.demux(video=0) if packet.size)
     if found != len(like.pts):
-        raise VideoError(
+        raise VideoAccessError(
             f"the file for {like.label} holds {found} of {len(like.pts)} frames",
             next_step="check the free space of the output folder",
         )

@@ -3,14 +3,18 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 
-from deid_audit.dataset import checking
+from deid_audit.dataset import checking, sighting
 from deid_audit.dataset.checking import check
-from deid_audit.dataset.sighting import Sighted, people_of, sight, the_one_of
+from deid_audit.dataset.inputs import Digests
+from deid_audit.dataset.manifest import read_manifest, settings_of
+from deid_audit.dataset.sighting import Sighted, Someone, people_of, sight, the_one_of
 from deid_audit.errors import VideoError
 from deid_audit.frames import Float
 from deid_audit.pipeline.engines import Engines
@@ -19,6 +23,7 @@ from tests.conftest import Portraits
 from tests.e2e.short_clips import write_pictures
 from tests.fakes import make_video_facts
 from tests.unit.data_sets import write_set
+from tests.unit.made_videos import make_video
 
 NAMES = ["Ada", "Bob"]
 
@@ -111,6 +116,78 @@ def test_too_little_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(checking.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
     [line] = checked(path, GOOD).problems
     assert "GB of disk will be needed" in line
+
+
+def test_the_disk_that_counts_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = write_set(tmp_path, NAMES), tmp_path / "elsewhere"
+
+    def usage(place: Path) -> object:
+        return type("Usage", (), {"free": 10**12 if place == out else 10_000})()
+
+    monkeypatch.setattr(checking.shutil, "disk_usage", usage)
+    assert check(path, out=out, progress=SilentProgress(), look=looking(GOOD)).ok
+    assert "beside the set's file" in checked(path, GOOD).problems[0]
+
+
+def test_pictures_and_urls_are_counted_like_files(tmp_path: Path) -> None:
+    """A folder's name with its rate is no file, and a URL lies in no folder."""
+    path = write_set(tmp_path, NAMES)
+    (tmp_path / "Bob" / "pics").mkdir()
+    (tmp_path / "Bob" / "pics" / "1.png").write_bytes(bytes(1000))
+    fsspec.filesystem("memory").pipe("/Ada/a.mp4", bytes(3000))
+    text = path.read_text().replace("Ada/a.mp4", "memory://Ada/a.mp4").replace("Bob/a.mp4", "Bob/pics@25")
+    path.write_text(text)
+    found = checked(path, GOOD)
+    assert found.ok and found.estimate is not None
+    assert found.estimate.disk_bytes == 4000 * 1.5 + 2 * 6_000_000
+    subjects = settings_of(read_manifest(path), 1, folder=tmp_path, out=tmp_path / "out", case_id="case-1").subjects
+    assert subjects == (Path("memory:/Ada/a.mp4"),)
+    settings = [
+        settings_of(read_manifest(path), at, folder=tmp_path, out=tmp_path / "out", case_id="case-1") for at in (1, 2)
+    ]
+    assert len({Digests(b"k" * 32).of_case(one, "subject") for one in settings}) == 2
+
+
+def test_nothing_of_a_look_or_of_an_average_stays(tmp_path: Path) -> None:
+    """What the recogniser gave, the sums that averages come from, and those of people who were not chosen."""
+    given: list[Float] = []
+
+    def describe(chips: list[object]) -> Float:
+        given.append(shown(1, each=2))
+        return given[-1]
+
+    finder = SimpleNamespace(detect=lambda _: SimpleNamespace(boxes_xyxy=[0, 1]))
+    recognizer = SimpleNamespace(chip=lambda *_: None, describe=describe)
+    video = make_video(tmp_path / "a.mp4", range(0, 200, 40))
+    engines = SimpleNamespace(leading=finder, recognizer=recognizer)
+    seen = sight(video, label="subject 1, video 1", engines=engines)  # type: ignore[arg-type]
+    assert seen.descriptors.shape == (10, 128) and seen.descriptors.any()
+    assert len(given) == 5 and not any(rows.any() for rows in given)
+
+    one = Someone(seen=[0])
+    one.add(0, face(1))
+    one.add(0, face(1, 1))
+    assert np.allclose(one.average, (face(1) + face(1, 1)) / 2)
+    one.wipe()
+    assert not one.average.any() and not one._total.any()
+
+
+def test_whoever_is_not_chosen_is_wiped_and_the_chosen_when_the_check_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone: list[Someone] = []
+
+    def kept(videos: list[Float]) -> list[Someone]:
+        found = people_of(videos)
+        everyone.extend(found)
+        return found
+
+    monkeypatch.setattr(sighting, "people_of", kept)
+    one, _ = the_one_of([shown(1, 2, each=8)], photo=face(1))
+    assert [bool(each.average.any()) for each in everyone] == [each is one for each in everyone] and len(everyone) == 2
+    everyone.clear()
+    checked(write_set(tmp_path, NAMES), GOOD)
+    assert len(everyone) == 3 and not any(each.average.any() for each in everyone)
 
 
 def test_what_was_described_is_wiped(tmp_path: Path) -> None:

@@ -6,17 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from deid_audit.dataset import cluster
+from deid_audit.dataset.case import Order, do_case
 from deid_audit.dataset.cluster import Needs, RayWorkers
 from deid_audit.dataset.documents import Ran
+from deid_audit.dataset.manifest import read_manifest, settings_of
 from deid_audit.dataset.running import CASES, SetSettings, run_set
 from deid_audit.dataset.showing import Pace
 from deid_audit.dataset.state import Ended, opened_state
-from deid_audit.errors import DataSetError, SettingsError
+from deid_audit.errors import DataSetError, SettingsError, VideoAccessError, VideoError
+from deid_audit.pipeline import run as main_job
 from deid_audit.progress import SilentProgress
 from tests.unit.data_sets import write_set
 from tests.unit.set_driver import look
@@ -80,6 +85,33 @@ def test_an_output_that_is_gone_or_changed_is_made_again(tmp_path: Path) -> None
     assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 2
 
 
+def test_an_output_whose_files_are_not_as_stated_is_made_again(tmp_path: Path) -> None:
+    """Its statement and certificate stand; the stand-in's statement names no file of the release."""
+    told_set(tmp_path, {"Ada": "PASSED 0.1"})
+    [case] = run(tmp_path).cases
+    release = tmp_path / "out" / CASES / case.case_id / "release"
+    release.mkdir()
+    (release / "stray.mp4").touch()
+    assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 2
+    assert not release.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(VideoError("it is damaged"), "refused"), (VideoAccessError("it is not there"), "broken")]
+)
+def test_a_file_that_is_out_of_reach_is_tried_again_and_a_damaged_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: VideoError, outcome: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main_job, "run", fails)
+    manifest = read_manifest(write_set(tmp_path, ["Ada"]))
+    settings = settings_of(manifest, 1, folder=tmp_path, out=tmp_path / "out", case_id="case-1")
+    ended = do_case(Order(case_id="case-1", label="subject 1", inputs="1", settings=settings))
+    assert (ended.outcome, ended.error, ended.settled) == (outcome, type(error).__name__, outcome == "refused")
+
+
 def test_an_output_that_nobody_wrote_down_counts_and_an_older_one_does_not(tmp_path: Path) -> None:
     """The driver was killed between the output and the journal's line."""
     told_set(tmp_path, {"Ada": "PASSED 0.1"})
@@ -125,6 +157,41 @@ def test_without_ray_an_address_is_refused_in_words(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingsError, match="Ray, which is not installed"):
         RayWorkers(do_standin, "127.0.0.1:1", Needs())
+
+
+class MadeRay:
+    """As much of Ray as a connection needs, with one node of 4 processors and one of 2 and a GPU."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, object] = {}
+        self.left = False
+
+    def nodes(self) -> list[dict[str, object]]:
+        whole: list[dict[str, float]] = [{"CPU": 4, "memory": 8e9}, {"CPU": 2, "GPU": 1, "memory": 8e9}]
+        return [{"Alive": True, "Resources": one} for one in whole] + [{"Alive": False, "Resources": {"GPU": 8}}]
+
+    def remote(self, **asked: object) -> Callable[[object], object]:
+        self.asked = asked
+        return lambda do: do
+
+    def shutdown(self) -> None:
+        self.left = True
+
+
+@pytest.mark.parametrize("needs", [Needs(gpus=2), Needs(memory_bytes=9_000_000_000), Needs(processors=4, gpus=1)])
+def test_what_no_node_has_is_refused_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, needs: Needs) -> None:
+    ray = MadeRay()
+    monkeypatch.setattr(cluster, "_connected", lambda _: ray)
+    with pytest.raises(SettingsError, match=r"no node has more than 4 processors, 1 GPUs and 8\.0 GB") as refused:
+        RayWorkers(do_standin, "auto", needs)
+    assert ray.left and "--case-gpus" in refused.value.next_step
+
+
+def test_ray_itself_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = MadeRay()
+    monkeypatch.setattr(cluster, "_connected", lambda _: ray)
+    RayWorkers(do_standin, "auto", Needs(processors=2, gpus=1))
+    assert ray.asked["max_retries"] == 0 and not ray.left
 
 
 def test_the_time_that_is_left_goes_by_what_this_run_did() -> None:

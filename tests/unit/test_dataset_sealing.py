@@ -12,13 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_audit.__main__ import build_app
-from deid_audit.attestation import attest
+from deid_audit.attestation import STATUS, attest
 from deid_audit.certificate.trust import trust_of
 from deid_audit.dataset import sealing
 from deid_audit.dataset.case import Order
 from deid_audit.dataset.documents import SetVerified
 from deid_audit.dataset.manifest import Manifest, read_manifest, settings_of
-from deid_audit.dataset.record import DataSetRecord, build_set_statement, parse_set_statement
+from deid_audit.dataset.packaging import gather_case
+from deid_audit.dataset.record import CaseEntry, DataSetRecord, build_set_statement, parse_set_statement
 from deid_audit.dataset.sealing import seal
 from deid_audit.dataset.state import opened_state
 from deid_audit.dataset.summary import rule_summaries, set_bound, subgroups
@@ -28,6 +29,7 @@ from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.policy import judge
+from deid_audit.status import withdrawal
 from tests.fakes import make_measurements
 from tests.schemas import assert_fits
 from tests.unit.certificates import ISSUED, attested, certified_case, chair, one_page, signer
@@ -71,6 +73,10 @@ class Sealed:
 
     def case(self, at: int) -> Path:
         return self.package / "data" / self.cases[at]
+
+    def entry(self, at: int) -> CaseEntry:
+        record = parse_set_statement((self.package / "dataset.json").read_bytes())
+        return next(one for one in record.cases if one.case_id == self.cases[at])
 
     def fails(self, check: str) -> str:
         """That check is the first that fails, and the set does not hold; what it says."""
@@ -132,8 +138,56 @@ def test_sealing_again_changes_nothing_until_a_case_does(sealed: Sealed) -> None
     case = sealed.package.parent / "cases" / sealed.cases[0]
     (case / "status.dsse.json").write_text("{}")
     assert sealed.again().stat().st_ino != before
-    assert sealed.case(0).joinpath("status.dsse.json").exists()
-    assert "status file" in sealed.fails("set.released")  # a status file that is there is never passed over
+    assert "status file that cannot be taken" in sealed.entry(0).why[0]  # one that is there is never passed over
+
+
+def test_a_withdrawn_case_is_withheld_with_the_reason(sealed: Sealed) -> None:
+    case = sealed.package.parent / "cases" / sealed.cases[0]
+    digest = sha256_file(case / "evidence.json")
+
+    def withdrawn(statement: str, by: Any) -> CaseEntry:
+        said = withdrawal(
+            case_id=sealed.cases[0],
+            statement_sha256=statement,
+            reason="consent was taken back",
+            at=ISSUED,
+            certificate=signer().certificate,
+        )
+        (case / "status.dsse.json").write_bytes(attest(said.payload(), [by], kind=STATUS))
+        sealed.again()
+        return sealed.entry(0)
+
+    entry = withdrawn(digest, signer())
+    assert (entry.outcome, entry.verdict, entry.withdrawn) == ("withheld", Outcome.PASSED, True)
+    assert entry.why == ("withdrawn, as the status file beside its certificate says: consent was taken back",)
+    assert {one.name for one in sealed.case(0).iterdir()} == {"evidence.json", "attestation.dsse.json", "signer.crt"}
+    assert "1 cases are released, 2 withheld" in (sealed.package / "README.txt").read_text()
+    found = sealed.verified()
+    assert found.ok and (found.released, found.withheld) == (1, 2), found
+    assert "another certificate's statement" in withdrawn("ab" * 32, signer()).why[0]
+    assert "signature does not fit" in withdrawn(digest, chair()).why[0]
+
+
+@pytest.mark.parametrize("spoil", ["missing", "changed", "added"])
+def test_a_release_that_is_not_as_its_statement_says_is_not_sealed(sealed: Sealed, spoil: str) -> None:
+    case = sealed.package.parent / "cases" / sealed.cases[0]
+    shutil.rmtree(sealed.package)
+    video = case / "release" / "data" / f"{sealed.cases[0]}-01.mp4"
+    if spoil == "missing":
+        shutil.rmtree(case / "release")
+    else:
+        (video if spoil == "changed" else video.with_name("stray.mp4")).write_bytes(b"no film")
+    with pytest.raises(EvidenceError, match=r"release/.* is not as its statement says"):
+        sealed.again()
+    assert not sealed.package.exists()
+
+
+def test_what_the_statement_does_not_name_is_not_gathered(tmp_path: Path) -> None:
+    case = write_case(tmp_path / "case", "case-0001", Outcome.PASSED)
+    (tmp_path / "case" / "release" / "stray.mp4").write_bytes(b"a stray film")
+    gather_case(tmp_path / "case", case, tmp_path / "out", released=True)
+    assert (tmp_path / "out" / "release" / "bagit.txt").exists()
+    assert not (tmp_path / "out" / "release" / "stray.mp4").exists()
 
 
 def test_nobody_who_is_not_trusted_is_believed(sealed: Sealed) -> None:
@@ -253,12 +307,18 @@ def test_worst_and_mean_by_hand() -> None:
 
 
 def test_the_bound_by_hand() -> None:
-    none_missed = set_bound(cases_with(*[0.7] * 59))
+    none_missed = set_bound(cases_with(*[0.7] * 59), not_made=0)
     assert none_missed.upper95 == pytest.approx(0.0495, abs=1e-4)  # the rule of three: 3 / 59 is 0.051
-    one_missed = set_bound(cases_with(0.5, *[0.7] * 9))
+    one_missed = set_bound(cases_with(0.5, *[0.7] * 9), not_made=0)
     assert one_missed.upper95 == pytest.approx(0.3942, abs=1e-4)  # Clopper-Pearson, 1 of 10, one-sided
-    assert set_bound(cases_with(0.7, 0.7, 0.7)).upper95 == pytest.approx(1 - 0.05 ** (1 / 3))
-    assert set_bound(cases_with(0.5, 0.7)).upper95 is None and set_bound([]).upper95 is None
+    assert set_bound(cases_with(0.7, 0.7, 0.7), not_made=0).upper95 == pytest.approx(1 - 0.05 ** (1 / 3))
+    assert set_bound(cases_with(0.5, 0.7), not_made=0).upper95 is None and set_bound([], not_made=0).upper95 is None
+
+
+def test_the_bound_says_whom_it_leaves_out(sealed: Sealed) -> None:
+    words = parse_set_statement((sealed.package / "dataset.json").read_bytes()).bound.words
+    assert "1 of 3 subjects" in words and "1 more subjects are left out" in words
+    assert "like these whose cases are made" in set_bound(cases_with(*[0.7] * 10), not_made=4).words
 
 
 def test_groups_by_hand_and_none_that_is_small() -> None:
@@ -282,6 +342,7 @@ def test_groups_by_hand_and_none_that_is_small() -> None:
         ({"certificate_sha256": None}, "lacks a digest"),
         ({"case_id": "case-99"}, "out of order"),
         ({"outcome": "withheld"}, "lacks a reason"),
+        ({"withdrawn": True}, "released that was withdrawn"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(changes: dict[str, Any], said: str) -> None:

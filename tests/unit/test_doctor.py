@@ -103,7 +103,7 @@ def test_every_library_that_is_asked_for_is_looked_at() -> None:
     assert {one.name for one in installation.LIBRARIES} == wanted == set(asked_for())
 
 
-@pytest.mark.parametrize(("extra", "name"), [("c2pa", "c2pa-python"), ("pkcs11", "python-pkcs11")])
+@pytest.mark.parametrize(("extra", "name"), [("c2pa", "c2pa-python"), ("pkcs11", "python-pkcs11"), ("ray", "ray")])
 def test_an_extra_is_told_and_never_missed(extra: str, name: str) -> None:
     asked = asked_for(extra)[name]
 
@@ -132,6 +132,7 @@ def test_an_extra_is_what_stands_under_its_name(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(requirements, "requires", lambda _: lines)
     assert [str(one) for one in asked_for("pkcs11").values()] == ["python-pkcs11<0.10,>=0.9.3"]
     assert installation.tokens().name == "tokens"
+    assert installation.cluster().name == "cluster" and "--address" in installation.cluster().found
     assert set(asked_for()) == {"numpy"}
 
 

@@ -1,5 +1,6 @@
 """Folders of pictures and URLs come in through the same seam as files, whole and in order, or with one clear reason."""
 
+import errno
 import io
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 from PIL import Image as Pillow
 
 from deid_audit.digests import keyed_digest_streams
-from deid_audit.errors import VideoError
-from deid_audit.video.places import sha256_of
+from deid_audit.errors import VideoAccessError, VideoError
+from deid_audit.video.places import LocalFile, sha256_of
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from tests.unit.made_dicom import encapsulated, header
 from tests.unit.made_videos import make_video, picture
@@ -172,8 +173,29 @@ def test_a_store_that_fails_while_a_video_is_read_says_so(tmp_path: Path, monkey
 
     data = store.cat("/bucket/a.mp4")
     monkeypatch.setattr(type(store), "open", lambda *_: Failing(data))
-    with pytest.raises(VideoError, match=r"subject video 1 could not be read from its URL \(RuntimeError\)"):
+    with pytest.raises(VideoAccessError, match=r"subject video 1 could not be read from its URL \(RuntimeError\)"):
         list(read_frames(video))
+
+
+def test_out_of_reach_and_damaged_are_two_things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same inputs meet a damaged file again; one that is not there now may be there later."""
+    for absent in (tmp_path / "none.mp4", "memory://bucket/none.mp4"):
+        with pytest.raises(VideoAccessError, match="does not exist"):
+            opened(absent)
+    (tmp_path / "text.mp4").write_bytes(b"no video" * 1000)
+    with pytest.raises(VideoError, match="is not a video") as damaged:
+        opened(tmp_path / "text.mp4")
+    assert not isinstance(damaged.value, VideoAccessError)
+
+    class FailingDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() + (size or 0) > 4000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    monkeypatch.setattr(LocalFile, "open", lambda _: FailingDisk(bytes(8000)))
+    with pytest.raises(VideoAccessError, match="cannot be read to its end: Input/output error"):
+        opened(tmp_path / "text.mp4")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def probes(worker: Worker) -> Iterator[Probe]:
                 needed_by=library.needed_by,
                 library=library.name,
             )
+    yield Probe(area="software", name="cluster", look=lambda: [installation.cluster()])
     yield Probe(
         area="video",
         name="codecs",

@@ -129,6 +129,12 @@ def tokens() -> Finding:
     return judge_extra(installed(_TOKENS), asked, area="certificate", name="tokens", option=option)
 
 
+def cluster() -> Finding:
+    """The extra that does a data set on a cluster."""
+    asked, option = asked_for("ray")["ray"], "dataset run --address"
+    return judge_extra(installed("ray"), asked, area="software", name="cluster", option=option)
+
+
 def judge_extra(found: str | None, asked: Requirement, *, area: str, name: str, option: str) -> Finding:
     """`ok` also where it is not installed: nothing is missing but the option that needs it."""
     if found is None:
