@@ -35,8 +35,10 @@ def new_frames(xy: Signal) -> NDArray[np.bool_]:
 def real_rate(xy: Signal, times_s: Signal) -> float:
     """Frames a second with positions of their own: the frame rate less the share of exact repetitions; 0 if unknown."""
     rate = frame_rate(times_s)
+    if rate is None:
+        return 0.0
     found = np.isfinite(xy.reshape(len(xy), -1)).all(axis=1)
-    if rate is None or not found.any():
+    if not found.any():
         return 0.0
     return rate * float(new_frames(xy).sum() / found.sum())
 
