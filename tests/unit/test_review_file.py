@@ -100,9 +100,10 @@ def visit(name: str, *, finish: bool = True) -> Callable[[str], None]:
         if finish:
             post("/finish")
         else:
+            import os  # noqa: PLC0415
             import signal  # noqa: PLC0415
 
-            signal.raise_signal(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     return lambda address: threading.Thread(target=go, args=(address,)).start()
 

@@ -1,5 +1,6 @@
 """The page of a run that waits: it outlives an error of the page, loses no decision, and knows who read first."""
 
+import os
 import re
 import shutil
 import signal
@@ -121,7 +122,7 @@ def test_the_second_reader_is_told_before_reading_that_the_first_was_they(
 
 
 def test_a_signal_and_a_page_that_cannot_be_served_end_it(pending: Pending, monkeypatch: pytest.MonkeyPatch) -> None:
-    Visitor(monkeypatch, lambda visitor: signal.raise_signal(signal.SIGTERM))
+    Visitor(monkeypatch, lambda visitor: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Interrupted), interruptible():
         page_for_reviewers()(pending)
 
