@@ -54,7 +54,7 @@ def add_rows(rows: Rows) -> None:
         add(f"exam.{part}_asymmetry", title, "%", -100, 100, None, "Borod 1997", hardly, _OWN)
     peak = "no peak in 3-12 Hz that stands out; under 24 frames a second; no 3 s in one piece"
     talking = "the lips open with it, in the original too"
-    mesh, halved = "MediaPipe FaceMesh", "MediaPipe FaceMesh, which saw less than half of it after a swap"
+    mesh, halved = "MediaPipe FaceMesh", "MediaPipe FaceMesh, which saw about half of it after a swap"
     for part, source, none in (("head", mesh, peak), ("jaw", halved, f"{peak}; {talking}")):
         add(f"exam.{part}_tremor_hz", f"{part} tremor: frequency", "Hz", 0, None, None, mesh, none, _OWN)
         title = f"{part} tremor: amplitude"

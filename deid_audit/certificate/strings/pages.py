@@ -152,7 +152,7 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "exam_caption": "In brackets an interval of 95 %, where one can be given. Ranges go from the 5th to the 95th "
     "percentile, in % of the distance between the outer eye corners; the donor's anatomy changes them, too. Lost: the "
     "original shows it, the released video no longer does; the note says why. Of a jaw tremor the "
-    "landmarks see less on a swapped face: on a clip made by code its frequency stayed, and less than half of its "
+    "landmarks see less on a swapped face: on three clips made by code its frequency stayed, and about half of its "
     "amplitude.",
     "exam_ratings": "Clinicians' ratings",
     "exam_ratings_caption": "Weighted kappa of the released clips' scores against the originals', from a table of the "
