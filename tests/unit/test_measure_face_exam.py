@@ -160,8 +160,8 @@ def test_how_long_the_eyes_are_seen_is_asked_of_the_original() -> None:
     row = share(given(blinking(starts, at), gap))
     assert (row.value, row.sample_size) == (1.0, 3)
     away = blinking(starts, at, seed=1)
-    away.face_xy[len(at) // 2 :] = np.nan  # two blinks fall where nothing is seen: they are lost
-    assert share(given(blinking(starts, at), away)).value == pytest.approx(1 / 3)
+    away.face_xy[len(at) // 2 :] = np.nan  # a blink falls where nothing is seen: it is lost
+    assert share(given(blinking(starts, at), away)).value == pytest.approx(2 / 3)
 
 
 def test_only_compared_frames_count() -> None:

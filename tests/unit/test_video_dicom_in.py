@@ -198,7 +198,7 @@ def test_what_cannot_be_read_whole_is_refused(tmp_path: Path, monkeypatch: pytes
 def spelled(path: Path, keyword: str, text: str, kind: str = "LO") -> Path:
     """The element as text, under a kind of value that holds any."""
     head = dcmread(path)
-    del head[keyword]
+    head.pop(keyword, None)
     head.add_new(keyword, kind, text)
     head.save_as(path)
     return path
@@ -219,12 +219,16 @@ def test_no_value_of_a_header_is_warned_of(
     wrapped = encapsulated(tmp_path / "v.dcm", plain, header(frames=6, syntax=MPEG4HP41))
     loose = uncompressed(tmp_path / "w.dcm", [picture(), picture(seed=1)])
     for path in (wrapped, loose):
-        spelled(path, "SpecificCharacterSet", f"ISO {SECRET}", "CS")
+        spelled(path, "SpecificCharacterSet", "ISO 2022 IR 6", "CS")
         spelled(path, "InstanceNumber", "123456789012")
+        replaced(path, b"ISO 2022 IR 6", SECRET.encode() + b" X")
         replaced(path, b"LO\x0c\x00123456789012", b"IS\x0c\x00" + SECRET.encode() + b" ")
         replaced(
             path, b"1.2.826.0.1.3680043.8.498.99999999999.2", b"1.2.826.0.1." + SECRET.encode() + b"8.99999999999.2."
         )
+    with pytest.warns(UserWarning, match=SECRET):
+        dcmread(loose).get("StudyInstanceUID")
+    caplog.clear()
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always")
         for path in (wrapped, loose):
