@@ -35,7 +35,17 @@ def do_standin(order: Order) -> Ended:
         return order.ended(outcome, error=told, message="as it was told")
     with interruptible(), staged(order.settings.out, force=True) as partial:
         time.sleep(float(seconds))
-        statement = statement_of(order.case_id, Outcome(told))
+        case = make_case()
+        told_files = {one.name: one.name.encode() for one in case.outputs}
+        outputs = tuple(
+            one.model_copy(update={"sha256": sha256_bytes(data), "size_bytes": len(data)})
+            for one, data in zip(case.outputs, told_files.values(), strict=True)
+        )
+        statement = statement_of(order.case_id, Outcome(told), outputs=outputs)
+        for name, data in told_files.items():
+            path = partial / ("release" if told == "PASSED" else "withheld") / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         (partial / "evidence.json").write_bytes(statement)
         (partial / "certificate.pdf").write_bytes(b"%PDF " + statement)
         for paper in ("attestation.dsse.json", "signer.crt"):

@@ -86,14 +86,13 @@ def test_an_output_that_is_gone_or_changed_is_made_again(tmp_path: Path) -> None
 
 
 def test_an_output_whose_files_are_not_as_stated_is_made_again(tmp_path: Path) -> None:
-    """Its statement and certificate stand; the stand-in's statement names no file of the release."""
+    """Its statement and certificate stand."""
     told_set(tmp_path, {"Ada": "PASSED 0.1"})
     [case] = run(tmp_path).cases
     release = tmp_path / "out" / CASES / case.case_id / "release"
-    release.mkdir()
     (release / "stray.mp4").touch()
     assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 2
-    assert not release.exists()
+    assert release.exists() and not (release / "stray.mp4").exists()
 
 
 @pytest.mark.parametrize(
