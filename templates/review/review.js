@@ -90,7 +90,7 @@ function choices(regions) {
 
 // -- the queue --------------------------------------------------------------------------------------------------------
 
-// The stretches from `offset` on, `least` of them where there are so many; an answer that was overtaken is left.
+// The stretches from `offset` on, `least` of them where there are so many; an answer that was overtaken is left, and false.
 async function queue(offset = 0, least = 1) {
   const asked = ++now.asked;
   const wanted = new URLSearchParams(new FormData(find("filter")));
@@ -100,7 +100,7 @@ async function queue(offset = 0, least = 1) {
   do {
     wanted.set("offset", items.length);
     found = await json(`/queue?${wanted}`);
-    if (asked !== now.asked) return;
+    if (asked !== now.asked) return false;
     items.push(...found.items);
   } while (items.length < Math.min(offset + least, found.total) && found.items.length);
   if (offset === 0) now.item = -1;
@@ -109,6 +109,7 @@ async function queue(offset = 0, least = 1) {
   current();
   find("more").hidden = items.length >= found.total;
   find("queue-count").textContent = `${found.total} stretches`;
+  return true;
 }
 
 function row(one, at) {
@@ -229,7 +230,7 @@ function stands(said) {
 async function decided(said) {
   stands(said);
   const chosen = now.items[now.item];
-  await queue(0, now.items.length);
+  if (!(await queue(0, now.items.length))) return;
   now.item = chosen === undefined ? -1 : now.items.findIndex((one) => one.number === chosen.number);
   current();
   mark();
@@ -393,6 +394,7 @@ find("ending-yes").addEventListener("click", async () => {
   find("ending").close();
   if ((await post("/finish", {})) === null) return;
   now.playing = false;
+  now.asked += 1; // what is still on its way finds no list any more
   document.body.replaceChildren(find("done").content.cloneNode(true));
   document.querySelector("h1").focus();
 });
