@@ -25,7 +25,7 @@ def browsed(*, width: int = 1280, height: int = 900) -> Iterator[tuple[Page, lis
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
+            page = browser.new_context(viewport={"width": width, "height": height}).new_page()
             page.set_default_timeout(120_000)
             expect.set_options(timeout=120_000)
             said: list[str] = []
