@@ -1,7 +1,7 @@
 """`deid-audit review`: a person looks at a finished job beside its originals; the decisions become a file."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -65,9 +65,9 @@ def review(
 def document(file: Path, done: Any) -> dict[str, Any]:
     """What `review --json` prints."""
     from deid_audit.digests import sha256_file  # noqa: PLC0415
+    from deid_audit.review.records import Kind  # noqa: PLC0415
 
     reading = done.readings[-1]
-    kinds = sorted({one.kind for one in reading.decisions})
     return {
         "schema": SCHEMA,
         "case_id": done.case_id,
@@ -75,6 +75,6 @@ def document(file: Path, done: Any) -> dict[str, Any]:
         "review_sha256": sha256_file(file),
         "role": reading.role,
         "readings": len(done.readings),
-        "decisions": {kind: sum(one.kind == kind for one in reading.decisions) for kind in kinds},
+        "decisions": {kind: sum(one.kind == kind for one in reading.decisions) for kind in get_args(Kind)},
         "frames_shown": sum(one.last_frame - one.first_frame + 1 for one in reading.shown),
     }

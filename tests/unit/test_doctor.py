@@ -128,7 +128,8 @@ def test_numpy_2() -> None:
 
 
 def test_an_extra_is_what_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["numpy==1.26.4", 'python-pkcs11<0.10,>=0.9.3; extra == "pkcs11"', 'pytest>=9; extra == "dev"']
+    extras = ['python-pkcs11<0.10,>=0.9.3; extra == "pkcs11"', 'ray<3,>=2.60; extra == "ray"']
+    lines = ["numpy==1.26.4", *extras, 'pytest>=9; extra == "dev"']
     monkeypatch.setattr(requirements, "requires", lambda _: lines)
     assert [str(one) for one in asked_for("pkcs11").values()] == ["python-pkcs11<0.10,>=0.9.3"]
     assert installation.tokens().name == "tokens"

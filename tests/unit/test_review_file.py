@@ -164,4 +164,5 @@ def test_the_command_says_where_the_file_stands(
     assert [word for word in words.split() if word.startswith("ORIGINAL")] == [
         f"ORIGINAL_{number}" for number in range(1, len(out[1]) + 1)
     ], "one --subject an original"
-    assert said["review"] == str(file) and said["decisions"] == {"conceal": 1} and said["role"] == "first"
+    assert said["review"] == str(file) and said["role"] == "first"
+    assert said["decisions"]["conceal"] == sum(said["decisions"].values()) == 1
