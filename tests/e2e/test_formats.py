@@ -33,7 +33,7 @@ def released(
     (folder / "easy.toml").write_text(EASY_POLICY)
     asked = ("--policy", folder / "easy.toml", "--case-id", "c1", "--json", "--release-keypoints", "coco")
     done = warm.run(*run_arguments((original, clips[1]), folder / "out", *asked, "--release-keypoints", "csv"))
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     assert SECRET not in done.stdout + done.stderr
     return original, folder / "out", document_in(done.stdout)
 

@@ -91,8 +91,11 @@ def test_a_viewer_answers_by_keyboard_and_the_result_holds_what_they_did(tmp_pat
 def _answers(page: Any, plan: dict[str, Any]) -> None:
     """Looks at clip and pictures, ranks the subject first, or says "not in this line-up" where they are not."""
     for at in (1, 2):
-        assert page.get_by_text(f"Line-up {at} of 2").is_visible()
-        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        page.get_by_text(f"Line-up {at} of 2").first.wait_for()
+        for _ in range(600):  # the page's own policy forbids what wait_for_function does
+            if page.evaluate("document.querySelector('video').readyState >= 2"):
+                break
+            page.wait_for_timeout(100)
         assert page.evaluate("[...document.images].every((one) => one.complete && one.naturalWidth === 400)")
         number = int(page.locator("input[name=line_up]").get_attribute("value"))
         target = plan["line_ups"][number - 1]["target"]
