@@ -126,7 +126,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no frames": (_no_frames, "holds no video stream"),
     "audio only": (_sound_only, "holds no video stream, only audio"),
     "JPEG named mp4": (_photo, "is a still image"),
-    "folder": (Path.mkdir, "is not a regular file"),
+    "folder": (Path.mkdir, "is a folder"),
     "FIFO": (os.mkfifo, "is not a regular file"),
     "unknown codec": (_unknown_codec, "in a format that FFmpeg cannot decode"),
     "wrong codec": (_wrong_codec, "holds damaged data"),
