@@ -34,7 +34,8 @@ class LocalFile:
         return status.st_size, status.st_mtime_ns
 
     def open(self) -> BinaryIO:
-        return self.path.open("rb")
+        """Without waiting: a FIFO would block for ever, and is refused where the file is looked at."""
+        return open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: PTH123
 
     def refuse_unreadable(self, label: str) -> None:
         """A FIFO would block for ever and a directory has no bytes, so the kind of file is looked at before opening."""
