@@ -35,7 +35,7 @@ class LocalFile:
 
     def open(self) -> BinaryIO:
         """Without waiting: a FIFO would block for ever, and is refused where the file is looked at."""
-        return open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: PTH123
+        return open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
 
     def refuse_unreadable(self, label: str) -> None:
         """A FIFO would block for ever and a directory has no bytes, so the kind of file is looked at before opening."""
