@@ -146,7 +146,7 @@ def findings_schema() -> dict[str, Any]:
 
 def statement_schema() -> dict[str, Any]:
     """The signed statement, from `findings` and `evidence`; complete in itself, for whoever reads it years later."""
-    from deid_audit.evidence import PREDICATE_TYPE, STATEMENT_TYPE  # noqa: PLC0415
+    from deid_audit.evidence import PREDICATE_TYPE  # noqa: PLC0415
     from deid_audit.findings import CaseRecord  # noqa: PLC0415
 
     definitions = _definitions(CaseRecord)
@@ -154,35 +154,41 @@ def statement_schema() -> dict[str, Any]:
     result = {"$ref": "#/$defs/Outcome", "description": "The verdict, as it follows from the findings."}
     predicate["properties"]["verificationResult"] = result
     predicate["required"].append("verificationResult")
-    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
-    name = {"type": "string", "description": "Path of the file in its folder."}
-    subject = _object("One file that the statement is about.", name=name, digest=digest)
-    statement = _object(
+    statement = _in_toto(
         "evidence.json, exactly the bytes that are attached to the certificate and signed.",
-        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
-        subject={"type": "array", "items": subject, "description": "The released or withheld files."},
-        predicateType={"const": PREDICATE_TYPE, "description": "What the predicate is."},
-        predicate=predicate,
+        ("Path of the file in its folder.", "One file that the statement is about."),
+        "The released or withheld files.",
+        (PREDICATE_TYPE, predicate),
     )
     head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:statement:v1", "title": "The signed statement"}
     return {**head, **statement, "$defs": definitions}
 
 
+def _in_toto(said: str, one_of: tuple[str, str], all_of: str, predicate: tuple[str, Any]) -> dict[str, Any]:
+    """An in-toto statement: words for it, for a subject's name, one subject and all; type and predicate."""
+    from deid_audit.evidence import STATEMENT_TYPE  # noqa: PLC0415
+
+    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
+    name = {"type": "string", "description": one_of[0]}
+    return _object(
+        said,
+        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
+        subject={"type": "array", "items": _object(one_of[1], name=name, digest=digest), "description": all_of},
+        predicateType={"const": predicate[0], "description": "What the predicate is."},
+        predicate=predicate[1],
+    )
+
+
 def set_statement_schema() -> dict[str, Any]:
     """The signed statement of a data set, from `dataset.record`."""
     from deid_audit.dataset.record import PREDICATE_TYPE, DataSetRecord  # noqa: PLC0415
-    from deid_audit.evidence import STATEMENT_TYPE  # noqa: PLC0415
 
     definitions = _definitions(DataSetRecord)
-    digest = _object("Digests of the file.", sha256={"type": "string", "description": "SHA-256 of the file, hex."})
-    name = {"type": "string", "description": "Name of the manifest."}
-    subject = _object("One manifest of the package.", name=name, digest=digest)
-    statement = _object(
+    statement = _in_toto(
         "dataset.json, exactly the bytes that are signed in dataset.dsse.json.",
-        _type={"const": STATEMENT_TYPE, "description": "An in-toto Statement v1."},
-        subject={"type": "array", "items": subject, "description": "The package's manifests."},
-        predicateType={"const": PREDICATE_TYPE, "description": "What the predicate is."},
-        predicate=definitions.pop("DataSetRecord"),
+        ("Name of the manifest.", "One manifest of the package."),
+        "The package's manifests.",
+        (PREDICATE_TYPE, definitions.pop("DataSetRecord")),
     )
     head = {"$schema": _DRAFT, "$id": "urn:deid-audit:schema:dataset-statement:v1", "title": "A data set's statement"}
     return {**head, **statement, "$defs": definitions}
