@@ -62,8 +62,9 @@ ASSERT_INSTALLED = $(BIN)/python -c 'import deid_audit, sys; sys.exit("site-pack
 $(DEPENDENCIES): pyproject.toml constraints.txt scripts/system_packages.sh scripts/find_python.sh
 	sh scripts/system_packages.sh
 	python=$$(sh scripts/find_python.sh) && "$$python" -m venv $(VENV)
-	# setuptools builds face_recognition_models, which comes as source only; a new venv's own is too old to.
-	$(PIP) -c constraints.txt hatchling setuptools
+	# setuptools builds face_recognition_models and bagit, which come as source only; a new venv's own is too old to.
+	# Without setuptools-scm, bagit would be built as version 0.0.0.
+	$(PIP) -c constraints.txt hatchling setuptools setuptools-scm
 	$(PIP) -c constraints.txt --no-build-isolation ".[dev]"
 	$(BIN)/python -m pip --disable-pip-version-check check
 	touch $@

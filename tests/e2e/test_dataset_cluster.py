@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from deid_audit.dataset.state import State, opened_state
-from tests.unit.data_sets import write_set
+from tests.unit.data_sets import AS_A_DRIVER, write_set
 
 pytest.importorskip("ray", reason="needs the extra `ray`: pip install 'deid-audit[ray]'")
 pytestmark = pytest.mark.e2e
@@ -50,7 +50,7 @@ class Cluster:
         self.nodes.append(
             subprocess.Popen(
                 command,
-                env=os.environ | QUIET,
+                env=AS_A_DRIVER | QUIET,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -107,7 +107,7 @@ def told_set(folder: Path) -> Path:
 def start(path: Path, out: Path, address: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "tests.unit.set_driver", path, out, "1", address]
     return subprocess.Popen(
-        command, env=os.environ | QUIET, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, env=AS_A_DRIVER | QUIET, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
 
 

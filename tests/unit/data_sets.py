@@ -1,5 +1,6 @@
 """Data sets for tests: a tree of small files under names that must stay in the steward's folder, and its manifest."""
 
+import os
 from pathlib import Path
 
 from deid_audit.dataset.record import (
@@ -13,6 +14,9 @@ from deid_audit.dataset.record import (
 )
 from deid_audit.findings import Outcome, OutputFile, SignerInfo
 
+ROOT = str(Path(__file__).resolve().parents[2])
+AS_A_DRIVER = os.environ | {"PYTHONPATH": ROOT}
+"""The environment of a process that runs a module of tests/, which the safe path hides from it."""
 TOML = """schema = 1
 title = "A set for tests"
 policy = "{policy}"

@@ -24,7 +24,7 @@ from deid_audit.dataset.state import Ended, opened_state
 from deid_audit.errors import DataSetError, SettingsError, VideoAccessError, VideoError
 from deid_audit.pipeline import run as main_job
 from deid_audit.progress import SilentProgress
-from tests.unit.data_sets import write_set
+from tests.unit.data_sets import AS_A_DRIVER, ROOT, write_set
 from tests.unit.set_driver import look
 from tests.unit.standins import do_standin
 
@@ -32,6 +32,12 @@ TOLD = {
     "Ada": "PASSED 0.1", "Bob": "FAILED 0.1", "Cid": "INDETERMINATE 0.1", "Dan": "NotEnoughFaces 0.1",
     "Eve": "StageError 0.1", "Fay": "PASSED 0.2",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers get this process's path; the installed package comes before the tree's."""
+    monkeypatch.setattr(sys, "path", [*sys.path, ROOT])
 
 
 def told_set(folder: Path, told: dict[str, str]) -> Path:
@@ -206,7 +212,7 @@ def killed_at_random(folder: Path, chance: random.Random, *, longest_s: float, m
     kills = 0
     while True:
         command = [sys.executable, "-m", "tests.unit.set_driver", folder / "dataset.toml", folder / "out", "2"]
-        driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        driver = subprocess.Popen(command, env=AS_A_DRIVER, stderr=subprocess.DEVNULL)
         until = time.monotonic() + chance.uniform(1.0, longest_s)
         while driver.poll() is None:
             if time.monotonic() > until and kills < most:

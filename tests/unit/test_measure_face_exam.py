@@ -4,6 +4,7 @@ Pictures and detectors take no part.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,15 @@ def test_the_body_is_measured_only_where_nothing_smooths_it() -> None:
     speeds = wrist_speeds(pose(smooths=False, moved=wrist), AT)
     assert speeds is not None and speeds[:, 0].max() > 100 and speeds[:, 1].max() < 1e-6
     assert wrist_speeds(pose(smooths=True), AT) is None
+
+
+def test_a_detector_that_knows_no_null_edit_gives_the_body_without_a_noise_floor() -> None:
+    one = given(blinking(STARTS), blinking(STARTS), smooths=False, wrist=sine(AT, 5.2, 6.0))
+    known = {of: track for of, track in one.poses.items() if of != "reencoded"}
+    found = rows(replace(one, poses=known))
+    row = found["exam.wrist_tremor_hz.left", "swapped"]
+    assert row.value == pytest.approx(5.2, abs=0.1) and row.noise_floor is None
+    assert found["exam.blinks", "swapped"].noise_floor == 5
 
 
 def test_a_very_long_video_has_its_blinks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
