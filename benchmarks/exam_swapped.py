@@ -36,7 +36,8 @@ FREQUENCIES_HZ = (4.0, 5.0, 6.5)
 PARTS = ("hand", "head", "jaw")
 SIDES = {"hand": "left", "head": "", "jaw": ""}
 CLOSE_HZ = 0.1
-BLINKS_S, TAPS, TAP_HZ = (1.5, 3.2, 5.1, 6.4, 8.6), 12, 2.0
+# a tap is an opening between two closings (docs/exam_measures.md): the hand is open before and after
+BLINKS_S, CLOSINGS, TAPS, TAP_HZ = (1.5, 3.2, 5.1, 6.4, 8.6), 12, 11, 2.0
 CLIP_S = 10.0  # with blinks and taps
 Exam = dict[tuple[str, str], ExamValue]
 
@@ -160,7 +161,7 @@ def main() -> None:
         if asked.blinks:
             print("\n".join(BLINK_HEAD), flush=True)
             for lasting_s in (0.12, 0.25):
-                moves = Movements(lids=bumps([*BLINKS_S], lasting_s), taps=repeated(TAP_HZ, TAPS, 2.0))
+                moves = Movements(lids=bumps([*BLINKS_S], lasting_s), taps=repeated(TAP_HZ, CLOSINGS, 2.0))
                 source = filmed(scene, moves, CLIP_S, folder / "made.mp4")
                 for line in blink_rows(lasting_s, renditions(source, models, engines, folder)):
                     print(line, flush=True)
