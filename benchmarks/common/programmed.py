@@ -59,8 +59,11 @@ class Stage:
         return float(np.linalg.norm(self.hand[9] - self.hand[0]))
 
 
-def stage(scale: float = 0.5) -> Stage:
-    """The man of one sample clip with both hands open, `scale` of its size, cut to head, trunk and hands."""
+def stage(scale: float = 0.5, shrunk: float = 1.0) -> Stage:
+    """The man of one sample clip with both hands open, `scale` of its size, cut to head, trunk and hands.
+
+    `shrunk` makes the picture smaller after face and hand were found in it.
+    """
     for frame in read_frames(open_video(SAMPLES / CLIP, label="clip")):
         if frame.index == STILL_AT:
             break
@@ -77,7 +80,10 @@ def stage(scale: float = 0.5) -> Stage:
     if face is None or not seen:
         raise SystemExit("not run: no face or no hand is found on the still")
     left = max(seen, key=lambda xy: xy[:, 0].mean())
-    return Stage(still=still, face=face[:, :2].astype(float), hand=left)
+    size = [2 * round(side * shrunk / 2) for side in still.shape[1::-1]]
+    by = np.array(size) / still.shape[1::-1]
+    still = cv2.resize(still, size, interpolation=cv2.INTER_AREA)
+    return Stage(still=still, face=face[:, :2].astype(float) * by, hand=left * by)
 
 
 class Programmed:

@@ -64,7 +64,7 @@ def add_rows(rows: Rows) -> None:
     for side in ("left", "right"):
         title = f"{side} wrist tremor: frequency"
         add(f"exam.wrist_tremor_hz.{side}", title, "Hz", 0, None, None, body, f"{smoothed}; {peak}", _OWN)
-    add("exam.gait_cadence", "gait: cadence", "steps/min", 0, None, None, body, f"{smoothed}; nobody walks", _OWN)
+    add("exam.gait_cadence", "gait: cadence", "steps/min", 0, None, None, body, f"{smoothed}; no walking seen", _OWN)
     title, nobody = "arising from a chair: time of the first rise", f"{smoothed}; nobody rises"
     add("exam.chair_rise_s", title, "s", 0, None, None, body, nobody, _OWN)
     for weights in ("linear", "quadratic"):

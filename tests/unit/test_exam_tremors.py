@@ -69,13 +69,21 @@ def test_axes_that_move_together_are_coherent_and_others_are_not() -> None:
     assert np.isnan(axis_coherence(np.zeros((2, 2), complex)))
 
 
-def test_the_bodys_wrist_stands_in_for_a_hand_that_is_not_found_and_the_elbow_is_taken_off() -> None:
+def test_the_bodys_wrist_stands_in_for_a_hand_that_is_not_found() -> None:
     at = times(8)
-    sway = along(sine(at, 3.5, 6), 0)
-    values = tremor_values(tracks(at, body={-1: sway, 15: along(sine(at, 6, 3), 0)}))
+    values = tremor_values(tracks(at, body={15: along(sine(at, 6, 3), 0)}))
     assert of(values, "hand_tremor_frequency", "left").value == pytest.approx(6, abs=0.1)
     assert of(values, "hand_tremor_relative_amplitude", "left").unit == "% of forearm"
     assert "no peak" in of(values, "hand_tremor_frequency", "right").reason
+
+
+@pytest.mark.parametrize("along_px", [0.0, 3.0], ids=["it errs", "the whole arm trembles"])
+def test_an_elbow_does_not_hide_the_hands_tremor(along_px: float) -> None:
+    at = times(8)
+    elbow = along(sine(at, 4, along_px), 0) + np.random.default_rng(4).normal(0, 3, (len(at), 2))
+    made = tracks(at, left_hand={-1: along(sine(at, 4, 3), 0)}, body={13: elbow})
+    assert measured(made, "hand_tremor_frequency", "left") == pytest.approx(4, abs=0.02)
+    assert measured(made, "hand_tremor_amplitude", "left") == pytest.approx(3, abs=0.2)
 
 
 @pytest.mark.parametrize(

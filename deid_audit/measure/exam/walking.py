@@ -19,6 +19,8 @@ _MAX_TOGETHER = -0.5
 _MIN_UPRIGHT = 0.5
 _STEPS_PER_MINUTE = (40.0, 200.0)
 _PROMINENCE = 0.3
+# towards or away from the camera somebody can walk, and it does not show
+_NONE = "no walking across the picture seen"
 
 _CADENCE = Definition(name="gait_cadence", unit="steps/min", reference="Zeni 2008")
 _STEP_TIME = Definition(name="gait_step_time", unit="s", reference="Zeni 2008")
@@ -28,7 +30,7 @@ Signal = NDArray[np.float64]
 
 
 def gait_values(tracks: MotionTracks) -> list[ExamValue]:
-    """Three measures; each missing where the criteria of docs/exam_measures.md say that nobody walks."""
+    """Three measures; each missing where the criteria of docs/exam_measures.md say that no walking is seen."""
     steps = _steps(tracks)
     if isinstance(steps, str):
         return [one.missing(steps) for one in (_CADENCE, _STEP_TIME, _ASYMMETRY)]
@@ -80,16 +82,16 @@ def _steps(tracks: MotionTracks) -> tuple[Signal, NDArray[np.bool_]] | str:
         np.mean([leg[low][:, 1] - leg[high][:, 1] for leg in legs], axis=0) for high, low in ((0, 1), (1, 2))
     )
     if float(np.median(thigh[seen])) < _MIN_UPRIGHT * float(np.median(shank[seen])):
-        return "nobody walks: the thighs do not stand upright"
+        return f"{_NONE}: the thighs do not stand upright"
     length = np.mean([points.distance(leg[0], leg[2]) for leg in legs], axis=0)
     left, right = ((leg[2] - hips) / length[:, None] for leg in legs)
     apart = left - right
     axis = _main_axis(apart[seen])
     if spread((apart @ axis)[seen]) < _MIN_STRIDE:
-        return "nobody walks: the ankles do not pass each other"
+        return f"{_NONE}: the ankles do not pass each other"
     together = float(np.corrcoef((left @ axis)[seen], (right @ axis)[seen])[0, 1])
     if not together <= _MAX_TOGETHER:
-        return "nobody walks: the ankles do not move against each other"
+        return f"{_NONE}: the ankles do not move against each other"
     return _extremes(apart @ axis, tracks.times_s)
 
 
@@ -114,10 +116,8 @@ def _extremes(apart: Signal, times_s: Signal) -> tuple[Signal, NDArray[np.bool_]
         which.append(top[1:][alternates])
     times = np.concatenate(lasted) if lasted else np.empty(0)
     if len(times) < MIN_STEPS:
-        return f"nobody walks: {len(times)} steps in pieces of at least {_MIN_PIECE_S:.0f} s; {MIN_STEPS} are needed"
+        return f"{_NONE}: {len(times)} steps in pieces of at least {_MIN_PIECE_S:.0f} s; {MIN_STEPS} are needed"
     low, high = _STEPS_PER_MINUTE
     if not low <= 60 / float(np.median(times)) <= high:
-        return (
-            f"nobody walks: {60 / float(np.median(times)):.0f} steps a minute are not between {low:.0f} and {high:.0f}"
-        )
+        return f"{_NONE}: {60 / float(np.median(times)):.0f} steps a minute are not between {low:.0f} and {high:.0f}"
     return times, np.concatenate(which)
