@@ -263,10 +263,10 @@ def test_a_file_or_case_that_is_missing_or_added_is_found(sealed: Sealed) -> Non
     shutil.rmtree(sealed.package / "data" / "case-more")
 
     def without_one(record: DataSetRecord) -> DataSetRecord:
-        return record.model_copy(update={"cases": tuple(one for one in record.cases if one.case_id != sealed.cases[0])})
+        return record.model_copy(update={"cases": tuple(one for one in record.cases if one.case_id != sealed.cases[2])})
 
     resigned(sealed, without_one)
-    assert sealed.fails("set.files") == f"{sealed.cases[0]}: a case that the statement does not name"
+    assert sealed.fails("set.files") == f"{sealed.cases[2]}: a case that the statement does not name"
 
 
 def test_numbers_that_do_not_follow_and_digests_of_others_are_found(sealed: Sealed) -> None:
