@@ -147,6 +147,8 @@ def _print_ran(ran: "Ran") -> None:
         typer.echo(f"{one.case_id}  subject {one.subject:<5} {said}")
     passed = sum(one.verdict == "PASSED" for one in ran.cases)
     typer.echo(f"{passed} of {len(ran.cases)} cases passed")
+    for line in ran.found:
+        typer.echo(f"across        {line}")
     typer.echo(f"package       {ran.package}")
     typer.echo(f"check it with {ran.verify}")
     if any(one.outcome == "broken" for one in ran.cases):

@@ -13,22 +13,16 @@ from deid_audit.context import read_context
 from deid_audit.dataset.documents import Checked, Estimate
 from deid_audit.dataset.estimating import estimate
 from deid_audit.dataset.manifest import Manifest, policy_of, read_manifest, settings_of, subject_words
-from deid_audit.dataset.sighting import Sighted, Someone, distance, sight, the_one_of
+from deid_audit.dataset.sighting import Look, Observer, Sighted, Someone, distance
 from deid_audit.errors import DeidAuditError
-from deid_audit.faces.photo import photo_descriptor
 from deid_audit.frames import Float
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
-from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
 from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
 from deid_audit.settings import RunSettings
-from deid_audit.swap.convert import pick_device, prepare_runtime
-from deid_audit.vault import protect_process
 from deid_audit.video.places import path_from, place_of
 from deid_audit.vision.recognizer import MATCH_DISTANCE
-
-Look = Callable[[Path, str], Sighted]
 
 
 def check(path: Path, *, progress: Progress, out: Path | None = None, look: Look | None = None) -> Checked:
@@ -50,7 +44,8 @@ def check(path: Path, *, progress: Progress, out: Path | None = None, look: Look
     if problems:
         noticed.append("no video was looked at: mend the settings first")
     else:
-        with _Looking(manifest, folder, progress, look) as looking:
+        with Observer(manifest.device, look) as observer:
+            looking = _Looking(manifest, folder, progress, observer)
             reckoned = looking.run()
         problems += looking.problems
         noticed += looking.noticed
@@ -96,26 +91,12 @@ def _of_paper(manifest: Manifest, folder: Path) -> list[str]:
 
 
 class _Looking:
-    """One look at everybody; a context manager that wipes what it has described."""
+    """One look at everybody."""
 
-    def __init__(self, manifest: Manifest, folder: Path, progress: Progress, look: Look | None) -> None:
-        self.manifest, self.folder, self.progress = manifest, folder, progress
+    def __init__(self, manifest: Manifest, folder: Path, progress: Progress, observer: Observer) -> None:
+        self.manifest, self.folder, self.progress, self.observer = manifest, folder, progress, observer
         self.problems: list[str] = []
         self.noticed: list[str] = []
-        self._held: list[Float] = []
-        self._people: list[Someone] = []
-        self._engines: Engines | None = None
-        self._look: Look = look or self._sight
-
-    def __enter__(self) -> "_Looking":
-        protect_process()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for rows in self._held:
-            rows.fill(0)
-        for one in self._people:
-            one.wipe()
 
     def run(self) -> Estimate | None:
         """Looks at donors and subjects; the estimate, None where a subject's video could not be read."""
@@ -131,7 +112,7 @@ class _Looking:
                 if len(seen) < len(paths):
                     continue
                 looked.append(seen)
-                one, doubt = self._the_one_of(seen, self._photo(number))
+                one, doubt = self.observer.the_one_of(seen, self._photo(number))
                 chosen = bool(subject.tracks)  # the steward says who it is, which this look cannot follow
                 if doubt:
                     (self.problems if one is None and not chosen else self.noticed).append(
@@ -173,7 +154,7 @@ class _Looking:
                 continue
             seen = self._seen(paths, f"{name}, video")
             if len(seen) == len(paths):
-                one, doubt = self._the_one_of(seen)
+                one, doubt = self.observer.the_one_of(seen)
                 if doubt:
                     (self.problems if one is None else self.noticed).append(f"{name}: {doubt}")
                 if one is not None:
@@ -181,7 +162,7 @@ class _Looking:
 
     def _pack(self, path: Path, name: str) -> Float | None:
         try:
-            return self._kept(read_pack(path).average)
+            return self.observer.keep(read_pack(path).average)
         except DeidAuditError as error:
             self.problems.append(f"{name}: {error}")
             return None
@@ -190,11 +171,8 @@ class _Looking:
         photo = self.manifest.subjects[number - 1].photo
         if photo is None:
             return None
-        engines = self._loaded()
         try:
-            return self._kept(
-                photo_descriptor(self.folder / photo, detector=engines.leading, recognizer=engines.recognizer)
-            )
+            return self.observer.photo(self.folder / photo)
         except DeidAuditError as error:
             self.problems.append(f"{subject_words(number)}: {error}")
             return None
@@ -203,17 +181,10 @@ class _Looking:
         found = []
         for at, path in enumerate(paths, start=1):
             try:
-                found.append(self._look(path, f"{label} {at}"))
-                self._held.append(found[-1].descriptors)
+                found.append(self.observer.sight(path, f"{label} {at}"))
             except DeidAuditError as error:
                 self.problems.append(str(error))
         return found
-
-    def _the_one_of(self, seen: Sequence[Sighted], photo: Float | None = None) -> tuple[Someone | None, str]:
-        one, doubt = the_one_of([video.descriptors for video in seen], photo)
-        if one is not None:
-            self._people.append(one)
-        return one, doubt
 
     def _compare(self, subjects: dict[int, Someone], donors: dict[str, Float]) -> None:
         """Nobody twice, no donor among the subjects; by averages, within dlib's cut for one person."""
@@ -235,17 +206,3 @@ class _Looking:
                         f"{name} looks like {subject_words(number)} (distance {apart_by:.2f}, below {MATCH_DISTANCE}): "
                         "a run with them would be refused, and no subject may lend their face"
                     )
-
-    def _kept(self, rows: Float) -> Float:
-        self._held.append(rows)
-        return rows
-
-    def _loaded(self) -> Engines:
-        if self._engines is None:
-            device = pick_device(self.manifest.device)
-            prepare_runtime(device)
-            self._engines = load_engines(device)
-        return self._engines
-
-    def _sight(self, path: Path, label: str) -> Sighted:
-        return sight(path, label=label, engines=self._loaded())

@@ -77,6 +77,7 @@ class Ran(Strict):
     set_id: str = Field(description="Name of the data set, random.")
     out: str = Field(description="The folder of the set.")
     cases: tuple[CaseEnd, ...] = Field(description="Every case, in the order of the file.")
+    found: tuple[str, ...] = Field(description="What the set's statement says across its subjects, in words.")
     package: str = Field(description="The set's package: what may leave, with its signed statement.")
     verify: str = Field(description="What to type to check it.")
 

@@ -91,6 +91,81 @@ class SetBound(Strict):
     words: str = Field(description="What it says, and what it does not.")
 
 
+class WorstSearched(Strict):
+    """The released video whose own original stands out most among all."""
+
+    case_id: str = Field(description="Its case.")
+    video: int = Field(ge=1, description="Its number among the case's released videos, from 1.")
+    rank: int = Field(ge=1, description="Place of its own subject's original among all, nearest first.")
+    to_own: float = Field(description="Mean distance of its faces to its own subject's original.")
+    to_next: float = Field(description="The same to the nearest other subject's original.")
+
+
+class NearShare(Strict):
+    """How many released faces come within dlib's cut of 0.6 of some original."""
+
+    share: float | None = Field(description="Mean over subjects of the share of their released faces; null without.")
+    low95: float | None = Field(description="Its lower end, one-sided 95 %; null below ten subjects.")
+    high95: float | None = Field(description="Its upper end, one-sided 95 %; null below ten subjects.")
+    worst_case: str | None = Field(description="The case with the largest share; null where no face comes near.")
+    worst_share: float | None = Field(description="The share in its worst video; null where no face comes near.")
+    of_case: str | None = Field(description="Whose original it comes near there; null where no face comes near.")
+
+
+class Identification(Strict):
+    """Every released video held against the originals of all subjects whose cases are released, by faces."""
+
+    looked_at: int = Field(ge=0, description="Released videos that were looked at: all.")
+    without_face: int = Field(ge=0, description="Of these, videos in whose sampled frames no face was found.")
+    not_told: int = Field(ge=0, description="Released subjects who are in no gallery: who they are was not told.")
+    gallery: int = Field(ge=0, description="Subjects whose originals every released video was held against.")
+    searched: int = Field(ge=0, description="Released videos with a face of these subjects.")
+    subjects: int = Field(ge=0, description="The subjects of these videos.")
+    faces: int = Field(ge=0, description="Released faces that were compared, of all videos.")
+    first: int = Field(ge=0, description="Searched videos that lie nearest to their own subject's original.")
+    chance: float | None = Field(description="How often guessing does: one over `gallery`; null below two subjects.")
+    rate: float | None = Field(
+        description="Rank-1 rate: mean over subjects of the share of their videos; null: n too small, below ten."
+    )
+    low95: float | None = Field(description="Its lower end, one-sided 95 %; null below ten subjects.")
+    high95: float | None = Field(description="Its upper end, one-sided 95 %; null below ten subjects.")
+    unprotected_first: int = Field(ge=0, description="The control: subjects whose unprotected faces find themselves.")
+    unprotected: int = Field(ge=0, description="Of so many.")
+    worst: WorstSearched | None = Field(description="The worst video; null where nobody was searched among others.")
+    near_own: NearShare = Field(description="Released faces near an original of their own subject.")
+    near_others: NearShare = Field(description="Released faces near an original of another subject.")
+    floor: float | None = Field(
+        description="Mean over subjects of the share of original faces near another subject's; null below two subjects."
+    )
+    words: str = Field(description="What was found, and what it does not show.")
+
+
+class PairTest(Strict):
+    """Pairs of released videos of one subject against pairs of two subjects, by the distance of their faces."""
+
+    subjects: int = Field(ge=0, description="Subjects in these pairs.")
+    same: int = Field(ge=0, description="Pairs of videos of one subject.")
+    different: int = Field(ge=0, description="Pairs of videos of two subjects.")
+    auc: float | None = Field(
+        description="Chance that a pair of one subject lies nearer than a pair of two: 0.5 links nothing; or null."
+    )
+    low: float | None = Field(description="Lower end of its 95 % interval, over subjects; or null.")
+    high: float | None = Field(description="Upper end; or null.")
+    because: str = Field(description="Why there is no chance or no interval; empty where both are.")
+
+
+class Linkability(Strict):
+    """Whether released videos of one subject can be told to belong together by their faces."""
+
+    subjects: int = Field(ge=0, description="Subjects with several released videos that show a face.")
+    compared: int = Field(ge=0, description="How many of these were compared: of very many, an even sample.")
+    all_pairs: PairTest | None = Field(description="Against all pairs of two subjects; null: nobody has two videos.")
+    shared_donors: PairTest | None = Field(
+        description="Only subjects whose donor serves another one, too, each against those; null: there are none."
+    )
+    words: str = Field(description="What was compared and found, and what it does not show.")
+
+
 class DataSetRecord(Strict):
     """Everything that the statement says of a data set."""
 
@@ -107,7 +182,8 @@ class DataSetRecord(Strict):
     rules: tuple[RuleSummary, ...] = Field(description="Worst subject beside the mean, by each rule of the policy.")
     subgroups: tuple[Subgroups, ...] = Field(description="Groups of subjects; empty without a table of them.")
     bound: SetBound = Field(description="What so many subjects can show.")
-    linkability: str = Field(description="Whether released videos of one subject can be linked, in words.")
+    identification: Identification = Field(description="Every released video against every original.")
+    linkability: Linkability = Field(description="Whether released videos of one subject can be linked by faces.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
 
 
@@ -157,11 +233,23 @@ def parse_set_statement(data: bytes) -> DataSetRecord:
         "a group is smaller than it may be": any(
             group.subjects < SMALLEST_GROUP for table in record.subgroups for group in table.groups
         ),
+        "not every released video was looked at": record.identification.looked_at
+        != sum(one.videos for one in released),
+        "a case was searched that is not released": not _named(record.identification)
+        <= {one.case_id for one in released},
+        "a rate is given of too few subjects": record.identification.rate is not None
+        and record.identification.subjects < SMALLEST_GROUP,
     }
     for fault, present in faults.items():
         if present:
             raise EvidenceError(f"the data set's statement contradicts itself: {fault}", next_step=_NEXT)
     return record
+
+
+def _named(found: Identification) -> set[str]:
+    """The cases that are named in it."""
+    named = {one for near in (found.near_own, found.near_others) for one in (near.worst_case, near.of_case) if one}
+    return named | ({found.worst.case_id} if found.worst else set())
 
 
 def _subjects(record: DataSetRecord) -> list[dict[str, object]]:

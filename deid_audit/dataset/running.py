@@ -27,7 +27,7 @@ from deid_audit.pipeline.staging import interruptible
 from deid_audit.progress import Progress
 
 if TYPE_CHECKING:
-    from deid_audit.dataset.checking import Look
+    from deid_audit.dataset.sighting import Look
 
 CASES = "cases"
 
@@ -63,7 +63,7 @@ def run_set(
     """Every case that is not done yet, and what all of them came to.
 
     1. Read the file, digest every input.  2. Check the set, unless these very inputs were checked.  3. The cases.
-    4. The set's package and its statement, where anything changed.
+    4. A look at what is released, across the set, and the set's package and statement, where anything changed.
 
     Raises:
         DataSetError: the file cannot be taken, something has to be mended first, or another run is at work.
@@ -98,7 +98,7 @@ def run_set(
                 drive(left, state, workers_asked_for(do, settings), watcher)
         from deid_audit.dataset.sealing import seal  # noqa: PLC0415  (heavy)
 
-        package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now)
+        package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now, progress=progress, look=look)
         return _report(orders, state, settings.out, package)
 
 
@@ -148,4 +148,12 @@ def _report(orders: list[Order], state: State, out: Path, package: Path) -> Ran:
             )
         )
     check = f"deid-audit verify {shlex.quote(str(package))} --trust {shlex.quote(str(package / SIGNER))}"
-    return Ran(set_id=state.begun.set_id, out=str(out), cases=tuple(ends), package=str(package), verify=check)
+    assert state.across is not None  # sealing looks across the set
+    return Ran(
+        set_id=state.begun.set_id,
+        out=str(out),
+        cases=tuple(ends),
+        found=(state.across.identification.words, state.across.linkability.words),
+        package=str(package),
+        verify=check,
+    )

@@ -4,13 +4,14 @@ Made anew whenever a case changed; where nothing did, the one that stands is lef
 statement is JSON, signed, and README.txt says in words what stands in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from deid_audit import __version__
 from deid_audit.attestation import attest, check_signature
 from deid_audit.certificate.keys import Signer, ephemeral_signer
+from deid_audit.dataset.across import look_across
 from deid_audit.dataset.case import Order
 from deid_audit.dataset.manifest import COLUMNS, Manifest
 from deid_audit.dataset.packaging import (
@@ -23,15 +24,17 @@ from deid_audit.dataset.packaging import (
     gather_case,
 )
 from deid_audit.dataset.record import CaseEntry, DataSetRecord, build_set_statement, parse_set_statement
-from deid_audit.dataset.state import Ended, State
-from deid_audit.dataset.summary import NOT_ASSESSED, linkability, rule_summaries, set_bound, subgroups
+from deid_audit.dataset.sighting import Look
+from deid_audit.dataset.state import Ended, LookedAcross, State
+from deid_audit.dataset.summary import NOT_ASSESSED, rule_summaries, set_bound, subgroups
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import DeidAuditError, EvidenceError, NotEnoughFaces, VideoAccessError, VideoError
-from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, compare_files, parse_statement
+from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, canonical, compare_files, parse_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.pipeline.staging import staged
 from deid_audit.pipeline.standing import read_status, require_same, status_beside
 from deid_audit.policy import OPERATOR_WORDS, load_policy
+from deid_audit.progress import Progress
 
 SET = "set"
 _SAID = (NotEnoughFaces.__name__, VideoError.__name__, VideoAccessError.__name__)  # errors whose words hold no path
@@ -45,8 +48,10 @@ def seal(
     *,
     signer: Signer | None,
     clock: Callable[[], datetime],
+    progress: Progress,
+    look: Look | None = None,
 ) -> Path:
-    """OUT/set, as all cases now are; without a signer a key is made on the spot.
+    """OUT/set, as all cases now are; without a signer a key is made on the spot. `look` is as in `dataset check`.
 
     Raises:
         EvidenceError: a case's output is not what was written down about it, or a released file not as stated.
@@ -57,6 +62,7 @@ def seal(
     made = [case for _, case in sorted(cases.items()) if case is not None]
     entries = {one.case_id: _entry(one, state.ended[one.case_id], cases[one.case_id]) for one in orders}
     released = {name: case for name, case in cases.items() if case and entries[name].outcome == "released"}
+    across = _across(orders, released, state, look, progress)
     policy = load_policy(orders[0].settings.policy)
     record = DataSetRecord(
         set_id=state.begun.set_id,
@@ -72,7 +78,8 @@ def seal(
         rules=rule_summaries(made),
         subgroups=subgroups(made, _groups_of(manifest, orders)),
         bound=set_bound(made, not_made=len(orders) - len(made)),
-        linkability=linkability(list(released.values())),
+        identification=across.identification,
+        linkability=across.linkability,
         not_assessed=NOT_ASSESSED,
     )
     if _stands(target, record, own_key=signer is None):
@@ -121,9 +128,37 @@ def readme_of(record: DataSetRecord) -> str:
         lines.append(f"  {table.too_small} groups have fewer than 10 subjects: n too small; {table.unknown} unknown")
     lines += ["", "Not released:"]
     lines += [f"  {one.case_id} {one.outcome}: {'; '.join(one.why)}" for one in record.cases if one.why]
-    lines += ["", record.linkability, "", "Not assessed:", *(f"  {one}" for one in record.not_assessed)]
+    lines += [
+        "",
+        record.identification.words,
+        "",
+        record.linkability.words,
+        "",
+        "Not assessed:",
+        *(f"  {one}" for one in record.not_assessed),
+    ]
     lines += ["", "Check all of it: deid-audit verify FOLDER --trust signer.crt", ""]
     return "\n".join(lines)
+
+
+def _across(
+    orders: Sequence[Order], released: Mapping[str, CaseRecord], state: State, look: Look | None, progress: Progress
+) -> LookedAcross:
+    """What a look at all released cases came to; once for the same cases, whose files are read before.
+
+    Raises:
+        DeidAuditError: a released file is not as stated, or an original cannot be read any more.
+    """
+    mine = [order for order in orders if order.case_id in released]
+    told = [[one.case_id, one.inputs, state.ended[one.case_id].statement_sha256] for one in mine]
+    digest = sha256_bytes(canonical({"tool": __version__, "cases": told}))
+    if state.across is None or state.across.released != digest:
+        for order in mine:
+            _expect_whole(order, released[order.case_id])
+        identification, linkability = look_across(mine, released, look=look, progress=progress)
+        state.append(LookedAcross(released=digest, identification=identification, linkability=linkability))
+    assert state.across is not None
+    return state.across
 
 
 def _case_of(order: Order, ended: Ended) -> CaseRecord | None:

@@ -7,12 +7,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 
+from deid_audit.faces.photo import photo_descriptor
 from deid_audit.frames import Float
-from deid_audit.pipeline.engines import Engines
+from deid_audit.pipeline.engines import Engines, load_engines
 from deid_audit.records import VideoFacts
+from deid_audit.swap.convert import pick_device, prepare_runtime
+from deid_audit.vault import protect_process
 from deid_audit.video.reader import frames_at, open_video
 from deid_audit.vision.recognizer import MATCH_DISTANCE
 
@@ -32,6 +36,12 @@ class Sighted:
     descriptors: Float
     frames: int
     seconds_a_frame: float
+
+
+class Look(Protocol):
+    """A look at one video; with `facts` known from a statement it is not decoded to its end to count its frames."""
+
+    def __call__(self, path: Path, label: str, facts: VideoFacts | None = None) -> Sighted: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -62,13 +72,13 @@ def distance(one: Float, other: Float) -> float:
     return length
 
 
-def sight(path: Path, *, label: str, engines: Engines) -> Sighted:
-    """Decodes all of a video once, then describes every face in at most `FRAMES` of its frames.
+def sight(path: Path, *, label: str, engines: Engines, facts: VideoFacts | None = None) -> Sighted:
+    """Decodes all of a video once, unless `facts` are known, then describes every face in at most `FRAMES` frames.
 
     Raises:
         VideoError: it cannot be read; `label` names it in the message.
     """
-    facts = open_video(path, label=label).facts
+    facts = facts or open_video(path, label=label).facts
     wanted = {round(at) for at in np.linspace(0, facts.frame_count - 1, min(FRAMES, facts.frame_count))}
     described: list[Float] = []
     spent = 0.0
@@ -131,3 +141,60 @@ def _chosen(everyone: Sequence[Someone], videos: Sequence[Float], photo: Float |
     if photo is None and rest and sum(rest[0].seen) > _RIVAL_SHARE * sum(first.seen):
         return first, "two people are seen nearly as often: a run may refuse; give `photo` or `tracks`"
     return first, ""
+
+
+class Observer:
+    """Looks with engines that are loaded when first needed; a context manager that wipes what it has described.
+
+    `look` stands in for the look at one video in tests.
+    """
+
+    def __init__(self, device: str, look: Look | None = None) -> None:
+        self._device = device
+        self._look: Look = look or self._sight
+        self._engines: Engines | None = None
+        self._held: list[Float] = []
+        self._people: list[Someone] = []
+
+    def __enter__(self) -> Self:
+        protect_process()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for rows in self._held:
+            rows.fill(0)
+        for one in self._people:
+            one.wipe()
+
+    def sight(self, path: Path, label: str, facts: VideoFacts | None = None) -> Sighted:
+        """As `sight`; the descriptors are wiped at the end."""
+        seen = self._look(path, label, facts)
+        self.keep(seen.descriptors)
+        return seen
+
+    def photo(self, path: Path) -> Float:
+        """The descriptor (128,) of the one face in a photo."""
+        engines = self._loaded()
+        return self.keep(photo_descriptor(path, detector=engines.leading, recognizer=engines.recognizer))
+
+    def the_one_of(self, seen: Sequence[Sighted], photo: Float | None = None) -> tuple[Someone | None, str]:
+        """As `the_one_of`; whom it gives is wiped at the end."""
+        one, doubt = the_one_of([video.descriptors for video in seen], photo)
+        if one is not None:
+            self._people.append(one)
+        return one, doubt
+
+    def keep(self, rows: Float) -> Float:
+        """Rows that are to be wiped at the end."""
+        self._held.append(rows)
+        return rows
+
+    def _loaded(self) -> Engines:
+        if self._engines is None:
+            device = pick_device(self._device)
+            prepare_runtime(device)
+            self._engines = load_engines(device)
+        return self._engines
+
+    def _sight(self, path: Path, label: str, facts: VideoFacts | None = None) -> Sighted:
+        return sight(path, label=label, engines=self._loaded(), facts=facts)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from deid_audit.dataset.record import Identification, Linkability
 from deid_audit.errors import DataSetError
 from deid_audit.files import sync
 from deid_audit.records import Strict
@@ -82,7 +83,16 @@ class Ended(Strict):
         return self.outcome != "broken"
 
 
-Event = Annotated[Begun | CheckHeld | Named | Started | Ended, Field(discriminator="event")]
+class LookedAcross(Strict):
+    """What a look across the released cases came to, in numbers: `released` is the digest of which these were."""
+
+    event: Literal["looked across"] = "looked across"
+    released: str
+    identification: Identification
+    linkability: Linkability
+
+
+Event = Annotated[Begun | CheckHeld | Named | Started | Ended | LookedAcross, Field(discriminator="event")]
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -96,6 +106,7 @@ class State:
     started: dict[str, Started] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)
     checked: str = ""
+    across: LookedAcross | None = None
 
     @property
     def key(self) -> bytes:
@@ -139,6 +150,8 @@ class State:
             self.ended[event.case_id] = event
         elif isinstance(event, CheckHeld):
             self.checked = event.inputs
+        elif isinstance(event, LookedAcross):
+            self.across = event
 
 
 @contextmanager

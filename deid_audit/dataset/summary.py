@@ -9,11 +9,8 @@ from deid_audit.findings import CaseRecord, Outcome, Rule
 from deid_audit.measure.intervals import share_interval
 
 NOT_ASSESSED = (
-    "Identification across the set (every released video against every original): descriptors of faces are destroyed "
-    "with each case's vault, so that nothing is left to compare. Each case was measured against its own original, and "
-    "against strangers where these were given.",
-    "Whether released videos of different subjects can be told apart or linked: subjects who were given one donor show "
-    "one face, and a donor who serves one subject alone is a pseudonym of them.",
+    "Whether videos of this set can be linked with each other by anything but faces (body, movement, surroundings, "
+    "sound), or by anything with other videos of the same people.",
     "What becomes known by joining this set with other data about the same people.",
     "Groups by anything but the columns that the steward gave; whether these were right was not checked.",
 )
@@ -96,16 +93,6 @@ def set_bound(cases: Sequence[CaseRecord], *, not_made: int) -> SetBound:
         words=f"{missed} of {count} subjects did not pass: {said}. {not_made} more subjects are left out: their cases "
         "were not made, and it does not speak of such. It counts verdicts: a released case was chosen by its passing, "
         "and what the measures do not see is in no bound.",
-    )
-
-
-def linkability(cases: Sequence[CaseRecord]) -> str:
-    """What can be said of several released videos of one subject."""
-    several = sum(case.verdict.outcome is Outcome.PASSED and len(case.rendered) > 1 for case in cases)
-    return (
-        f"{several} released cases have several videos. They carry one donor's face and one case id, so that videos of "
-        "one subject can be linked with each other by design. Whether other videos of the subject, outside this set, "
-        "can be linked with them by body, movement or surroundings was not assessed."
     )
 
 

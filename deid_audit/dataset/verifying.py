@@ -213,8 +213,11 @@ class _Walk:
             or set_bound(ordered, not_made=len(record.cases) - len(ordered)) != record.bound
         ):
             raise EvidenceError("worst, mean or bound do not follow from the cases' statements")
-        groups = "; the groups are the steward's word" if record.subgroups else ""
-        return f"worst, mean and bound follow from {len(ordered)} statements{groups}"
+        groups = "the groups, and " if record.subgroups else ""
+        return (
+            f"worst, mean and bound follow from {len(ordered)} statements; {groups}what was found across the set, are "
+            "the issuer's word: no original is here"
+        )
 
     def _report(self) -> SetVerified:
         unmet = [one for one in self.checks if one.status != "ok"]

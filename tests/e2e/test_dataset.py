@@ -39,9 +39,9 @@ def test_a_study_is_checked_run_killed_gone_on_with_and_verified(clips: tuple[Pa
     root, out = tmp_path / "study", tmp_path / "out"
     path = write_study(root, clips)
     checked = deid_audit("dataset", "check", path, "--json")
-    found = document_in(checked.stdout)
-    assert checked.returncode == 0, found["problems"]
-    assert found["estimate"]["case_seconds"][0] > 0
+    foreseen = document_in(checked.stdout)
+    assert checked.returncode == 0, foreseen["problems"]
+    assert foreseen["estimate"]["case_seconds"][0] > 0
     started = subprocess.Popen(
         command("dataset", "run", path, "--out", out), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -67,6 +67,9 @@ def test_a_study_is_checked_run_killed_gone_on_with_and_verified(clips: tuple[Pa
     assert verified.returncode == 0 and document["released"] == 1, document
     statement = document_in((out / "set" / "dataset.json").read_text())
     assert statement["predicate"]["cases"][0]["case_id"] == case["case_id"]
+    found = statement["predicate"]["identification"]
+    assert (found["looked_at"], found["without_face"], found["not_told"], found["gallery"]) == (1, 0, 0, 1)
+    assert found["faces"] >= 20 and found["near_own"]["share"] is not None and ran["found"][0] == found["words"]
     name = SENTINEL.replace("-", "").encode()
     told = [one for one in (out / "set").rglob("*") if one.is_file() and name in one.read_bytes()]
     assert not told and name not in (done.stdout + done.stderr).encode()

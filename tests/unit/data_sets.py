@@ -7,10 +7,15 @@ from deid_audit.dataset.record import (
     CaseEntry,
     DataSetRecord,
     Group,
+    Identification,
+    Linkability,
+    NearShare,
+    PairTest,
     RuleSummary,
     SetBound,
     Subgroups,
     WorstGroup,
+    WorstSearched,
 )
 from deid_audit.findings import Outcome, OutputFile, SignerInfo
 
@@ -82,5 +87,22 @@ def made_record() -> DataSetRecord:
             ),
         ),
         bound=SetBound(subjects=1, not_passed=0, upper95=0.95, words="little"),
-        linkability="by design", not_assessed=("much",),
+        identification=Identification(
+            looked_at=2, without_face=0, not_told=0, gallery=2, searched=2, subjects=1, faces=48, first=1, chance=0.5,
+            rate=None, low95=None, high95=None, unprotected_first=2, unprotected=2,
+            worst=WorstSearched(case_id="case-01", video=2, rank=1, to_own=0.66, to_next=0.71),
+            near_own=NearShare(
+                share=0.1, low95=None, high95=None, worst_case="case-01", worst_share=0.2, of_case="case-01"
+            ),
+            near_others=NearShare(
+                share=0, low95=None, high95=None, worst_case=None, worst_share=None, of_case=None
+            ),
+            floor=0, words="little",
+        ),
+        linkability=Linkability(
+            subjects=1, compared=1,
+            all_pairs=PairTest(subjects=2, same=1, different=2, auc=1, low=None, high=None, because="few"),
+            shared_donors=None, words="by design",
+        ),
+        not_assessed=("much",),
     )  # fmt: skip

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from deid_audit.dataset.sighting import Sighted
 
 
-def look(path: Path, label: str) -> "Sighted":
+def look(path: Path, label: str, facts: object = None) -> "Sighted":
     """Everybody is somebody else: a descriptor made from the file's folder."""
     import numpy as np  # noqa: PLC0415
 

@@ -1,7 +1,6 @@
 """`dataset check` finds each fault by what is in the videos; the look at a video is stood in for but in one test."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ from deid_audit.dataset import checking, sighting
 from deid_audit.dataset.checking import check
 from deid_audit.dataset.inputs import Digests
 from deid_audit.dataset.manifest import read_manifest, settings_of
-from deid_audit.dataset.sighting import Sighted, Someone, people_of, sight, the_one_of
+from deid_audit.dataset.sighting import Look, Sighted, Someone, people_of, sight, the_one_of
 from deid_audit.errors import VideoError
 from deid_audit.frames import Float
 from deid_audit.pipeline.engines import Engines
@@ -40,8 +39,8 @@ def shown(*people: int, each: int = 6) -> Float:
     return np.stack(rows) if rows else np.zeros((0, 128), np.float32)
 
 
-def looking(by_folder: dict[str, Float]) -> Callable[[Path, str], Sighted]:
-    def look(path: Path, label: str) -> Sighted:
+def looking(by_folder: dict[str, Float]) -> Look:
+    def look(path: Path, label: str, facts: object = None) -> Sighted:
         found = by_folder.get(f"{path.parent.name}/{path.name}", by_folder.get(path.parent.name))
         if found is None:
             raise VideoError(f"{label} is empty (0 bytes)", next_step="copy the video again")
@@ -194,7 +193,7 @@ def test_what_was_described_is_wiped(tmp_path: Path) -> None:
     held: list[Float] = []
     look = looking(GOOD)
 
-    def kept(path: Path, label: str) -> Sighted:
+    def kept(path: Path, label: str, facts: object = None) -> Sighted:
         seen = look(path, label)
         held.append(seen.descriptors)
         return seen

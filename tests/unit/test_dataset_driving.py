@@ -147,7 +147,12 @@ def test_nothing_runs_before_the_check_holds(tmp_path: Path) -> None:
     told_set(tmp_path, TOLD)
     settings = SetSettings(manifest=tmp_path / "dataset.toml", out=tmp_path / "out")
     with pytest.raises(DataSetError, match="21 things have to be mended first: subject 1 and"):
-        run_set(settings, progress=SilentProgress(), do=do_standin, look=lambda path, label: look(Path("a/b"), label))
+        run_set(
+            settings,
+            progress=SilentProgress(),
+            do=do_standin,
+            look=lambda _, label, facts=None: look(Path("a/b"), label),
+        )
     assert not (tmp_path / "out" / "starts").exists()
 
 

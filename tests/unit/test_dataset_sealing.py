@@ -21,6 +21,7 @@ from deid_audit.dataset.manifest import Manifest, read_manifest, settings_of
 from deid_audit.dataset.packaging import gather_case
 from deid_audit.dataset.record import CaseEntry, DataSetRecord, build_set_statement, parse_set_statement
 from deid_audit.dataset.sealing import seal
+from deid_audit.dataset.sighting import Sighted
 from deid_audit.dataset.state import opened_state
 from deid_audit.dataset.summary import rule_summaries, set_bound, subgroups
 from deid_audit.dataset.verifying import verify_set
@@ -29,12 +30,14 @@ from deid_audit.errors import EvidenceError
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Outcome
 from deid_audit.policy import judge
+from deid_audit.progress import SilentProgress
 from deid_audit.status import withdrawal
 from tests.fakes import make_measurements
 from tests.schemas import assert_fits
 from tests.unit.certificates import ISSUED, attested, certified_case, chair, one_page, signer
 from tests.unit.data_sets import made_record, write_set
 from tests.unit.releases import write_bag
+from tests.unit.set_driver import look
 
 NAMES = ["Ada", "Bob", "Cid", "Dan"]
 OUTCOMES = [Outcome.PASSED, Outcome.PASSED, Outcome.FAILED, None]
@@ -67,6 +70,7 @@ class Sealed:
     again: Callable[[], Path]
     cases: list[str]
     manifest: Manifest
+    looked: list[str]  # at what, in order
 
     def verified(self, by: Any = None) -> SetVerified:
         return verify_set(self.package, trust=trust_of([(by or signer()).certificate_pem]), today=ISSUED.date)
@@ -109,9 +113,17 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sealed:
 
     def again() -> Path:
         with opened_state(out) as state:
-            return seal(out, manifest, orders, state, signer=signer(), clock=lambda: ISSUED)
+            return seal(
+                out, manifest, orders, state, signer=signer(), clock=lambda: ISSUED, progress=SilentProgress(), look=eye
+            )
 
-    return Sealed(package=again(), again=again, cases=[one.case_id for one in orders], manifest=manifest)
+    looked: list[str] = []
+
+    def eye(path: Path, label: str, facts: object = None) -> Sighted:
+        looked.append(label)
+        return look(path, label)
+
+    return Sealed(package=again(), again=again, cases=[one.case_id for one in orders], manifest=manifest, looked=looked)
 
 
 def test_what_may_leave_is_in_the_package_and_it_holds(sealed: Sealed) -> None:
@@ -139,6 +151,25 @@ def test_sealing_again_changes_nothing_until_a_case_does(sealed: Sealed) -> None
     (case / "status.dsse.json").write_text("{}")
     assert sealed.again().stat().st_ino != before
     assert "status file that cannot be taken" in sealed.entry(0).why[0]  # one that is there is never passed over
+
+
+def test_only_what_is_released_is_looked_at_and_once_for_the_same_cases(sealed: Sealed) -> None:
+    def record() -> DataSetRecord:
+        return parse_set_statement((sealed.package / "dataset.json").read_bytes())
+
+    before = record()
+    labels = [f"{one}, released video 1" for one in sealed.cases[:2]]
+    assert sealed.looked == ["subject 1, video 1", labels[0], "subject 2, video 1", labels[1]]
+    found = before.identification
+    assert (found.looked_at, found.gallery, found.rate, found.unprotected_first) == (2, 2, None, 2)
+    assert found.words in (sealed.package / "README.txt").read_text() and before.linkability.subjects == 0
+    shutil.rmtree(sealed.package)
+    sealed.again()
+    assert len(sealed.looked) == 4 and record() == before  # another start says the same, without a look
+    (sealed.package.parent / "cases" / sealed.cases[0] / "status.dsse.json").write_text("{}")
+    sealed.again()
+    assert sealed.looked[4:] == ["subject 2, video 1", labels[1]]
+    assert (record().identification.looked_at, record().identification.chance) == (1, None)
 
 
 def test_a_withdrawn_case_is_withheld_with_the_reason(sealed: Sealed) -> None:
@@ -232,10 +263,10 @@ def test_a_file_or_case_that_is_missing_or_added_is_found(sealed: Sealed) -> Non
     shutil.rmtree(sealed.package / "data" / "case-more")
 
     def without_one(record: DataSetRecord) -> DataSetRecord:
-        return record.model_copy(update={"cases": tuple(one for one in record.cases if one.case_id != sealed.cases[0])})
+        return record.model_copy(update={"cases": tuple(one for one in record.cases if one.case_id != sealed.cases[2])})
 
     resigned(sealed, without_one)
-    assert sealed.fails("set.files") == f"{sealed.cases[0]}: a case that the statement does not name"
+    assert sealed.fails("set.files") == f"{sealed.cases[2]}: a case that the statement does not name"
 
 
 def test_numbers_that_do_not_follow_and_digests_of_others_are_found(sealed: Sealed) -> None:
@@ -350,6 +381,21 @@ def test_a_record_that_contradicts_itself_is_refused(changes: dict[str, Any], sa
     first, second = record.cases
     with pytest.raises(EvidenceError, match=said):
         build_set_statement(record.model_copy(update={"cases": (first.model_copy(update=changes), second)}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"looked_at": 1}, "not every released video"),
+        ({"worst": made_record().identification.worst.model_copy(update={"case_id": "case-02"})}, "not released"),  # type: ignore[union-attr]
+        ({"rate": 1.0}, "of too few subjects"),
+    ],
+)
+def test_a_look_across_that_cannot_be_is_refused(changes: dict[str, Any], said: str) -> None:
+    record = made_record()
+    found = record.identification.model_copy(update=changes)
+    with pytest.raises(EvidenceError, match=said):
+        build_set_statement(record.model_copy(update={"identification": found}))
 
 
 def test_a_group_that_is_too_small_is_refused() -> None:

@@ -301,7 +301,14 @@ def ran() -> Any:
     case = CaseEnd(
         subject=1, case_id="case-0123456789ab", outcome="done", verdict="PASSED", error="", message="", seconds=312.5
     )
-    found = Ran(set_id="set-01234567", out="OUT", cases=(case,), package="OUT/set", verify="deid-audit verify OUT/set")
+    found = Ran(
+        set_id="set-01234567",
+        out="OUT",
+        cases=(case,),
+        found=("little", "nothing"),
+        package="OUT/set",
+        verify="deid-audit verify OUT/set",
+    )
     return found.model_dump(mode="json", by_alias=True)
 
 
