@@ -19,6 +19,7 @@ from deid_audit.faces.photo import photo_descriptor
 from deid_audit.frames import Float
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
 from deid_audit.pipeline.engines import Engines, load_engines
+from deid_audit.pipeline.job import read_answers
 from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
 from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
@@ -88,8 +89,8 @@ def _of_paper(manifest: Manifest, folder: Path) -> list[str]:
         return problems
     tried("", lambda: as_asked(backend_for(settings(1).keypoints, "cpu"), load_policy(policy_of(manifest, folder))))
     if manifest.context is not None:
-        context = folder / manifest.context
-        tried("", lambda: read_context(context, on=datetime.now(UTC).date()))
+        context = path_from(folder, manifest.context)
+        tried("", lambda: read_context(context, on=datetime.now(UTC).date(), read=read_answers))
     if manifest.strangers is not None and not (folder / manifest.strangers).is_dir():
         problems.append("strangers: there is no such folder")
     return problems
@@ -193,7 +194,7 @@ class _Looking:
         engines = self._loaded()
         try:
             return self._kept(
-                photo_descriptor(self.folder / photo, detector=engines.leading, recognizer=engines.recognizer)
+                photo_descriptor(path_from(self.folder, photo), detector=engines.leading, recognizer=engines.recognizer)
             )
         except DeidAuditError as error:
             self.problems.append(f"{subject_words(number)}: {error}")
