@@ -39,7 +39,7 @@ def delivered(out: Path, *, force: bool) -> Iterator[Path]:
         store.write(MARKER, b"")
         store.remove([MARKER])
     yield waiting
-    with interruptible(f"the output stands whole in {waiting.name}, and none of it at its URL"):
+    with interruptible(f"the output stands whole in {waiting.name}, and nothing whole at its URL"):
         _copy(waiting, store)
     shutil.rmtree(waiting)
 

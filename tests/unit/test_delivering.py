@@ -129,7 +129,7 @@ def test_a_stop_while_it_is_copied(
         put(self, file, name)
 
     monkeypatch.setattr(StoreFolder, "put", stopped)
-    with pytest.raises(Interrupted, match=r"stands whole in case\.upload, and none of it at its URL") as caught:
+    with pytest.raises(Interrupted, match=r"stands whole in case\.upload, and nothing whole at its URL") as caught:
         deliver()
     assert caught.value.exit_code == code
     assert there(store) == [] and (tmp_path / "case.upload" / "certificate.pdf").exists()
