@@ -5,7 +5,7 @@ knows whether an answer is true, or whether a policy asks for it.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -126,13 +126,13 @@ def has_run_out(valid_until: str, on: date) -> bool:
     return date.fromisoformat(valid_until) < on
 
 
-def read_context(path: Path, *, on: date) -> dict[str, str]:
-    """The answers of a context file, in the order of `FIELDS`.
+def read_context(path: Path, *, on: date, read: Callable[[Path, int], bytes | None] = read_at_most) -> dict[str, str]:
+    """The answers of a context file, in the order of `FIELDS`; `read` gets it where it lies elsewhere than on a disk.
 
     Raises:
         ContextFileError: not TOML, an unknown name, an answer of the wrong form, or a validity that ended before `on`.
     """
-    table = _read_toml(path)
+    table = _read_toml(path, read)
     if unknown := [name for name in table if name not in FIELDS]:
         raise ContextFileError(f"the context file: {unknown[0]!r:.60}: unknown answer", next_step=_NEXT)
     answers = {}
@@ -153,10 +153,10 @@ def read_context(path: Path, *, on: date) -> dict[str, str]:
     return answers
 
 
-def _read_toml(path: Path) -> dict[str, object]:
+def _read_toml(path: Path, read: Callable[[Path, int], bytes | None]) -> dict[str, object]:
     """Not the file's name either: it may be called after a patient, and messages are kept in logs."""
     try:
-        data = read_at_most(path, _LARGEST_FILE_BYTES)
+        data = read(path, _LARGEST_FILE_BYTES)
     except OSError as error:
         why = error.strerror or "it cannot be read"
         raise ContextFileError(f"the context file: {why}", next_step="check the path given with --context") from None

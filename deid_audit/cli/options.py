@@ -256,7 +256,13 @@ Profile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OutFolder = Annotated[
-    Path, typer.Option("--out", metavar="DIR", readable=False, help="Where the result appears; must not exist.")
+    Path,
+    typer.Option(
+        "--out",
+        metavar="DIR|URL",
+        readable=False,
+        help="Where the result appears; must not exist. At a URL: see docs/formats.md.",
+    ),
 ]
 
 

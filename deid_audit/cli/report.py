@@ -5,6 +5,7 @@ The result on standard output, as a table or as one JSON document; progress and 
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deid_audit.answers import next_step
@@ -36,7 +37,14 @@ _TEXT_LEFT = " The certificate says where and when. Look at those left; if they 
 
 def perform(job: "Callable[..., JobResult]", settings: "RunSettings | AuditSettings", *, as_json: bool) -> int:
     """Does the job, prints the result, gives the exit status 0 (released) or 3 (withheld)."""
-    result = job(settings, signer=load_signer_of(settings), progress=progress_on_stderr())
+    from dataclasses import replace  # noqa: PLC0415
+
+    from deid_audit.pipeline.delivering import delivered  # noqa: PLC0415  (heavy)
+
+    signer = load_signer_of(settings)
+    with delivered(settings.out, force=settings.force) as made_at:
+        done = job(settings.model_copy(update={"out": made_at}), signer=signer, progress=progress_on_stderr())
+    result = replace(done, out=settings.out)
     if as_json:
         print_json(document(result))
     else:
@@ -94,9 +102,17 @@ def progress_on_stderr() -> "Progress":
     return TerminalProgress() if sys.stderr.isatty() else LineProgress(sys.stderr)
 
 
+def shown(out: "Path") -> str:
+    """A place as it was typed: a URL with all its slashes."""
+    from deid_audit.video.stores import url_of  # noqa: PLC0415
+
+    return url_of(out) or str(out)
+
+
 def verify_command(result: "JobResult") -> str:
-    """What to type to check the certificate."""
-    certificate, crt = result.out / "certificate.pdf", result.out / "signer.crt"
+    """What to type to check the certificate; of an output at a URL, where its copy lies in the folder at hand."""
+    out = Path(result.out.name) if shown(result.out) != str(result.out) else result.out
+    certificate, crt = out / "certificate.pdf", out / "signer.crt"
     stamped = any("timestamps" in stage.settings for stage in result.case.stages if stage.stage == "evidence")
     clock = " --trust-tsa TSA.crt" if stamped else ""
     return f"deid-audit verify {shlex.quote(str(certificate))} --trust {shlex.quote(str(crt))}{clock}"
@@ -109,7 +125,7 @@ def document(result: "JobResult") -> dict[str, Any]:
         "schema": SCHEMAS[case.kind],
         "case_id": case.case_id,
         "verdict": case.verdict.outcome.value,
-        "out": str(result.out),
+        "out": shown(result.out),
         "released": [output.name for output in case.outputs] if case.outputs_folder == "release" else [],
         "certificate_sha256": result.certificate_sha256,
         "policy": {"id": case.policy.id, "version": case.policy.version, "sha256": case.policy.sha256},
@@ -234,12 +250,15 @@ def print_result(result: "JobResult") -> None:
         f"{case.verdict.outcome.value}: {meaning} (policy {case.policy.id} {case.policy.version})", style="bold"
     )
     console.print(f"case          {case.case_id}")
-    console.print(f"videos        {result.out / case.outputs_folder}", soft_wrap=True)
-    console.print(f"certificate   {result.out / 'certificate.pdf'}", soft_wrap=True)
-    console.print(f"for a board   {result.out / 'audit' / 'report.html'}", soft_wrap=True)
-    console.print(f"for you only  {result.out / 'audit'}, all else there", soft_wrap=True)
+    console.print(f"videos        {shown(result.out / case.outputs_folder)}", soft_wrap=True)
+    console.print(f"certificate   {shown(result.out / 'certificate.pdf')}", soft_wrap=True)
+    console.print(f"for a board   {shown(result.out / 'audit' / 'report.html')}", soft_wrap=True)
+    console.print(f"for you only  {shown(result.out / 'audit')}, all else there", soft_wrap=True)
     if not passed:
-        console.print(f"why, in full  {result.out / 'audit' / 'why.txt'}, pictures beside it in why/", soft_wrap=True)
+        console.print(
+            f"why, in full  {shown(result.out / 'audit' / 'why.txt')}, pictures beside it in why/", soft_wrap=True
+        )
     if not case.signer.verified_issuer:
         console.print("signed by a key made on the spot: the issuer is not verified (see: deid-audit keys new)")
-    console.print(f"check it with {verify_command(result)}", soft_wrap=True)
+    there = shown(result.out) != str(result.out)
+    console.print(f"check {'a copy with' if there else 'it with'} {verify_command(result)}", soft_wrap=True)

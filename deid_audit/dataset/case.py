@@ -4,6 +4,7 @@ Videos, weights and keys are opened in the worker's process and stay there: an o
 """
 
 import io
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ def found_done(order: Order) -> Ended | None:
         statement_sha256=sha256_file(statement),
         certificate_sha256=sha256_file(certificate),
     )
+
+
+def lacks_evidence(order: Order) -> bool:
+    """Whether a folder stands at the case's place without certificate or statement, which no job would replace.
+
+    The place is named by the set's journal at random, so that nothing but a case of this set can stand there.
+    """
+    out = order.settings.out
+    return out.is_dir() and not all(os.path.lexists(out / name) for name in (STATEMENT_FILE, CERTIFICATE))
 
 
 def is_whole(order: Order) -> bool:

@@ -17,6 +17,7 @@ from deid_audit.dataset.sighting import Look, Observer, Sighted, Someone, distan
 from deid_audit.errors import DeidAuditError
 from deid_audit.frames import Float
 from deid_audit.pipeline.donor_pack import is_pack, read_pack
+from deid_audit.pipeline.job import read_answers
 from deid_audit.pipeline.keypoint_backends import as_asked, backend_for
 from deid_audit.policy import load_policy
 from deid_audit.progress import Progress
@@ -83,8 +84,8 @@ def _of_paper(manifest: Manifest, folder: Path) -> list[str]:
         return problems
     tried("", lambda: as_asked(backend_for(settings(1).keypoints, "cpu"), load_policy(policy_of(manifest, folder))))
     if manifest.context is not None:
-        context = folder / manifest.context
-        tried("", lambda: read_context(context, on=datetime.now(UTC).date()))
+        context = path_from(folder, manifest.context)
+        tried("", lambda: read_context(context, on=datetime.now(UTC).date(), read=read_answers))
     if manifest.strangers is not None and not (folder / manifest.strangers).is_dir():
         problems.append("strangers: there is no such folder")
     return problems
@@ -172,7 +173,7 @@ class _Looking:
         if photo is None:
             return None
         try:
-            return self.observer.photo(self.folder / photo)
+            return self.observer.photo(path_from(self.folder, photo))
         except DeidAuditError as error:
             self.problems.append(f"{subject_words(number)}: {error}")
             return None

@@ -4,17 +4,24 @@ The journal is written here alone. A case whose worker was lost is tried again; 
 down, and the others go on.
 """
 
+import shutil
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from deid_audit.dataset.case import Order, found_done, is_whole
+from deid_audit.dataset.case import Order, found_done, is_whole, lacks_evidence
 from deid_audit.dataset.state import Ended, Started, State
 from deid_audit.errors import DeidAuditError
+from deid_audit.evidence import CERTIFICATE
 from deid_audit.files import partial_beside
 from deid_audit.pipeline.staging import is_held
+from deid_audit.pipeline.standing import status_beside
 
 TRIES = 3  # of a case whose worker is lost, in one run of the set
+_WITHDRAWN = (
+    "it would be made again, and a status file beside its certificate says that it is withdrawn: "
+    "move its folder away to make it again all the same"
+)
 _LOOK_EVERY_S = 0.5
 _PATIENCE_S = 90.0  # for workers of a driver that was killed: they end with it, which takes a moment
 
@@ -41,11 +48,16 @@ class Workers(Protocol):
 
 
 class Watcher(Protocol):
-    """Whoever is told how it goes: `show` is called often, `tell` once for every case that ends."""
+    """Whoever is told how it goes: `show` is called often, `tell` once for every case that ends.
+
+    `again` is called for a case that was done and is made again, since what stands there is not whole any more.
+    """
 
     def show(self, workers: Workers, waiting: int) -> None: ...
 
     def tell(self, order: Order, ended: Ended) -> None: ...
+
+    def again(self, order: Order) -> None: ...
 
 
 def left_to_do(orders: Sequence[Order], state: State) -> list[Order]:
@@ -77,6 +89,16 @@ def drive(left: Sequence[Order], state: State, workers: Workers, watcher: Watche
         while waiting or workers.under_way:
             while waiting and workers.free > 0:
                 order = waiting.pop(0)
+                was = state.ended.get(order.case_id)
+                if status_beside(order.settings.out / CERTIFICATE) is not None:
+                    held = order.ended("broken", error="withdrawn", message=_WITHDRAWN)
+                    state.append(held)
+                    watcher.tell(order, held)
+                    continue
+                if was is not None and was.outcome == "done" and was.inputs == order.inputs:
+                    watcher.again(order)
+                if lacks_evidence(order):
+                    shutil.rmtree(order.settings.out)
                 tries[order.case_id] += 1
                 before = _found(order)
                 state.append(

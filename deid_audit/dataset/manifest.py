@@ -127,7 +127,7 @@ def settings_of(
     subject = manifest.subjects[number - 1]
 
     def at(text: str | None) -> Path | None:
-        return None if text is None else folder / text
+        return None if text is None else path_from(folder, text)
 
     return make_settings(
         subjects=tuple(path_from(folder, one) for one in subject.videos),

@@ -25,6 +25,7 @@ from deid_audit.errors import DataSetError, SettingsError
 from deid_audit.files import lies_in_output
 from deid_audit.pipeline.staging import interruptible
 from deid_audit.progress import Progress
+from deid_audit.video.stores import url_of
 
 if TYPE_CHECKING:
     from deid_audit.dataset.sighting import Look
@@ -73,6 +74,11 @@ def run_set(
 
     manifest = read_manifest(settings.manifest)
     folder = settings.manifest.absolute().parent
+    if url_of(settings.out) is not None:
+        raise DataSetError(
+            "--out of a data set cannot be at a URL: its journal is locked and added to line by line",
+            next_step="give a folder of this machine, and copy its folder `set` when all is done",
+        )
     if lies_in_output(settings.manifest, settings.out):
         raise DataSetError("dataset.toml lies in --out", next_step="choose another --out")
     if settings.workers < 1:

@@ -17,6 +17,7 @@ from deid_audit.dataset.case import Order
 from deid_audit.dataset.driving import Workers
 from deid_audit.dataset.state import Ended
 
+_AGAIN = "what was made is not whole any more: it is made again"
 _LISTED = 12  # cases under way that are shown by name
 
 
@@ -79,6 +80,9 @@ class LineWatcher:
     def show(self, workers: Workers, waiting: int) -> None:
         return
 
+    def again(self, order: Order) -> None:
+        print(f"{order.case_id}  {order.label}  {_AGAIN}", file=self._stream, flush=True)
+
     def tell(self, order: Order, ended: Ended) -> None:
         self.pace.take(ended)
         print(
@@ -105,6 +109,9 @@ class TableWatcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    def again(self, order: Order) -> None:
+        self._live.console.print(f"{order.case_id}  {order.label}  {_AGAIN}", highlight=False, markup=False)
 
     def tell(self, order: Order, ended: Ended) -> None:
         self.pace.take(ended)

@@ -7,6 +7,8 @@ import numpy as np
 
 from deid_audit.errors import SettingsError
 from deid_audit.frames import Float, Image
+from deid_audit.video.places import read_small
+from deid_audit.video.stores import url_of
 from deid_audit.vision.detectors import FaceDetector
 from deid_audit.vision.mesh import FaceMesh
 from deid_audit.vision.recognizer import Recognizer
@@ -43,12 +45,15 @@ def read_picture(path: Path, *, what: str = "the subject's photo") -> Image:
 
     Raises:
         SettingsError: it cannot be read; `what` names the file in the message.
+        VideoAccessError: it is at a URL that cannot be reached.
     """
     next_step = "give a JPEG or PNG picture"
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
+        here = url_of(path) is None
+        given = read_small(path, what, _LARGEST_BYTES) if path.is_file() or not here else None
+        if given is None:
             raise SettingsError(f"{what} is not a file, or larger than 64 MiB", next_step=next_step)
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = np.frombuffer(given, np.uint8)
     except OSError as error:
         why = error.strerror or "input/output error"
         raise SettingsError(f"{what} cannot be read: {why}", next_step=next_step) from None

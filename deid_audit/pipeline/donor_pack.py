@@ -27,6 +27,7 @@ from deid_audit.settings import Words
 from deid_audit.swap.augment import CROP_MARGIN
 from deid_audit.swap.networks import PRESETS
 from deid_audit.swap.reuse import shapes_of
+from deid_audit.video.stores import url_of
 
 METHOD_TEXT = (
     "The donor came from a pack: face crops, descriptors, and the weights that training began from. That it was made "
@@ -91,7 +92,13 @@ class DonorPack:
 
 
 def is_pack(path: Path) -> bool:
-    """Whether the file begins as a pack does; False where it cannot be read, which is said by who opens it."""
+    """Whether the file begins as a pack does; False where it cannot be read, which is said by who opens it.
+
+    Raises:
+        PackError: it is at a URL, by its name.
+    """
+    if path.suffix == ".pack" and url_of(path) is not None:
+        raise PackError("a donor's pack is at a URL", next_step="copy the pack to this machine; videos may be at URLs")
     try:
         with path.open("rb") as stream:
             return stream.read(len(_MAGIC)) == _MAGIC

@@ -24,6 +24,7 @@ from deid_audit.progress import Progress
 from deid_audit.settings import AuditSettings, RunSettings
 from deid_audit.swap.convert import pick_device, prepare_runtime
 from deid_audit.vault import protect_process
+from deid_audit.video.places import read_small
 
 
 def now() -> datetime:
@@ -146,8 +147,13 @@ def refuse_by_policy(policy: Policy, metric: str, what: str, option: str) -> Non
         )
 
 
+def read_answers(path: Path, limit: int) -> bytes | None:
+    """The bytes of the steward's answers, at a path or a URL."""
+    return read_small(path, "the context file", limit)
+
+
 def _answers(file: Path | None, policy: Policy, at: datetime, progress: Progress) -> tuple[Answer, ...]:
-    given = {} if file is None else read_context(file, on=at.date())
+    given = {} if file is None else read_context(file, on=at.date(), read=read_answers)
     context = tuple(Answer(field=name, answer=answer) for name, answer in given.items())
     if missing := missing_words(policy.answers, context, on=at.date()):
         progress.say(missing)

@@ -15,8 +15,9 @@ from types import FrameType
 
 from deid_audit.errors import Interrupted, SettingsError, StageError
 from deid_audit.files import partial_beside, sync
+from deid_audit.video.stores import url_of
 
-_MARKER = ".deid-audit-partial"
+MARKER = ".deid-audit-partial"
 WORK = "work"  # the vault's folder inside OUT.partial
 _OWN_FILES = ({"certificate.pdf", "evidence.json"}, {"dataset.json", "dataset.dsse.json"})  # of a case, of a data set
 
@@ -70,7 +71,7 @@ def refuse_existing(out: Path, *, force: bool) -> None:
         raise SettingsError(f"--out cannot be used: {why}", next_step="choose another --out") from None
     if not force:
         raise SettingsError("--out exists already", next_step="choose another --out, or add --force to replace it")
-    if names and not _is_output(names):
+    if names and not is_output(names):
         raise SettingsError(
             "--out exists and is no output of deid-audit: --force does not replace it", next_step="choose another --out"
         )
@@ -87,7 +88,7 @@ def staged(out: Path, *, force: bool) -> Iterator[Path]:
     refuse_existing(out, force=force)
     with _partial_of(out) as partial:
         yield partial
-        (partial / _MARKER).unlink()
+        (partial / MARKER).unlink()
         _sync_tree(partial)
         if out.exists():
             shutil.rmtree(out)
@@ -132,7 +133,7 @@ def _partial_of(out: Path) -> Iterator[Path]:
         _clear_leftover(partial)
         partial.mkdir(parents=True)
         try:
-            (partial / _MARKER).touch()
+            (partial / MARKER).touch()
             with _locked(partial):
                 yield partial
         finally:
@@ -184,6 +185,11 @@ def is_held(partial: Path) -> bool:
 
 
 def refuse_nameless(out: Path) -> None:
+    if url_of(out) is not None:  # `run` and `audit` give a folder of this machine in its place
+        raise SettingsError(
+            "this output cannot be at a URL: that is for --out of run and audit",
+            next_step="give a path of this machine, and copy what is written there",
+        )
     if out.name in ("", ".."):
         raise SettingsError("--out must name a folder or file, not a place", next_step="give --out a name of its own")
 
@@ -193,10 +199,10 @@ def _is_ours(partial: Path) -> bool:
     if partial.is_symlink() or not partial.is_dir():
         return False
     names = {entry.name for entry in partial.iterdir()}
-    return _MARKER in names or not names or _is_output(names)
+    return MARKER in names or not names or is_output(names)
 
 
-def _is_output(names: set[str]) -> bool:
+def is_output(names: set[str]) -> bool:
     return any(names >= own for own in _OWN_FILES)
 
 
@@ -206,7 +212,7 @@ def _remove(partial: Path) -> None:
         for entry in partial.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != _MARKER:
+            elif entry.name != MARKER:
                 entry.unlink()
     shutil.rmtree(partial, ignore_errors=True)
 

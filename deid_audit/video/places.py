@@ -4,7 +4,6 @@ Everything is read through a stream that can seek; nothing is copied to a disk o
 for `opening` to find out.
 """
 
-import io
 import os
 import re
 import stat
@@ -12,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from deid_audit.digests import keyed_digest_streams, sha256_bytes, sha256_stream
 from deid_audit.errors import VideoAccessError, VideoError
+from deid_audit.files import read_at_most
+from deid_audit.video.stores import RemoteFile, is_url, remote_file, url_of
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.DOTALL)
 _RATE = re.compile(r"(.+)@([0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?)", re.DOTALL)
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
@@ -56,82 +56,6 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file at a URL; `system` is fsspec's file system for it, `path` the place there."""
-
-    system: Any
-    path: str
-    label: str
-
-    def stamp(self) -> tuple[int, int]:
-        """Size, and what the store says of this version (an ETag, a time of change), as a number."""
-        try:
-            size, version = int(self.system.size(self.path)), str(self.system.ukey(self.path))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self.label, error) from None
-        return size, int(sha256_bytes(version.encode())[:15], 16)
-
-    def open(self) -> BinaryIO:
-        """Reads a few megabytes ahead, in memory."""
-        try:
-            return cast(BinaryIO, StoreStream(self.system.open(self.path, "rb"), self.label))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self.label, error) from None
-
-    def refuse_unreadable(self, label: str) -> None:
-        try:
-            if not self.system.isfile(self.path):
-                raise VideoAccessError(f"{label} does not exist at its URL", next_step="check the URL")
-            if not self.system.size(self.path):
-                raise VideoError(f"{label} is empty (0 bytes)", next_step="copy the video again")
-        except VideoError:
-            raise
-        except Exception as error:  # whatever the store's library raises
-            raise VideoAccessError(
-                f"{label} cannot be reached at its URL ({type(error).__name__})",
-                next_step="check the URL and your credentials with the store's own program",
-            ) from None
-
-
-class StoreStream(io.RawIOBase):
-    """A store's file; whatever its library raises while FFmpeg reads becomes a VideoError in one place."""
-
-    def __init__(self, stream: Any, label: str) -> None:
-        self._stream, self._label = stream, label
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return int(self._stream.tell())
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._stream.seek(offset, whence))
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        try:
-            data = self._stream.read(len(buffer))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self._label, error) from None
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-def _lost(label: str, error: Exception) -> VideoAccessError:
-    return VideoAccessError(
-        f"{label} could not be read from its URL ({type(error).__name__})",
-        next_step="look whether the store answers, and run again",
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class PictureFolder:
     """Numbered pictures, in order, at `rate` frames a second."""
 
@@ -150,8 +74,7 @@ Place = LocalFile | RemoteFile | PictureFolder
 def place_of(path: Path, label: str) -> Place:
     """Where `path` leads: a file that is there is that file, whatever its name looks like.
 
-    `FOLDER@25` and `FOLDER@30000/1001` are the pictures of a folder at that many frames a second. A `Path` folds the
-    slashes of a URL into one; they are put back here.
+    `FOLDER@25` and `FOLDER@30000/1001` are the pictures of a folder at that many frames a second.
 
     Raises:
         VideoError: a folder without a rate or without numbered pictures, or a URL that nothing installed can read.
@@ -164,9 +87,9 @@ def place_of(path: Path, label: str) -> Place:
         rated = _RATE.fullmatch(str(path))
         if rated is not None and os.path.isdir(rated[1]):  # noqa: PTH112
             return _pictures(Path(rated[1]), rated[2], label)
-        url = _URL.fullmatch(str(path))
+        url = url_of(path)
         if url is not None:
-            return _remote(url[1], url[2], label)
+            return remote_file(url, label)
     return LocalFile(path)
 
 
@@ -177,7 +100,7 @@ def path_from(folder: Path, text: str) -> Path:
     ('set/a.mp4', 's3:/bucket/a.mp4')
     """
     here = folder / text
-    return Path(text) if _URL.fullmatch(text) and not os.path.lexists(here) else here
+    return Path(text) if is_url(text) and not os.path.lexists(here) else here
 
 
 def streams_of(place: Place) -> Iterator[BinaryIO]:
@@ -200,6 +123,24 @@ def refuse_lost(place: Place, label: str) -> None:
         ) from None
 
 
+def read_small(path: Path, label: str, limit: int) -> bytes | None:
+    """All bytes of a file that is no video, at a path or a URL; None where it holds more than `limit`.
+
+    Raises:
+        VideoAccessError: the URL cannot be read.
+        OSError: the file of this machine cannot.
+    """
+    url = url_of(path)
+    if url is None:
+        return read_at_most(path, limit)
+    place = remote_file(url, label)
+    place.refuse_unreadable(label)
+    if place.stamp()[0] > limit:
+        return None
+    with place.open() as stream:
+        return stream.read()
+
+
 def keyed_digest_of(path: Path, label: str, key: bytes) -> str:
     """Hex HMAC-SHA-256 of the file's bytes, or of all pictures' bytes one after the other; raises OSError."""
     return keyed_digest_streams(streams_of(place_of(path, label)), key)
@@ -209,31 +150,6 @@ def sha256_of(path: Path, label: str) -> str:
     """Hex SHA-256 of the file; of a folder's pictures, that of all their digests in order. Raises OSError."""
     each = [sha256_stream(stream) for stream in streams_of(place_of(path, label))]
     return each[0] if len(each) == 1 else sha256_bytes("".join(each).encode())
-
-
-def _remote(protocol: str, rest: str, label: str) -> RemoteFile:
-    import fsspec  # noqa: PLC0415  (only for who uses it)
-
-    url = f"{protocol}:///{rest}" if protocol in ("file", "local") else f"{protocol}://{rest}"
-    if "::" in url:  # such as simplecache::s3://, which would copy the video to this disk
-        raise VideoError(f"{label} is a chain of URLs", next_step="give one URL, without `::`")
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise VideoError(
-            f"{label} is at a URL of a kind that needs a library: {error}".splitlines()[0],
-            next_step="install what it names beside deid-audit",
-        ) from None
-    except ValueError:
-        raise VideoAccessError(
-            f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
-        ) from None
-    except Exception as error:  # whatever the store's library raises
-        raise VideoAccessError(
-            f"{label} cannot be reached at its URL ({type(error).__name__})",
-            next_step="check the URL and your credentials with the store's own program",
-        ) from None
-    return RemoteFile(system, path, label)
 
 
 def _pictures(folder: Path, rate: str, label: str) -> PictureFolder:

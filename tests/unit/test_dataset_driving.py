@@ -101,6 +101,45 @@ def test_an_output_whose_files_are_not_as_stated_is_made_again(tmp_path: Path) -
     assert release.exists() and not (release / "stray.mp4").exists()
 
 
+@pytest.mark.parametrize("lost", ["certificate.pdf", "evidence.json"])
+def test_an_output_that_lost_its_certificate_or_statement_is_made_again_and_that_is_said(
+    tmp_path: Path, lost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_set(tmp_path, {"Ada": "PASSED 0.1", "Bob": "PASSED 0.1"})
+    case = run(tmp_path).cases[0]
+    out = tmp_path / "out" / CASES / case.case_id
+    (out / lost).unlink()
+    capsys.readouterr()
+    assert ends(run(tmp_path)) == ["PASSED", "PASSED"] and starts(tmp_path) == 3
+    assert (out / lost).is_file()
+    said, _ = capsys.readouterr().err.splitlines()
+    assert case.case_id in said and "not whole any more: it is made again" in said
+
+
+def test_a_withdrawn_case_is_not_made_again(tmp_path: Path) -> None:
+    """Made anew it would have a certificate that nobody withdrew."""
+    told_set(tmp_path, {"Ada": "PASSED 0.1"})
+    [case] = run(tmp_path).cases
+    out = tmp_path / "out" / CASES / case.case_id
+    (out / "status.dsse.json").write_text("{}")
+    (out / "certificate.pdf").unlink()
+    for _ in range(2):
+        assert ends(run(tmp_path)) == ["broken withdrawn"] and starts(tmp_path) == 1
+    (tmp_path / "Ada" / "a.mp4").write_text("PASSED 0.2")
+    assert ends(run(tmp_path)) == ["broken withdrawn"] and (out / "status.dsse.json").exists()
+    out.rename(tmp_path / "aside")
+    assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 2
+
+
+def test_a_data_set_is_not_written_to_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told_set(tmp_path, {"Ada": "PASSED 0.1"})
+    settings = SetSettings(manifest=tmp_path / "dataset.toml", out=Path("memory://bucket/set"))
+    with pytest.raises(DataSetError, match="cannot be at a URL"):
+        run_set(settings, progress=SilentProgress(), do=do_standin, look=look)
+    assert not (tmp_path / "memory:").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"), [(VideoError("it is damaged"), "refused"), (VideoAccessError("it is not there"), "broken")]
 )

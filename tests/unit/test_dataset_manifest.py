@@ -20,6 +20,16 @@ def test_a_set_is_read_and_gives_each_case_its_settings(tmp_path: Path) -> None:
     assert settings.keypoints.path == tmp_path / "m.onnx"
 
 
+def test_urls_stand_as_they_are(tmp_path: Path) -> None:
+    photo = 'photo = "s3://bucket/Ada.png"'
+    manifest = read_manifest(
+        write_set(tmp_path, ["Ada"], more='context = "s3://bucket/context.toml"', of_subjects=photo)
+    )
+    settings = settings_of(manifest, 1, folder=tmp_path, out=tmp_path / "out", case_id="case-1")
+    assert settings.subject_photo == Path("s3://bucket/Ada.png")
+    assert settings.context == Path("s3://bucket/context.toml")
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [

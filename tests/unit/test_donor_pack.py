@@ -270,6 +270,9 @@ def test_a_pack_is_told_from_a_video_by_its_first_bytes(whole: Path, tmp_path: P
     film = tmp_path / "film.pack"
     film.write_bytes(b"\x00\x00\x00\x20ftypisom")
     assert is_pack(whole) and not is_pack(film) and not is_pack(tmp_path / "none")
+    with pytest.raises(PackError, match="a donor's pack is at a URL"):  # not taken for a film
+        is_pack(Path("s3://bucket/donor.pack"))
+    assert not is_pack(Path("s3://bucket/donor.mp4"))
     assert read_packs(_asked(film)) == []
     with pytest.raises(SettingsError, match="a donor's pack and a video"):
         read_packs(_asked(whole, film))
