@@ -68,7 +68,8 @@ screen.onShown = ({ video, frame, about }) => {
   const distance = about.distance === null ? "not compared" : about.distance.toFixed(3);
   find("picture").setAttribute("aria-label", `Frame ${frame} of video ${video}: ${about.state}, ${about.regions.length} face regions`);
   const facts = element("p", `Frame ${frame}: ${about.state}. Distance to the original: ${distance}.`);
-  if (about.disagreement) facts.append(` Seen by some detectors only: ${about.disagreement}.`);
+  if (about.expression_error !== null) facts.append(` Mouth open otherwise by ${(100 * about.expression_error).toFixed(1)} % of the eyes' distance.`);
+  if (about.unaccounted_faces) facts.append(` Faces that the audit sees outside of every region: ${about.unaccounted_faces}.`);
   if (!about.regions.length && about.cleared_by.length) facts.append(` No face, by ${about.cleared_by.join(" and ")}.`);
   const list = element("ul");
   for (const one of about.regions) {
