@@ -337,7 +337,7 @@ for (const [key, kind] of Object.entries(KINDS)) {
 document.addEventListener("keydown", (event) => {
   const typed = event.target.matches("input:not([type=checkbox]):not([type=radio]), select, textarea");
   const acts = event.target.matches("button, summary") && event.key === " ";
-  if (typed || acts || event.ctrlKey || event.altKey || event.metaKey || find("ending").open) return;
+  if (typed || acts || event.ctrlKey || event.altKey || event.metaKey || find("ending")?.open !== false) return;
   if (event.key.length === 1 && !find("keys").checked) return;
   if (event.target.matches("input[type=radio]") && event.key.startsWith("Arrow")) return;
   const action = ACTIONS[event.key];
@@ -387,7 +387,8 @@ find("undo").addEventListener("click", () => undo(now.standing.decisions.length)
 find("finish").addEventListener("click", async () => {
   stands(await json("/standing"));
   const { frames_shown: shown, frames, decisions } = now.standing;
-  find("ending-words").textContent = `You were shown ${shown} of ${frames} frames and decided ${decisions.length} times.`;
+  const made = `${decisions.length} decision${decisions.length === 1 ? "" : "s"}`;
+  find("ending-words").textContent = `You were shown ${shown} of ${frames} frames and made ${made}.`;
   find("ending").showModal();
 });
 find("ending-no").addEventListener("click", () => find("ending").close());
@@ -396,7 +397,9 @@ find("ending-yes").addEventListener("click", async () => {
   if ((await post("/finish", {})) === null) return;
   now.playing = false;
   now.asked += 1; // what is still on its way finds no list any more
+  const words = find("ending-words").textContent;
   document.body.replaceChildren(find("done").content.cloneNode(true));
+  find("done-words").textContent = words;
   document.querySelector("h1").focus();
 });
 stands(await json("/standing"));
