@@ -28,8 +28,8 @@ from deid_audit.records import VideoInventory as VideoInventory  # noqa: PLC0414
 Of = Literal["swapped", "masked", "blurred", "pixelated", "reencoded", "original", "donor", "run"]
 Operator = Literal["above", "below", "at_least", "at_most"]
 Bound = Literal["value", "lower95", "upper95"]
-JobKind = Literal["swap", "conceal", "audit"]
-"""What made the released videos: this tool's swap, this tool's covering, or another tool whose output was judged."""
+JobKind = Literal["swap", "conceal", "audit", "reviewed"]
+"""What made the videos: this tool's swap or covering, another tool, or an earlier job that people covered further."""
 SUBJECT_SCOPE = "subject"
 
 

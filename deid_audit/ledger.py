@@ -41,7 +41,10 @@ _WORST_FIRST = (State.UNDECIDED, State.CONCEALED, State.SWAPPED, State.REVIEWED,
 
 
 class NamedNumbers(Sequence[tuple[str, float]]):
-    """Names with their numbers, in a tenth of a kB: the names are held once for the whole ledger."""
+    """Names with their numbers, in a tenth of a kB: the names are held once for the whole ledger.
+
+    Numbers have the four digits of the ledger's file, so that whoever reads it back orders frames in the same way.
+    """
 
     __slots__ = ("_names", "_packed")
     _known: ClassVar[dict[tuple[str, ...], tuple[str, ...]]] = {}
@@ -50,7 +53,7 @@ class NamedNumbers(Sequence[tuple[str, float]]):
         names, values = [], []
         for name, value in pairs:
             names.append(str(name))
-            values.append(value)
+            values.append(_as_written(value))
         self._names = self._known.setdefault(tuple(names), tuple(names))
         self._packed = struct.pack(f"={len(values)}d", *values)
 
@@ -113,12 +116,23 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFrame:
-    """One decoded frame: `time_s` from the start; `cleared_by` names the detectors that agreed on no face."""
+    """One decoded frame: `time_s` from the start; `cleared_by` names the detectors that agreed on no face.
+
+    The written file's own: `expression_error` is how far the subject's mouth is from the original's, in shares of the
+    eyes' distance, None where not compared; `unaccounted_faces` counts those that the audit's search found outside of
+    every region, None before it searched.
+    """
 
     index: int
     time_s: float
     regions: tuple[Region, ...]
     cleared_by: tuple[str, ...] = ()
+    expression_error: float | None = None
+    unaccounted_faces: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.expression_error is not None:
+            object.__setattr__(self, "expression_error", _as_written(self.expression_error))
 
     @property
     def state(self) -> State:
@@ -143,6 +157,12 @@ class LedgerFrame:
         """The subject's regions; where there is none, those of nobody known, which may be the subject's."""
         mine = tuple(region for region in self.regions if region.is_subject)
         return mine or tuple(region for region in self.regions if not region.is_known)
+
+    @property
+    def distance(self) -> float | None:
+        """How far the subject's shown face stands from the same frame's original; None where not compared."""
+        named = (pair for region in self.regions if region.is_subject for pair in region.numbers)
+        return min((value for name, value in named if name == DISTANCE_IN_FILE), default=None)
 
     @property
     def subject_concealed(self) -> bool:
@@ -175,9 +195,13 @@ def longest_concealed_s(frames: Sequence[LedgerFrame]) -> float:
     return longest
 
 
+def _as_written(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
 CSV_COLUMNS = (
-    *("video", "frame", "time_s", "state", "track", "subject", "region_state", "rung", "reason", "decided_by"),
-    *("numbers", "x0", "y0", "x1", "y1"),
+    *("video", "frame", "time_s", "state", "expression_error", "unaccounted_faces"),
+    *("track", "subject", "region_state", "rung", "reason", "decided_by", "numbers", "x0", "y0", "x1", "y1"),
 )
 
 
@@ -197,7 +221,9 @@ def csv_lines(videos: Sequence[Sequence[LedgerFrame]]) -> Iterator[str]:
     yield str(writer.writerow(CSV_COLUMNS))
     for number, frames in enumerate(videos, start=1):
         for frame in frames:
-            head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value)
+            error = "" if frame.expression_error is None else f"{frame.expression_error:.4g}"
+            strays = "" if frame.unaccounted_faces is None else frame.unaccounted_faces
+            head = (number, frame.index, f"{frame.time_s:.6f}", frame.state.value, error, strays)
             if not frame.found:
                 reason = "no face" if frame.is_cleared else "not cleared by two"
                 yield str(writer.writerow((*head, *("",) * 4, reason, " + ".join(frame.cleared_by), *("",) * 5)))

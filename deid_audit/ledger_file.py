@@ -46,6 +46,8 @@ def _frames(rows: Iterable[dict[str, str]]) -> Iterator[LedgerFrame]:
             time_s=float(lines[0]["time_s"]),
             regions=tuple(_region(line) for line in lines if line is not head),
             cleared_by=tuple(cleared),
+            expression_error=float(lines[0]["expression_error"]) if lines[0]["expression_error"] else None,
+            unaccounted_faces=int(lines[0]["unaccounted_faces"]) if lines[0]["unaccounted_faces"] else None,
         )
 
 

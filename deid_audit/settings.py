@@ -131,6 +131,10 @@ class AuditSettings(_Keeping):
     viewer_test: Path | None = None
 
 
+class ReviewedSettings(AuditSettings, _Marking):
+    """What `deid-audit run --from-review` was asked to do: `released` are the videos that were reviewed."""
+
+
 class ConcealSettings(_CaseAsked, _Marking):
     """What `deid-audit conceal` was asked to do; `certificate` is the folder of the audit, when one is wanted."""
 
@@ -196,6 +200,11 @@ def make_audit_settings(**values: object) -> AuditSettings:
             next_step="give one for each --original, in the same order",
         )
     return settings
+
+
+def make_reviewed_settings(**values: object) -> ReviewedSettings:
+    """ReviewedSettings from the command line's values; raises SettingsError in the user's words."""
+    return _checked(ReviewedSettings, values)
 
 
 def make_conceal_settings(**values: object) -> ConcealSettings:

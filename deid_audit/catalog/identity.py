@@ -123,8 +123,8 @@ def add_rows(rows: Rows) -> None:
         add(f"attack.{attack}.auc", title, "", 0, 1, False, reference, few_people)
     parrot = "parrot recognition: Newton et al. 2005 (doi 10.1109/TKDE.2005.32), arXiv 1609.00408"
     not_heard = (
-        "another tool's swap, a preset without a mean face, fewer than 10 strangers with 2 pictures (--strangers), or "
-        "an unprotected face that is not found"
+        "another tool's swap or an earlier job's, a preset without a mean face, fewer than 10 strangers with 2 "
+        "pictures (--strangers), or an unprotected face that is not found"
     )
     blind = f"{not_heard}; or imitations without the face are found as well"
     for stat, title, better, not_when in (

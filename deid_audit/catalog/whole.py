@@ -164,7 +164,7 @@ def add_rows(rows: Rows) -> None:
         1,
         False,
         "the vault's record",
-        "another tool made the videos",
+        "another tool, or an earlier job, made the videos",
     )
     add(
         "erasure.references_kept",

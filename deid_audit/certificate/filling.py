@@ -10,6 +10,7 @@ from deid_audit.answers import AnswerFinding, valid_until
 from deid_audit.catalog import METRICS
 from deid_audit.certificate import first_page, strings, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
+from deid_audit.certificate.quoting import people_looked
 from deid_audit.certificate.reviewed import review_sentences
 from deid_audit.certificate.strings import TEXT
 from deid_audit.context import FIELDS
@@ -53,6 +54,7 @@ def shared_words(case: CaseRecord, statement: bytes) -> dict[str, Any]:
         "answers": [_answer_row(one) for one in sorted(case.verdict.answers, key=lambda one: _RANK[one.outcome])],
         "unanswered": sum(one.outcome is not Outcome.PASSED for one in case.verdict.answers),
         "review": review_sentences(case),
+        "viewers": people_looked(case).measured,
         "valid_until": valid_until(case.context),
     }
 

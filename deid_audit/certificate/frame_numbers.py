@@ -63,7 +63,7 @@ def read_ledger(text: str) -> list[list[LedgerRow]]:
     The face is the subject's first; without one, that of nobody known.
     """
     videos: list[list[LedgerRow]] = []
-    for video, frame, _, state, _, subject, *_, x0, y0, x1, y1 in _rows(text):
+    for video, frame, _, state, _, _, _, subject, *_, x0, y0, x1, y1 in _rows(text):
         if int(video) > len(videos):
             videos.append([])
         rows = videos[-1]

@@ -119,7 +119,7 @@ def marking(case: CaseRecord) -> Quote:
     unsaid = [] if notice else ["No file is released, so none carries a notice."]
     if case.media_mark is not None:
         said.append(f"Every video carries a machine-readable mark: {wording.annex('files')}.")
-    elif case.kind == "audit":
+    elif case.kind in ("audit", "reviewed"):
         unsaid.append("Whether the videos carry a machine-readable mark.")
     else:
         unsaid.append("No machine-readable mark was written into the videos.")
@@ -162,12 +162,13 @@ def people_looked(case: CaseRecord) -> Quote:
             f"{found.sample_size} viewers {who} ranked them first in {_value(found.metric, [found])} of "
             f"{found.detail['line_ups']:.0f} line-ups of {found.detail['pictures']:.0f} pictures (by guessing "
             f"{wording.number(found.metric, found.detail['by_chance'])}), mean rank {_value(rank.metric, [rank])}"
+            + (f"; no interval: {found.no_interval_because}" if found.interval is None else "")
         )
     control = rows.get("viewers.control_rank1")
     if said and control is not None and control.value is not None:
         said.append(f"a person whose face is not hidden was found by {wording.number(control.metric, control.value)}")
     elif said and control is not None:
-        unsaid.append(wording.missing(control))
+        unsaid.append(control.not_measured_because or "")
     return Quote(
         measured=f"A test by people: {'; '.join(said)}." if said else "",
         missing=f"A test by people: {'; '.join(unsaid)}." if unsaid else "",
@@ -229,7 +230,7 @@ def destruction(case: CaseRecord) -> Quote:
         return Quote(missing="No check was made after the destruction.")
     held = sum(check.holds for check in record.checks)
     notes = " Face descriptors were kept, encrypted, by request." if record.references_kept else ""
-    notes += " This is about the audit's own data only." if case.kind == "audit" else ""
+    notes += " This is about the audit's own data only." if case.kind in ("audit", "reviewed") else ""
     return Quote(
         measured=f"{len(record.artefacts)} registered artefacts; {held} of {len(record.checks)} checks made after "
         f"their destruction at {record.destroyed_at} held; see {wording.annex('destruction')}.{notes}"

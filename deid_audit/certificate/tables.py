@@ -95,14 +95,19 @@ def _mean_sd(values: Values, table: Table, column: str, of: Of, scope: str) -> s
     return mean if spread is None or spread.value is None else f"{mean} ({number(f'{column}.sd', spread.value)})"
 
 
-def list_table(values: Values, scope: str, metrics: Sequence[str], of: Of = "swapped") -> Table:
-    """One metric a row: its title, its value, and how many frames (or faces) it rests on."""
-    table = Table(head=("", TABLES["value"], TABLES["sample"]))
+VIEWERS = tuple(f"viewers.{group}_{what}" for group in ("unfamiliar", "familiar") for what in ("rank1", "mean_rank"))
+
+
+def list_table(
+    values: Values, scope: str, metrics: Sequence[str], of: Of = "swapped", *, sample: str = TABLES["sample"]
+) -> Table:
+    """One metric a row: its title, its value, and how many frames (or faces; `sample` names them) it rests on."""
+    table = Table(head=("", TABLES["value"], sample))
     for metric in metrics:
         row = values.find(metric, of, scope)
-        sample = str(row.sample_size) if row is not None and row.value is not None else "–"
+        count = str(row.sample_size) if row is not None and row.value is not None else "–"
         title = METRICS[metric].title
-        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), sample))
+        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), count))
     return table
 
 

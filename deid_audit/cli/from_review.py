@@ -6,16 +6,17 @@ from pathlib import Path
 
 import typer
 
-from deid_audit.cli.report import perform, references_passphrase_of
+from deid_audit.cli.report import media_signer_of, perform, references_passphrase_of
 from deid_audit.errors import SettingsError
 
 _NEEDS_THE_MODEL = (
     *("swap_everyone", "other_donor", "audio", "preset", "train_seconds", "iterations", "seed", "resume_key", "review"),
-    *("readers", "burned_in_text", "lossless", "c2pa", "c2pa_passphrase_file"),
+    *("readers", "burned_in_text", "lossless"),
 )
 _SAME = (
     *("subject_photo", "out", "signer", "passphrase_file", "tsa", "tsa_passphrase_file", "context", "device"),
     *("strangers", "attacker", "thorough", "log", "profile", "force", "keep_references", "references_passphrase_file"),
+    *("c2pa", "c2pa_passphrase_file"),
 )
 _POLICY = "external"  # how the videos were made, and what was destroyed, stands in their first certificate
 
@@ -25,13 +26,13 @@ def perform_review(context: typer.Context) -> int:
     from deid_audit.pipeline.finished_out import open_out  # noqa: PLC0415  (heavy)
     from deid_audit.pipeline.rereleasing import release_again  # noqa: PLC0415
     from deid_audit.pipeline.review_material import matched_originals  # noqa: PLC0415
-    from deid_audit.settings import make_audit_settings  # noqa: PLC0415
+    from deid_audit.settings import make_reviewed_settings  # noqa: PLC0415
 
     given = context.params  # as they were typed: a path is still text
     _refuse(context)
     of = Path(given["of"])
     out = open_out(of)
-    settings = make_audit_settings(
+    settings = make_reviewed_settings(
         originals=tuple(matched_originals(out, [Path(one) for one in given["subject"]], option="--subject")),
         released=tuple(out.videos),
         donors=tuple(given["donor"] or ()),
@@ -48,6 +49,7 @@ def perform_review(context: typer.Context) -> int:
         review=Path(given["from_review"]),
         of=of,
         references_passphrase=references_passphrase_of(settings),
+        media_signer=media_signer_of(settings),
     )
     return perform(job, settings, as_json=given["as_json"])
 

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from deid_audit.findings import CaseRecord, Explanation
     from deid_audit.pipeline.concluding import CurvePoint, JobResult
     from deid_audit.progress import Progress
-    from deid_audit.settings import AuditSettings, ConcealSettings, RunSettings
+    from deid_audit.settings import AuditSettings, ConcealSettings, ReviewedSettings, RunSettings
 
-SCHEMAS = {"swap": "deid-audit/run/v1", "audit": "deid-audit/audit/v1", "conceal": "deid-audit/audit/v1"}
+_AUDIT_SCHEMA = "deid-audit/audit/v1"
+SCHEMAS = {"swap": "deid-audit/run/v1"} | dict.fromkeys(("audit", "conceal", "reviewed"), _AUDIT_SCHEMA)
 
 _TEXT_FOUND = (
     "Places that may show burned-in text, such as a name or a date: {count} found, {covered} covered, {left} left."
@@ -66,7 +67,7 @@ def load_signer_of(settings: "RunSettings | AuditSettings | ConcealSettings") ->
     )
 
 
-def media_signer_of(settings: "RunSettings | ConcealSettings") -> "MediaSigner | None":
+def media_signer_of(settings: "RunSettings | ConcealSettings | ReviewedSettings") -> "MediaSigner | None":
     """Who marks the videos, None where no mark was asked for; asks for the passphrase where it is not given."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -207,9 +208,11 @@ def _text_words(case: "CaseRecord") -> str:
     if covered == count:
         return words
     asked = any(stage.settings.get("burned_in_text") == "cover" for stage in case.stages)
-    ours = "cover them with another tool first" if asked else "run again with --burned-in-text cover"
-    theirs = "cover them with the tool that made the file"
-    return words + _TEXT_LEFT.format(step=ours if case.kind == "swap" else theirs)
+    steps = {
+        "swap": "cover them with another tool first" if asked else "run again with --burned-in-text cover",
+        "reviewed": "draw them in deid-audit review to have them covered",
+    }
+    return words + _TEXT_LEFT.format(step=steps.get(case.kind, "cover them with the tool that made the file"))
 
 
 def print_result(result: "JobResult") -> None:

@@ -126,6 +126,16 @@ def movement_error(original: Signal, other: Signal) -> float:
     return float(np.abs(difference - np.median(difference)).mean())
 
 
+def mouth_errors(original: FaceSignals, released: FaceSignals, compared: NDArray[np.bool_]) -> Signal:
+    """How far each frame's mouth is open otherwise than the original's, (n,), in shares of the eyes' distance.
+
+    NaN where not `compared` (n,) or without landmarks; the median difference is removed here, too.
+    """
+    difference = np.where(compared, released.mouth - original.mouth, np.nan) / 100
+    known = difference[np.isfinite(difference)]
+    return np.asarray(np.abs(difference - (np.median(known) if len(known) else 0.0)))
+
+
 def spread(signal: Signal) -> float:
     """Range from the 5th to the 95th percentile (linear).
 

@@ -240,7 +240,8 @@ def _coverage(case: Case) -> Words:
 def _reasons_of_frame(frame: LedgerFrame, state: State) -> list[str]:
     if frame.state is not state:
         return []
-    return [region.reason for region in frame.regions if region.state is state] or ["no face, one detector only"]
+    told = [region.reason for region in frame.regions if region.state is state]
+    return told or ["drawn only, not cleared" if frame.regions else "no face, one detector only"]
 
 
 _REMUX = "ffmpeg -i IN.mp4 -map 0:v:0 -map_metadata -1 -map_chapters -1 -c copy OUT.mp4"
@@ -280,6 +281,8 @@ def _outside(case: Case) -> Words:
         return [], ["Faces fill the picture: give a clip that shows more than the head."]
     if case.kind == "swap":
         return [], ["Run again with --lossless: then nothing but faces and covers differs from the original."]
+    if case.kind == "reviewed":
+        return [], ["Do the whole job anew, with --lossless: a loss that is in the videos cannot be taken back."]
     return [], ["Let the tool that made the file change nothing but faces, and store the rest with less loss."]
 
 
@@ -287,6 +290,11 @@ def _text(case: Case) -> Words:
     look = "Look at the places that the certificate lists under burned-in text: not all of them need be text."
     if case.kind == "swap":
         return [], [look, "Run again with --burned-in-text cover."]
+    if case.kind == "reviewed":
+        return [], [
+            look,
+            "Draw them as regions to conceal in deid-audit review, and carry that out: run --from-review.",
+        ]
     return [], [look, "Cover those that identify with the tool that made the file, and audit it again."]
 
 
@@ -299,6 +307,10 @@ def _audit(case: Case) -> Words:
 def _erasure(case: Case) -> Words:
     if case.name == "references_kept":
         return [], ["Run again without --keep-references, or under a policy that allows it, such as release."]
+    if case.kind == "reviewed":
+        return [], [
+            "What was destroyed stands in the certificate of the job that was reviewed: choose --policy external."
+        ]
     if case.kind != "swap":
         return [], ["Whether another tool destroyed its model cannot be known: choose --policy external."]
     if case.name == "key_on_disk":

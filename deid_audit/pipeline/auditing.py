@@ -16,7 +16,7 @@ from deid_audit.digests import sha256_file
 from deid_audit.errors import VideoError
 from deid_audit.evidence import STATEMENT_FILE
 from deid_audit.faces import track
-from deid_audit.findings import MediaMark, not_measured, video_scope
+from deid_audit.findings import JobKind, MediaMark, not_measured, video_scope
 from deid_audit.frames import Float
 from deid_audit.ledger import Region
 from deid_audit.measure.canaries import Flock
@@ -62,7 +62,16 @@ from deid_audit.viewers.outcome import Result
 from deid_audit.vision.keypoint_detectors import KeypointBackend
 
 _OTHER_SWAP = "another tool made the videos; how it puts the donor's face on strangers is not known"
+_EARLIER_SWAP = "the model of the job that was reviewed is gone, so that it swaps no strangers"
 _NOTHING_SWAPPED = "faces were covered; there is no swap to invert"
+
+
+_OUTSIDER = {"conceal": _NOTHING_SWAPPED, "reviewed": _EARLIER_SWAP, "audit": _OTHER_SWAP}
+_NO_ERASURE = {
+    "conceal": "no model was trained",
+    "reviewed": "an earlier job made the videos; what it destroyed stands in its own certificate",
+    "audit": "another tool made the videos; what it kept is not known",
+}
 
 
 class ReworkOf(Protocol):
@@ -109,7 +118,8 @@ def audit(
     """
     timer = Timer()
     ratings = None if settings.ratings is None else read_ratings(settings.ratings)
-    job = prepare("conceal" if made_with else "audit", settings, signer=signer, progress=progress, clock=clock)
+    kind: JobKind = "conceal" if made_with else "reviewed" if rework else "audit"
+    job = prepare(kind, settings, signer=signer, progress=progress, clock=clock)
     with (
         job.logged(),
         interruptible(),
@@ -147,7 +157,7 @@ def audit(
                 average = donor[0].average if donor else None
                 gallery = gather_strangers(
                     settings.strangers, subject, average, engines=engines, progress=progress,
-                    outsider=_NOTHING_SWAPPED if made_with else _OTHER_SWAP,
+                    outsider=_OUTSIDER[kind],
                 )  # fmt: skip
                 wipe_arrays_with(vault, "faces of strangers", gallery.arrays())
             with timer.of("measuring"):
@@ -169,9 +179,8 @@ def audit(
             kept.seal(watched, donor_descriptors, measurements)
             with timer.of("destroying"):
                 erasure = kept.recorded(vault.destroy())
-        why_not = "no model was trained" if made_with else "another tool made the videos; what it kept is not known"
         names = ("erasure.complete", "erasure.key_on_disk")
-        measurements += [not_measured(name, "run", "run", why_not) for name in names]
+        measurements += [not_measured(name, "run", "run", _NO_ERASURE[kind]) for name in names]
         measurements.append(references_row(erasure))
         measurements += viewer_rows(None if tested is None else tested[0])
         result = conclude(

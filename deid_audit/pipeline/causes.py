@@ -183,6 +183,13 @@ CAUSES = (
         words="no face was found, but the detectors do not agree on that",
         ours="Look at these frames in the original: cut them out, or give a clip in which the face is in view.",
     ),
+    Cause(
+        says="drawn only, not cleared",
+        words="only a region that a reviewer drew is covered, and the detectors do not agree that nothing else in the "
+        "frame is a face",
+        ours="Look at the whole of these frames in the review: where nobody is seen, clear the frame beside the drawn "
+        "region; else cut them out.",
+    ),
 )
 GENERAL_CAUSE = Cause(
     says="",

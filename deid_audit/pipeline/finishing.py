@@ -14,7 +14,9 @@ from deid_audit.errors import EvidenceError
 from deid_audit.findings import LedgerRecord, LedgerSummary
 from deid_audit.ledger import DISTANCE_IN_FILE, LedgerFrame, Region, State, count_states, csv_lines
 from deid_audit.measure.detail import COVERED_BELOW
+from deid_audit.measure.expression import mouth_errors
 from deid_audit.measure.identity import MATCH_CUT, FrameDistances, distances_to_original
+from deid_audit.measure.residue import unaccounted_places
 from deid_audit.pipeline.measuring import Observed
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.vision.detectors import Detections, HogDetector
@@ -31,9 +33,11 @@ METHOD_TEXT = (
 def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[LedgerFrame, ...]:
     """The ledger after the audit of the written file; what was not looked at becomes undecided."""
     distances = distances_to_original(observed.descriptors)
+    errors = mouth_errors(observed.original_face, observed.released_face, observed.compared)
     finished = []
     for position, frame in enumerate(ledger):
         looked = observed.regions[position] if position < len(observed.regions) else ()
+        boxes = observed.detections[position] if position < len(observed.detections) else None
         regions = []
         for at, region in enumerate(frame.regions):
             key = (frame.index, -1 if region.track_id is None else region.track_id)
@@ -44,7 +48,14 @@ def finished_ledger(ledger: Sequence[LedgerFrame], observed: Observed) -> tuple[
                 judged(region, distance=distance, detail=looked[at].detail if at < len(looked) else math.nan)
             )
         done = replace(frame, regions=tuple(regions))
-        finished.append(done if frame.found else confirmed(done, observed.second_look.get(frame.index)))
+        done = done if frame.found else confirmed(done, observed.second_look.get(frame.index))
+        finished.append(
+            replace(
+                done,
+                expression_error=None if math.isnan(errors[position]) else float(errors[position]),
+                unaccounted_faces=None if boxes is None else len(unaccounted_places(boxes, done)),
+            )
+        )
     return tuple(finished)
 
 

@@ -65,6 +65,10 @@ _NOT_ASSESSED_OF_OTHERS = (
     "How the released video was made: with which tool, by whom, and on which machine.",
     "Whether the tool that made it kept a model, crops, logs or other copies that could bring the face back.",
 )
+_NOT_ASSESSED_OF_REVIEWED = (
+    "How the videos were made before people reviewed them, and what was destroyed then: that stands in the certificate "
+    "of the job that was reviewed, whose statement this one names by its digest. The two go together.",
+)
 _NOT_ASSESSED_OF_PACKS = (
     "Where else the donor's pack is used: videos with one donor's face can be linked with each other, and a donor who "
     "serves one subject only is a pseudonym of that subject.",
@@ -81,10 +85,13 @@ def not_assessed(
 
     `rated`: clinicians' ratings were given.
     """
-    of_others = _NOT_ASSESSED_OF_OTHERS if kind == "audit" else ()
+    before: dict[JobKind, tuple[str, ...]] = {
+        "audit": _NOT_ASSESSED_OF_OTHERS,
+        "reviewed": _NOT_ASSESSED_OF_REVIEWED,
+    }
     voice = _VOICE_OF_OTHERS if kind == "audit" else _VOICE[audio]
     rating = _RATED if rated else _NOT_RATED
-    return (*of_others, voice, *_NOT_ASSESSED, rating, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
+    return (*before.get(kind, ()), voice, *_NOT_ASSESSED, rating, *(_NOT_ASSESSED_OF_PACKS if from_pack else ()))
 
 
 def environment(device: str, threads: int, vault_facts: dict[str, str]) -> dict[str, str]:

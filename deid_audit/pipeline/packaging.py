@@ -35,6 +35,9 @@ removed.{text} Nothing else in the picture was changed.""",
 were removed.{text} Nothing else in the picture was changed.""",
     "audit": """The faces in these videos were changed or covered by another tool than deid-audit, which compared
 them with the originals and judged the result. The videos are byte for byte those it was given.""",
+    "reviewed": """The faces in these videos were changed or covered by an earlier job, whose own certificate says how.
+People looked at its videos, and what they wanted covered was filled black. Sound, subtitles and
+descriptive tags were removed.""",
 }
 _SOUND: dict[AudioChoice, str] = {
     "drop": "Sound, subtitles and",

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from deid_audit.certificate.keys import Signer
+from deid_audit.certificate.media_keys import MediaSigner
 from deid_audit.digests import sha256_bytes
 from deid_audit.errors import EvidenceError, ReviewFileError, SettingsError
-from deid_audit.findings import CaseRecord
+from deid_audit.findings import CaseRecord, MediaMark
 from deid_audit.frames import Float, Frame
 from deid_audit.ledger import LedgerFrame, Region
 from deid_audit.ledger_file import read_ledger_file
@@ -23,6 +24,7 @@ from deid_audit.pipeline.concluding import JobResult
 from deid_audit.pipeline.engines import Engines
 from deid_audit.pipeline.finished_out import LEDGER_FILE, WHOLE, FinishedOut, open_out
 from deid_audit.pipeline.job import now
+from deid_audit.pipeline.marking import Marker, marker_for
 from deid_audit.pipeline.own_faces import refuse_own_faces
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.pipeline.reviewing import ONE_READER, Reviewed, with_clears
@@ -36,11 +38,12 @@ from deid_audit.review.sight import Sight
 from deid_audit.review.summary import record_of
 from deid_audit.settings import AuditSettings
 from deid_audit.video.encoding import LOSSLESS, USUAL, Encoding
+from deid_audit.video.marking import COVERED
 from deid_audit.video.reader import SourceVideo, open_video, read_frames
 from deid_audit.video.writer import method_text, write_video
 
 _MADE = (
-    "The videos are those of case {case_id}, whose statement has the sha256 {digest}: how their faces were swapped, "
+    "The videos are those of case {case_id}, whose statement has the sha256 {digest}: how their faces were changed, "
     "and what was destroyed, stands there. People looked at them afterwards: {changed} of {videos} were written again "
     "with what the reviewers wanted covered filled black (boxes enlarged by a third), the others are the same bytes. "
     "Another swap was not possible any more. {written}"
@@ -57,6 +60,14 @@ class Rework:
     review: ReviewFile
     ledgers: Sequence[Sequence[LedgerFrame]]
     orders: Orders
+    marker: Marker | None = None
+
+    @property
+    def media_mark(self) -> MediaMark | None:
+        """The mark that every video carries; None where those that are written again lose theirs."""
+        if self.marker is not None:
+            return self.marker.record
+        return None if self.orders.videos else self.out.case.media_mark
 
     @property
     def made_with(self) -> str:
@@ -80,6 +91,8 @@ class Rework:
             return False
         source = open_video(self.out.videos[number - 1], label=f"released video {number}")
         write_video(target, _covered(source, covers), like=source, encoding=_encoding(self.out.case))
+        if self.marker is not None:
+            self.marker.mark(target, label=f"released video {number}", title=target.name)
         return True
 
     def settled(
@@ -115,17 +128,21 @@ def release_again(
     progress: Progress,
     clock: Callable[[], datetime] = now,
     references_passphrase: bytes | None = None,
+    media_signer: MediaSigner | None = None,
 ) -> JobResult:
     """Carries the review file out on a finished OUT (`of`) and audits the result against the originals.
 
     `settings.originals` are the originals of OUT in its order (`matched_originals`); `settings.released` its videos.
+    `media_signer` marks those that are written again, where that was asked for.
 
     Raises:
         ReviewFileError: the review is of another OUT, or not finished.
         EvidenceError: OUT is not as its statement says.
+        SettingsError: the marks would not be those of the other videos.
         DeidAuditError: as `audit` does; nothing is left at `settings.out`.
     """
-    rework = rework_of(load_review(review), open_out(of))
+    out = open_out(of)
+    rework = rework_of(load_review(review), out, marker=_marker_like(out.case.media_mark, media_signer))
     for one in rework.orders.refused:
         progress.say(f"not carried out: {one}")
     return audit(
@@ -134,12 +151,30 @@ def release_again(
         progress=progress,
         clock=clock,
         references_passphrase=references_passphrase,
+        media_mark=rework.media_mark,
         rework=rework,
     )
 
 
-def rework_of(review: ReviewFile, out: FinishedOut) -> Rework:
-    """What the review asks of OUT.
+def _marker_like(mark: MediaMark | None, signer: MediaSigner | None) -> Marker | None:
+    """Marks as the videos that stay as they are were marked: one statement speaks of one mark.
+
+    Raises:
+        SettingsError: they carry no mark, or one by another key.
+    """
+    if signer is None:
+        return None
+    if mark is None or mark.signer.fingerprint_sha256 != signer.info.fingerprint_sha256:
+        why = "carry no mark" if mark is None else "were marked with another key"
+        raise SettingsError(
+            f"--c2pa: the reviewed videos {why}, and those that are not written again stay as they are",
+            next_step="leave --c2pa out" if mark is None else "give the key that marked them, or leave --c2pa out",
+        )
+    return marker_for("conceal" if mark.digital_source_type == COVERED else "swap", signer)
+
+
+def rework_of(review: ReviewFile, out: FinishedOut, *, marker: Marker | None = None) -> Rework:
+    """What the review asks of OUT; `marker` marks what is written again.
 
     Raises:
         ReviewFileError: it is of another OUT, has no reading, or one that is not finished.
@@ -167,7 +202,7 @@ def rework_of(review: ReviewFile, out: FinishedOut) -> Rework:
         raise EvidenceError(f"the folder has no {LEDGER_FILE}", next_step=WHOLE)
     ledgers = read_ledger_file(ledger.decode())
     orders = orders_of(review.readings, ledgers, model_is_there=False)
-    return Rework(out=out, review=review, ledgers=ledgers, orders=orders)
+    return Rework(out=out, review=review, ledgers=ledgers, orders=orders, marker=marker)
 
 
 def _agreement(review: ReviewFile, ledgers: Sequence[Sequence[LedgerFrame]]) -> Agreement:

@@ -12,7 +12,6 @@ from deid_audit.ledger_file import read_ledger_file
 from deid_audit.pipeline.finished_out import LEDGER_FILE, WHOLE, FinishedOut
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.progress import Progress
-from deid_audit.review.queue import FrameNumbers
 from deid_audit.review.records import Reading, Role
 from deid_audit.video.pairing import align_frames, pair_frames
 from deid_audit.video.places import keyed_digest_of
@@ -55,7 +54,6 @@ def pending_of(
         released=tuple(released for _, released in opened),
         ledgers=read_ledger_file(ledger.decode()),
         ledger_sha256=case.ledger.sha256,
-        numbers=tuple(_numbers(finished, number) for number in range(1, len(opened) + 1)),
         readings=readings,
     )
 
@@ -96,8 +94,3 @@ def _frame_for_frame(case: CaseRecord, original: SourceVideo, released: SourceVi
     """The original as the job compared it: an audit may have paired the frames by time."""
     aligned = any(stage.settings.get("align") for stage in case.stages)
     return (align_frames if aligned else pair_frames)(original, released)
-
-
-def _numbers(finished: FinishedOut, video: int) -> tuple[FrameNumbers, ...]:
-    found = finished.distances(video)
-    return () if found is None else tuple(FrameNumbers(distance=value) for value in found.distances)

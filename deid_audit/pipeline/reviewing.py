@@ -9,19 +9,15 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Protocol
 
-import numpy as np
-
 from deid_audit import log
 from deid_audit.digests import sha256_bytes, sha256_lines
 from deid_audit.errors import StageError
 from deid_audit.findings import ReviewRecord
 from deid_audit.ledger import LedgerFrame, Region, Rung, csv_lines
-from deid_audit.measure.identity import distances_to_original
-from deid_audit.measure.residue import unaccounted_places
 from deid_audit.pipeline.reckoning import Watched
 from deid_audit.review.agreement import Agreement, agreement
 from deid_audit.review.applying import Orders, orders_of, reviewed_ledger
-from deid_audit.review.queue import FrameNumbers, queue
+from deid_audit.review.queue import queue
 from deid_audit.review.records import Reading, ReviewFile, Role, review_bytes
 from deid_audit.review.sight import Sight
 from deid_audit.review.summary import record_of
@@ -40,8 +36,8 @@ Harder = Mapping[tuple[int, int], Rung]
 class Pending:
     """A job that waits for one reading.
 
-    `originals[i]`, `released[i]`, `ledgers[i]` and `numbers[i]` are of video i + 1. `readings` are the earlier ones
-    that this reader may see: none for a first or a second reading in round 1, for later rounds and a resolution all.
+    `originals[i]`, `released[i]` and `ledgers[i]` are of video i + 1. `readings` are the earlier ones that this reader
+    may see: none for a first or a second reading in round 1, for later rounds and a resolution all.
     `refused` says of earlier decisions, in words, why they were not carried out. In `round` 2 and later the videos
     show what became of the decisions; the job asks again until a reading has no decisions.
     """
@@ -53,7 +49,6 @@ class Pending:
     released: tuple[SourceVideo, ...]
     ledgers: tuple[tuple[LedgerFrame, ...], ...]
     ledger_sha256: str
-    numbers: tuple[tuple[FrameNumbers, ...], ...]
     readings: tuple[Reading, ...] = ()
     refused: tuple[str, ...] = ()
 
@@ -152,7 +147,6 @@ class ReviewRounds:
             released=tuple(video.released for video in videos),
             ledgers=tuple(video.ledger for video in videos),
             ledger_sha256=sha256_lines(csv_lines([video.ledger for video in videos])),
-            numbers=tuple(numbers_of(video) for video in videos),
             readings=tuple(self._made),
             refused=refused,
         )
@@ -189,21 +183,6 @@ def with_clears(video: Watched, number: int, orders: Orders) -> Watched:
     facts = video.released.facts
     ledger = reviewed_ledger(video.ledger, number, orders, size=(facts.width, facts.height))
     return replace(video, ledger=ledger)
-
-
-def numbers_of(video: Watched) -> tuple[FrameNumbers, ...]:
-    """What makes each frame of a video worth a look."""
-    seen = video.observed
-    distances = distances_to_original(seen.descriptors)
-    errors = np.abs(seen.released_face.mouth - seen.original_face.mouth) / 100
-    return tuple(
-        FrameNumbers(
-            distance=float(distance) if np.isfinite(distance) else None,
-            expression_error=float(error) if np.isfinite(error) else None,
-            disagreement=len(unaccounted_places(boxes, frame)),
-        )
-        for distance, error, boxes, frame in zip(distances, errors, seen.detections, video.ledger, strict=True)
-    )
 
 
 def event_of(case_id: str, record: ReviewRecord) -> log.Reviewed:

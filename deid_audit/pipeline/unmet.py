@@ -48,7 +48,16 @@ class Case:
         return rows[0].detail if rows else {}
 
 
+COVER_OR_RUN_ANEW = (
+    "Nothing can be swapped any more: have these stretches covered, or cleared where nobody is seen (deid-audit "
+    "review, then run --from-review), or do the whole job anew."
+)
+"""What is left to do about videos that were reviewed after their run."""
+
+
 def train_longer(case: Case) -> str:
+    if case.kind == "reviewed":
+        return COVER_OR_RUN_ANEW
     if case.kind != "swap":
         return "Train the tool that made the video longer, or use another tool."
     steps, seconds = case.training.get("steps", 0), float(case.training.get("training_seconds") or 0)
@@ -75,6 +84,8 @@ def counted_causes(case: Case, reasons_of: Callable[[LedgerFrame], Sequence[str]
     )
     common = counts.most_common()
     noticed = [f"{count} frame{'s' * (count > 1)}: {cause.words}" for cause, count in common]
+    if case.kind == "reviewed":
+        return noticed, [COVER_OR_RUN_ANEW]
     steps = [cause.ours if case.kind == "swap" else cause.theirs for cause, _ in common[:2]]
     if any(cause.training for cause, _ in common[:2]):
         steps.append(train_longer(case))

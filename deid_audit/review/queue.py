@@ -11,19 +11,6 @@ _FAR = 1.2  # a distance between descriptors from which on nothing is worth a lo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameNumbers:
-    """One frame in numbers, None where there is none.
-
-    `distance` is the released face's to the same frame's original; `expression_error` in shares of the eyes' distance;
-    `disagreement` counts faces that only some of the detectors see.
-    """
-
-    distance: float | None = None
-    expression_error: float | None = None
-    disagreement: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """A stretch of consecutive frames in which one track (None: no tracked face) has one state for one reason.
 
@@ -40,13 +27,9 @@ class Item:
     box_xyxy: tuple[float, float, float, float] | None
 
 
-def queue(ledgers: Sequence[Sequence[LedgerFrame]], numbers: Sequence[Sequence[FrameNumbers]] = ()) -> tuple[Item, ...]:
-    """All stretches of all videos, worst first; `numbers[i][j]` are of frame j of video i + 1, none where not known."""
-    items = [
-        item
-        for at, ledger in enumerate(ledgers)
-        for item in _stretches(at + 1, ledger, numbers[at] if at < len(numbers) else ())
-    ]
+def queue(ledgers: Sequence[Sequence[LedgerFrame]]) -> tuple[Item, ...]:
+    """All stretches of all videos, worst first; `ledgers[i]` is of video i + 1, fresh or read back from its file."""
+    items = [item for number, ledger in enumerate(ledgers, start=1) for item in _stretches(number, ledger)]
     return tuple(
         sorted(items, key=lambda one: (-one.score, one.video, one.first_frame, -1 if one.track is None else one.track))
     )
@@ -56,18 +39,18 @@ _Key = tuple[int | None, State, str]
 _Box = tuple[float, float, float, float] | None
 
 
-def _stretches(video: int, ledger: Sequence[LedgerFrame], numbers: Sequence[FrameNumbers]) -> Iterator[Item]:
+def _stretches(video: int, ledger: Sequence[LedgerFrame]) -> Iterator[Item]:
     running: dict[_Key, list[tuple[int, _Box, float]]] = {}
     for frame in ledger:
-        known = numbers[frame.index] if frame.index < len(numbers) else FrameNumbers()
+        worse = _worse(frame)
         seen: dict[_Key, tuple[int, _Box, float]] = {}
         for region in frame.regions:
             key = (region.track_id, region.state, _kind_of(region.reason))
-            seen.setdefault(key, (frame.index, region.box_xyxy, _score(region.state, known)))
+            seen.setdefault(key, (frame.index, region.box_xyxy, _STATE_SCORES[region.state] + worse))
         if not frame.found:
             state = State.CLEAR if frame.is_cleared else State.UNDECIDED
             key = (None, state, "no face" if frame.is_cleared else "not cleared by two detectors")
-            seen[key] = (frame.index, None, _score(state, known))
+            seen[key] = (frame.index, None, _STATE_SCORES[state] + worse)
         for key in [key for key in running if key not in seen]:
             yield _item(video, key, running.pop(key))
         for key, one in seen.items():
@@ -82,9 +65,11 @@ def _kind_of(reason: str) -> str:
     return head if head and any(letter.isdigit() for letter in tail) else reason
 
 
-def _score(state: State, known: FrameNumbers) -> float:
-    near = 0.0 if known.distance is None else max(0.0, _FAR - known.distance) / _FAR
-    return _STATE_SCORES[state] + near + min(1.0, known.expression_error or 0.0) + min(1, known.disagreement)
+def _worse(frame: LedgerFrame) -> float:
+    """What the frame's own numbers add: a face near its original, a mouth that moves otherwise, a face left over."""
+    distance = frame.distance
+    near = 0.0 if distance is None else max(0.0, _FAR - distance) / _FAR
+    return near + min(1.0, frame.expression_error or 0.0) + min(1, frame.unaccounted_faces or 0)
 
 
 def _item(video: int, key: _Key, found: Sequence[tuple[int, _Box, float]]) -> Item:

@@ -12,7 +12,7 @@ from typing import Any
 from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.review.agreement import about, agreement
-from deid_audit.review.queue import FrameNumbers, Item, queue
+from deid_audit.review.queue import Item, queue
 from deid_audit.review.records import Decision
 
 PORTION = 60
@@ -39,8 +39,9 @@ class Overview:
 
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
-        self._items = queue(pending.ledgers, pending.numbers)
+        self._items = queue(pending.ledgers)
         self._differing = _differing(pending, self._items)
+        self._distances = [[frame.distance for frame in ledger] for ledger in pending.ledgers]
         self._states = [bytes(STATES.index(frame.state) for frame in ledger) for ledger in pending.ledgers]
         self._people = [_people(number, ledger) for number, ledger in enumerate(pending.ledgers, start=1)]
 
@@ -65,14 +66,14 @@ class Overview:
 
         `states` are bits in the order of `names`.
         """
-        states, numbers = self._states[video - 1], self._numbers(video)
+        states, distances = self._states[video - 1], self._distances[video - 1]
         count = max(1, min(columns, MOST_COLUMNS, len(states)))
         edges = [at * len(states) // count for at in range(count + 1)]
         parts = list(pairwise(edges))
         return {
             "frames": len(states),
             "names": [state.value for state in STATES],
-            "distances": [_smallest(one.distance for one in numbers[first:end]) for first, end in parts],
+            "distances": [_smallest(distances[first:end]) for first, end in parts],
             "states": [sum(1 << state for state in set(states[first:end])) for first, end in parts],
         }
 
@@ -98,8 +99,6 @@ class Overview:
     def frame(self, video: int, frame: int) -> dict[str, Any]:
         """What was done about one frame, in words and numbers."""
         entry = self._pending.ledgers[video - 1][frame]
-        numbers = self._numbers(video)
-        known = numbers[frame] if frame < len(numbers) else FrameNumbers()
         facts = self._pending.released[video - 1].facts
         return {
             "width": facts.width,
@@ -107,14 +106,11 @@ class Overview:
             "time_s": round(entry.time_s, 3),
             "state": entry.state.value,
             "cleared_by": list(entry.cleared_by),
-            "distance": known.distance,
-            "expression_error": known.expression_error,
-            "disagreement": known.disagreement,
+            "distance": entry.distance,
+            "expression_error": entry.expression_error,
+            "unaccounted_faces": entry.unaccounted_faces,
             "regions": [_region(one) for one in entry.regions],
         }
-
-    def _numbers(self, video: int) -> Sequence[FrameNumbers]:
-        return self._pending.numbers[video - 1] if video <= len(self._pending.numbers) else ()
 
     def _fits(self, at: int, wanted: Filter, decisions: Sequence[Decision]) -> bool:
         item = self._items[at]
@@ -127,7 +123,6 @@ class Overview:
 
     def _row(self, at: int, decisions: Sequence[Decision]) -> dict[str, Any]:
         item = self._items[at]
-        numbers = self._numbers(item.video)[item.first_frame : item.last_frame + 1]
         return {
             "number": at,
             "video": item.video,
@@ -137,7 +132,7 @@ class Overview:
             "track": item.track,
             "state": item.state.value,
             "reason": item.reason,
-            "distance": _smallest(one.distance for one in numbers),
+            "distance": _smallest(self._distances[item.video - 1][item.first_frame : item.last_frame + 1]),
             "decided": [one.kind for one in decisions if about(one, item)],
             "differs": at in self._differing,
         }

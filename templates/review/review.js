@@ -68,7 +68,8 @@ screen.onShown = ({ video, frame, about }) => {
   const distance = about.distance === null ? "not compared" : about.distance.toFixed(3);
   find("picture").setAttribute("aria-label", `Frame ${frame} of video ${video}: ${about.state}, ${about.regions.length} face regions`);
   const facts = element("p", `Frame ${frame}: ${about.state}. Distance to the original: ${distance}.`);
-  if (about.disagreement) facts.append(` Seen by some detectors only: ${about.disagreement}.`);
+  if (about.expression_error !== null) facts.append(` Mouth open otherwise by ${(100 * about.expression_error).toFixed(1)} % of the eyes' distance.`);
+  if (about.unaccounted_faces) facts.append(` Faces that the audit sees outside of every region: ${about.unaccounted_faces}.`);
   if (!about.regions.length && about.cleared_by.length) facts.append(` No face, by ${about.cleared_by.join(" and ")}.`);
   const list = element("ul");
   for (const one of about.regions) {
@@ -336,7 +337,7 @@ for (const [key, kind] of Object.entries(KINDS)) {
 document.addEventListener("keydown", (event) => {
   const typed = event.target.matches("input:not([type=checkbox]):not([type=radio]), select, textarea");
   const acts = event.target.matches("button, summary") && event.key === " ";
-  if (typed || acts || event.ctrlKey || event.altKey || event.metaKey || find("ending").open) return;
+  if (typed || acts || event.ctrlKey || event.altKey || event.metaKey || find("ending")?.open !== false) return;
   if (event.key.length === 1 && !find("keys").checked) return;
   if (event.target.matches("input[type=radio]") && event.key.startsWith("Arrow")) return;
   const action = ACTIONS[event.key];
@@ -386,7 +387,8 @@ find("undo").addEventListener("click", () => undo(now.standing.decisions.length)
 find("finish").addEventListener("click", async () => {
   stands(await json("/standing"));
   const { frames_shown: shown, frames, decisions } = now.standing;
-  find("ending-words").textContent = `You were shown ${shown} of ${frames} frames and decided ${decisions.length} times.`;
+  const made = `${decisions.length} decision${decisions.length === 1 ? "" : "s"}`;
+  find("ending-words").textContent = `You were shown ${shown} of ${frames} frames and made ${made}.`;
   find("ending").showModal();
 });
 find("ending-no").addEventListener("click", () => find("ending").close());
@@ -395,7 +397,9 @@ find("ending-yes").addEventListener("click", async () => {
   if ((await post("/finish", {})) === null) return;
   now.playing = false;
   now.asked += 1; // what is still on its way finds no list any more
+  const words = find("ending-words").textContent;
   document.body.replaceChildren(find("done").content.cloneNode(true));
+  find("done-words").textContent = words;
   document.querySelector("h1").focus();
 });
 stands(await json("/standing"));

@@ -16,9 +16,12 @@ from deid_audit.errors import StageError
 from deid_audit.evidence import parse_statement
 from deid_audit.findings import CaseRecord
 from deid_audit.log.entries import read_entry
+from deid_audit.pipeline.finished_out import open_out
+from deid_audit.pipeline.review_material import pending_of
 from deid_audit.pipeline.reviewing import Pending
 from deid_audit.pipeline.run import run
 from deid_audit.progress import SilentProgress
+from deid_audit.review.queue import queue
 from deid_audit.review.records import Decision, Reading, ReviewFile, Shown, load_review, save_review
 from deid_audit.settings import make_settings
 from tests.e2e.short_clips import FRAMES, SENTINEL, pictures_of
@@ -103,6 +106,12 @@ def test_what_a_reviewer_decides_is_in_the_release_the_statement_and_the_log(
     assert len(kept.readings) == 2 and kept.ledger_sha256 == looks[-1].ledger_sha256, "of what was looked at last"
     assert "Review by people" in (out / "audit" / "report.html").read_text()
 
+    read_back = pending_of(open_out(out), [clips[0]], role="first", readings=(), progress=SilentProgress())
+    assert [one.score for one in queue(read_back.ledgers)] == [one.score for one in queue(looks[-1].ledgers)]
+    numbers = [(frame.expression_error, frame.unaccounted_faces) for frame in read_back.ledgers[0]]
+    assert any(error for error, _ in numbers) and all(strays is not None for _, strays in numbers)
+    assert sum(strays for _, strays in numbers) == rows["residue.unaccounted_faces"]
+
     events = [read_entry(line).event for line in (tmp_path / "log" / "log.jsonl").read_bytes().splitlines()]
     names = [one.event for one in events]
     assert names.index("reviewed") < names.index("weights_destroyed") < names.index("run_ended")
@@ -142,6 +151,9 @@ def test_a_review_after_the_run_covers_what_it_asks_for_and_takes_the_rest_as_it
     second = case_of(tmp_path / "covered")
     assert second.review is not None and second.review.readings[0].decisions == {"conceal": 1}
     assert bound["statement_sha256"] in second.stages[0].method
+    reasons = [row.not_measured_because for row in second.measurements]
+    assert second.kind == "reviewed" and "another tool" not in " ".join((*second.not_assessed, *reasons))
+    assert "another tool" not in (tmp_path / "covered" / "release" / "README.txt").read_text()
     assert second.ledger.videos[0].regions == case_of(tmp_path / "same").ledger.videos[0].regions + 5
 
 

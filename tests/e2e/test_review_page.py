@@ -99,9 +99,20 @@ def at_frame(page: Page, frame: int) -> None:
 
 
 def finished(page: Page) -> None:
-    page.get_by_role("button", name="Finish…").click()
-    page.get_by_role("button", name="Finish", exact=True).click()
-    page.get_by_role("heading", name="The reading is finished").wait_for()
+    """By keyboard: the dialog begins at its harmless button, Escape leads back, and the last page takes any key."""
+    page.get_by_role("button", name="Finish…").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Go on reading")).to_be_focused()
+    told = page.locator("#ending-words").inner_text()
+    page.keyboard.press("h")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Finish…")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The reading is finished")).to_be_focused()
+    assert page.get_by_text(told).is_visible() and "You were shown" in told
+    page.keyboard.press("h")
 
 
 def test_a_reviewer_clears_conceals_and_rejects(out: tuple[Path, list[str]], tmp_path: Path) -> None:

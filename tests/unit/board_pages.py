@@ -16,7 +16,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.evidence import build_statement
 from deid_audit.findings import CaseRecord, Figure, Outcome
 from deid_audit.frames import Image
-from deid_audit.ledger import LedgerFrame, Region, State, csv_lines
+from deid_audit.ledger import DISTANCE_IN_FILE, LedgerFrame, Region, State, csv_lines
 from deid_audit.pipeline.issuing import write_audit
 from deid_audit.pipeline.packaging import write_release, write_withheld
 from tests.e2e.short_clips import write_pictures
@@ -46,9 +46,11 @@ def ledger() -> list[LedgerFrame]:
 
     def entry(number: int) -> LedgerFrame:
         state = State.CONCEALED if number in COVERED else State.SWAPPED
+        numbers = () if number in COVERED else ((DISTANCE_IN_FILE, 0.61 + abs(number - SMALLEST) / 1000),)
         region = Region(
-            track_id=1, is_subject=True, state=state, reason="a test", decided_by="a test", box_xyxy=(40, 20, 90, 80)
-        )
+            track_id=1, is_subject=True, state=state, reason="a test", decided_by="a test", box_xyxy=(40, 20, 90, 80),
+            numbers=numbers,
+        )  # fmt: skip
         return LedgerFrame(index=number, time_s=number / 25, regions=(region,))
 
     return [entry(number) for number in range(FRAMES)]

@@ -7,7 +7,7 @@ import pytest
 
 from deid_audit.catalog import METRICS
 from deid_audit.findings import Explanation, Outcome, Rule, measured, not_measured
-from deid_audit.ledger import Region, State
+from deid_audit.ledger import DRAWN_BY, Region, State
 from deid_audit.pipeline import advising, causes, certainty, comparing, finishing, ladder, rendering
 from deid_audit.pipeline.explaining import explain
 from deid_audit.pipeline.locating import Fault
@@ -32,7 +32,7 @@ def test_every_rule_of_every_shipped_policy_is_explained(rule: Rule, fault: Faul
         return  # it does not ask for an interval, or is no control
     if fault is Fault.LIMIT and _is_control(rule):
         return  # then it is `CONTROL`
-    kinds = ("swap", "conceal", "audit")
+    kinds = ("swap", "conceal", "audit", "reviewed")
     for kind in kinds:
         one = explained(
             rule, seen(ledger=ledger(State.CONCEALED, "too near the original: 0.58")), fault=fault, kind=kind
@@ -77,6 +77,26 @@ def test_covered_stretches_are_told_apart_by_their_reason() -> None:
         one = explained(rule, seen(ledger=ledger(State.CONCEALED, reason)))
         assert words in steps(one), reason
         assert one.noticed[0].startswith("25 frames: ")
+
+
+def test_a_frame_with_nothing_but_a_drawn_cover_is_told_from_one_without_a_face() -> None:
+    """Two detectors did not clear either; only one of them has a cover, and a clear of its rest is what it lacks."""
+    rule = make_rule("coverage.undecided", "at_most", 0)
+    cover = replace(ledger(State.CONCEALED, "a reviewer had it covered")[-1].regions[0], state=State.CONCEALED)
+    drawn = replace(cover, track_id=None, decided_by=f"{DRAWN_BY}AB", reason="a reviewer had it covered")
+    for regions, words in (((drawn,), "only a region that a reviewer drew"), ((), "no face was found, but")):
+        first, *rest = ledger()
+        one = explained(rule, seen(ledger=(replace(first, regions=regions), *rest)))
+        assert one.noticed[0].startswith(f"1 frame: {words}")
+    assert "clear the frame beside the drawn region" in steps(
+        explained(rule, seen(ledger=(replace(first, regions=(drawn,)), *rest)))
+    )
+
+
+def test_videos_that_were_reviewed_are_neither_trained_nor_another_tools() -> None:
+    for metric, op in (("expression.eye_r", "at_least"), ("coverage.concealed_share", "at_most")):
+        told = steps(explained(make_rule(metric, op, 0.5), seen(ledger=ledger(State.CONCEALED)), kind="reviewed"))
+        assert "run --from-review" in told and "tool that made" not in told and "--train-seconds" not in told
 
 
 def test_an_attack_that_finds_a_pasted_mean_face_too_is_not_mended_by_training() -> None:

@@ -206,5 +206,5 @@ def test_words_that_are_too_long_are_cut_where_a_reader_would() -> None:
 
 def test_the_annexes_are_lettered_in_their_order() -> None:
     assert [wording.letter(name) for name in ANNEXES] == list("ABCDEFGHIJKL")
-    for kind in ("swap", "conceal", "audit"):
+    for kind in ("swap", "conceal", "audit", "reviewed"):
         assert all(wording.annex_titles(kind).values())

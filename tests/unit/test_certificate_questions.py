@@ -142,11 +142,11 @@ def test_a_rate_among_subjects_is_bounded_only_where_nothing_failed() -> None:
     assert "up to" not in annex(make_case(failing=True))[7][0].text
 
 
-@pytest.mark.parametrize("kind", ["swap", "conceal", "audit"])
+@pytest.mark.parametrize("kind", ["swap", "conceal", "audit", "reviewed"])
 def test_destruction_is_claimed_for_what_was_destroyed(kind: JobKind) -> None:
     text = annex(make_case(kind=kind))[22][0].text
     assert "2 of 2 checks" in text
-    assert ("the audit's own data only" in text) == (kind == "audit")
+    assert ("the audit's own data only" in text) == (kind in ("audit", "reviewed"))
     kept = make_case(erasure=make_erasure().model_copy(update={"references_kept": True}))
     assert "descriptors were kept" not in text and "descriptors were kept, encrypted" in annex(kept)[22][0].text
     none = make_case().erasure.model_copy(update={"checks": ()})

@@ -92,6 +92,9 @@ def test_broken_libraries_for_real(tmp_path: Path) -> None:
         "policy",
         "log",
         "vault",
+        "review",
+        "ratings",
+        "viewer-test",
     }
 
 

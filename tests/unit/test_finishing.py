@@ -129,6 +129,24 @@ def test_the_distance_to_the_nearest_original_joins_the_numbers() -> None:
     assert dict(after.ledger[7].regions[0].numbers)["distance to nearest original"] == pytest.approx(0.66)
 
 
+def test_every_frame_is_told_how_far_its_mouth_is_and_how_many_faces_are_left_over() -> None:
+    """The faces add up to the gated number; what is constant about a mouth is anatomy, and a cover has none."""
+    case = seen().watched
+    mouth = np.full(N, 10.0)
+    mouth[5] += 4.0
+    faces = case.observed.original_face, case.observed.released_face
+    observed = replace(
+        case.observed,
+        original_face=replace(faces[0], mouth=np.full(N, 7.0)),
+        released_face=replace(faces[1], mouth=mouth),
+        compared=np.arange(N) != 6,
+        detections=[np.array([[300, 10, 330, 40]] * (at == 9) * 2, np.float32).reshape(-1, 4) for at in range(N - 1)],
+    )
+    ledger = finished_ledger(case.ledger, observed)
+    assert [ledger[at].expression_error for at in (4, 5, 6)] == [0.0, pytest.approx(0.04), None]
+    assert [ledger[at].unaccounted_faces for at in (8, 9, N - 1)] == [0, 2, None]
+
+
 @pytest.mark.parametrize("lost", [0, 57, N - 1])
 def test_a_ledger_that_lacks_a_frame_is_refused(lost: int) -> None:
     whole = seen().watched

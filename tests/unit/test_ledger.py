@@ -10,6 +10,7 @@ import pytest
 
 from deid_audit.ledger import (
     CSV_COLUMNS,
+    DISTANCE_IN_FILE,
     DRAWN_BY,
     LedgerFrame,
     Region,
@@ -143,6 +144,21 @@ def test_the_csv_has_a_row_a_region_and_one_for_an_empty_frame() -> None:
     assert (rows[2]["decided_by"], rows[2]["time_s"]) == ("a + b", "0.040000")
     assert (rows[3]["track"], rows[3]["subject"]) == ("", "no")
     assert [rows[0][edge] for edge in ("x0", "y0", "x1", "y1")] == ["1.0", "2.0", "3.2", "4.0"]
+
+
+def test_a_frame_has_the_distance_of_the_subjects_nearest_shown_face() -> None:
+    def at(distance: float, *, mine: bool = True) -> Region:
+        return replace(region(State.SWAPPED, is_subject=mine), numbers=((DISTANCE_IN_FILE, distance), ("score", 0.1)))
+
+    assert frame(0, State.SWAPPED).distance is None
+    one = replace(frame(0), regions=(at(0.71234), at(0.65432), at(0.3, mine=False), region(State.CONCEALED)))
+    assert one.distance == 0.6543, "as the file has it"
+
+
+def test_a_frames_own_numbers_stand_in_each_of_its_rows() -> None:
+    told = replace(frame(0, State.SWAPPED, State.CONCEALED), expression_error=0.0123456, unaccounted_faces=0)
+    rows = list(csv.DictReader(io.StringIO("".join(csv_lines([[told, frame(1)]])))))
+    assert [(row["expression_error"], row["unaccounted_faces"]) for row in rows] == [("0.01235", "0")] * 2 + [("", "")]
 
 
 def drawn() -> Region:

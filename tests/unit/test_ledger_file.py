@@ -25,7 +25,7 @@ LEDGERS = (
     (
         LedgerFrame(index=0, time_s=0.0, regions=(_region(0), _region(7, is_subject=False, rung=None, numbers=()))),
         LedgerFrame(index=1, time_s=0.04, regions=(), cleared_by=("one", "another two")),
-        LedgerFrame(index=2, time_s=0.08, regions=()),
+        LedgerFrame(index=2, time_s=0.08, regions=(), expression_error=0.01234, unaccounted_faces=2),
         LedgerFrame(index=3, time_s=0.12, regions=(_region(1, decided_by=f"{DRAWN_BY}AB"),), cleared_by=("one", "two")),
         LedgerFrame(index=4, time_s=0.16, regions=(_region(1, decided_by=f"{DRAWN_BY}AB"),)),
     ),
@@ -53,11 +53,12 @@ def test_what_was_written_comes_back() -> None:
         TEXT.replace("swapped", "swopped"),
         TEXT.replace("video,frame", "frame,video"),
         TEXT.replace(",30.0,", ",thirty,"),
+        TEXT.replace(",0.01234,2,", ",0.01234,2.0,"),
         TEXT.replace("0.040000", "0.04"),
         TEXT.rsplit("\n", 2)[0][:-5],
         TEXT + "more\n",
     ],
-    ids=["empty", "state", "columns", "number", "spelling", "cut off", "longer"],
+    ids=["empty", "state", "columns", "number", "half a face", "spelling", "cut off", "longer"],
 )
 def test_another_file_is_refused(damaged: str) -> None:
     with pytest.raises(EvidenceError, match="no file that deid-audit wrote"):

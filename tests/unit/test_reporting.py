@@ -52,6 +52,12 @@ def passed(films: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
+@pytest.fixture(autouse=True)
+def _words_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command gives its words to the terminal itself, past whoever stands in for it: not in a process with a test."""
+    monkeypatch.setattr("deid_audit.vision.native_output.silence_native_stderr", lambda: None)
+
+
 @pytest.fixture
 def copy(passed: Path, tmp_path: Path) -> Path:
     return Path(copytree(passed, tmp_path / "copy"))
@@ -105,10 +111,14 @@ def test_every_image_is_compared_with_the_originals_face_and_a_planted_one_is_ca
 
     page, originals = page_of(passed), pictures_of(films[0])
     assert len(page.pictures()) == 2 * len(page.frames)
-    assert min(distance(page, at, people[1]) for at in range(len(page.pictures()))) > 0.6
+    distances = np.array([distance(page, at, people[1]) for at in range(len(page.pictures()))])
+    assert not np.isnan(distances[::2]).any() and np.isfinite(distances[1::2]).any()  # a close-up may cut a face in two
+    assert np.nanmin(distances) > 0.6
     assert distance(with_picture(page, originals[0]), 0, people[0]) < 0.4
-    close_up = originals[page.frames[2]][:104, 11:119]
-    assert distance(with_picture(page, close_up, 5), 5, people[0]) < 0.6
+    cut_off = [np.add(people[0].box_xyxy[2:], wandered(frame)) - (119, 104) for frame in page.frames]
+    whole = int(np.argmin(np.max(cut_off, axis=1)))  # where most of the face lies in the close-up
+    close_up = originals[page.frames[whole]][:104, 11:119]
+    assert distance(with_picture(page, close_up, 2 * whole + 1), 2 * whole + 1, people[0]) < 0.6
     assert page.rasters_in_plots() == []
     plot = base64.b64encode(b"<svg><image href='data:image/png;base64,AA'/></svg>").decode()
     planted = Page(

@@ -19,14 +19,15 @@ from deid_audit.evidence import build_statement
 from deid_audit.ledger import State, csv_lines
 from deid_audit.pipeline.auditing import _as_reviewed
 from deid_audit.pipeline.finished_out import LEDGER_FILE, FinishedOut
-from deid_audit.pipeline.rereleasing import Rework, rework_of
+from deid_audit.pipeline.rereleasing import Rework, _marker_like, rework_of
 from deid_audit.progress import SilentProgress
 from deid_audit.review.records import Reading, ReviewFile, review_bytes
 from deid_audit.video.places import keyed_digest_of
 from deid_audit.video.reader import open_video
 from tests.e2e.short_clips import pictures_of, write_pictures
-from tests.fakes import make_case, make_video_facts
+from tests.fakes import make_case, make_media_mark, make_video_facts
 from tests.unit.board_pages import write_out
+from tests.unit.media_keys import media_signer, read_mark, require_c2pa
 from tests.unit.readings import UNDESCRIBED, decided, ledger, reading, region
 
 FRAMES, GREY = 6, 128
@@ -80,6 +81,24 @@ def test_covers_are_written_on_the_video_they_are_about_and_nowhere_else(tmp_pat
     assert again.times_s == open_video(out.videos[0], label="old").times_s
     assert not asked.take(2, tmp_path / "other.mp4") and not (tmp_path / "other.mp4").exists(), "its bytes are taken"
     assert "1 of 2 were written again" in asked.made_with and sha256_bytes(out.statement) in asked.made_with
+
+
+def test_what_is_written_again_is_marked_as_the_others_are_and_only_so(tmp_path: Path) -> None:
+    require_c2pa()
+    signer = media_signer()
+    ours = make_media_mark().model_copy(update={"signer": signer.info})
+    marker = _marker_like(ours, signer)
+    assert marker is not None and _marker_like(ours, None) is None
+    for mark, words in ((None, "carry no mark"), (make_media_mark(), "marked with another key")):
+        with pytest.raises(SettingsError, match=words):
+            _marker_like(mark, signer)
+    out = finished(tmp_path / "out")
+    marked = replace(out, case=out.case.model_copy(update={"media_mark": make_media_mark()}))
+    asked = replace(rework(marked, decided("conceal", 1, track=0)), marker=marker)
+    assert asked.take(1, tmp_path / "new.mp4") and asked.media_mark == marker.record
+    assert read_mark(tmp_path / "new.mp4")["manifests"]
+    assert replace(asked, marker=None).media_mark is None, "the one that is written again lost its mark"
+    assert rework(marked).media_mark == marked.case.media_mark, "every video is as it was"
 
 
 def test_a_reading_that_asks_for_nothing_writes_nothing(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from deid_audit.ledger import DRAWN_BY, State
-from deid_audit.review.queue import FrameNumbers, queue
+from deid_audit.ledger import DISTANCE_IN_FILE, DRAWN_BY, LedgerFrame, State, csv_lines
+from deid_audit.ledger_file import read_ledger_file
+from deid_audit.review.queue import queue
 from tests.unit.readings import ledger, region
 
 CONCEALED = region(State.CONCEALED, "a hand hides 55% of the face")
@@ -21,9 +22,9 @@ def test_consecutive_frames_of_one_track_state_and_reason_are_one_stretch() -> N
 
 
 def test_undecided_stands_above_whatever_the_numbers_say_and_numbers_order_the_rest() -> None:
-    frames = ledger([region(), region(track_id=1)], [UNDECIDED], [region()], cleared_by=("a", "b"))
-    near, far = FrameNumbers(distance=0.61, expression_error=3.0, disagreement=4), FrameNumbers(distance=1.1)
-    items = queue([frames], [[near, far, far]])
+    near, far = (region(numbers=((DISTANCE_IN_FILE, distance),)) for distance in (0.61, 1.1))
+    first, *rest = ledger([near, region(track_id=1)], [UNDECIDED], [far], cleared_by=("a", "b"))
+    items = queue([[replace(first, expression_error=3.0, unaccounted_faces=4), *rest]])
     assert [(one.state, one.first_frame) for one in items][:2] == [(State.UNDECIDED, 1), (State.SWAPPED, 0)]
     assert items[-1].first_frame == 2 and items[0].score > 7 > items[1].score
     assert [one.track for one in items] == [0, 0, 1, 0]
@@ -46,6 +47,36 @@ def test_a_frame_with_nothing_but_what_was_drawn_is_still_to_be_looked_at() -> N
         ("undecided", "not cleared by two detectors"),
         ("concealed", "a hand hides 55% of the face"),
     ]
+
+
+def made(count: int, error: float | None, strays: int | None) -> tuple[LedgerFrame, ...]:
+    """Stretches of one frame: a mouth that is off, a face left over, and distances that differ in their fifth digit."""
+    frames = ledger(
+        *[
+            [region(reason=f"shown: {'ab'[at % 2]}", numbers=((DISTANCE_IN_FILE, 0.7 - at / 1e5),))]
+            for at in range(count)
+        ]
+    )
+    numbered = {count // 2: {"expression_error": error}, count // 3: {"unaccounted_faces": strays}}
+    return tuple(replace(one, **numbered.get(one.index, {})) for one in frames)  # type: ignore[arg-type]
+
+
+def test_the_ledgers_file_gives_the_queue_of_the_run() -> None:
+    """What `run --review` has in memory and `review OUT` reads back."""
+    ledgers = [made(30, 0.123456, 1), made(24, 0.2, 2)]
+    again = read_ledger_file("".join(csv_lines(ledgers)))
+    assert queue(again) == queue(ledgers)
+    first, second, third, fourth, *_ = queue(again)
+    assert {(one.video, one.first_frame) for one in (first, second)} == {(1, 10), (2, 8)}, "a face that was left over"
+    assert [(one.video, one.first_frame) for one in (third, fourth)] == [(2, 12), (1, 15)], "a mouth that is off"
+
+
+def test_without_its_numbers_the_file_gives_another_queue() -> None:
+    ledgers = [made(30, 0.123456, 1)]
+    for poorer in (made(30, None, 1), made(30, 0.123456, None)):
+        again = read_ledger_file("".join(csv_lines([poorer])))
+        places = [[one.first_frame for one in queue(frames)] for frames in (ledgers, again)]
+        assert places[0] != places[1] and sorted(places[0]) == sorted(places[1])
 
 
 def test_a_long_video_has_as_many_stretches_as_things_changed() -> None:

@@ -14,7 +14,7 @@ from deid_audit.ledger import LedgerFrame, Region, Rung, State
 from deid_audit.measure.expression import FaceSignals
 from deid_audit.measure.identity import VideoDescriptors
 from deid_audit.pipeline.reckoning import Watched
-from deid_audit.pipeline.reviewing import Pending, ReviewRounds, numbers_of
+from deid_audit.pipeline.reviewing import Pending, ReviewRounds
 from deid_audit.review.applying import Orders
 from deid_audit.review.records import Reading, load_review
 from tests.unit.readings import FALSE_FIND, UNDESCRIBED, decided, ledger, reading, region
@@ -249,15 +249,6 @@ def test_the_record_counts_the_frames_of_the_reader_who_was_shown_the_fewest() -
     script = [reading(shown=[(1, 0, 2)]), reading(reviewer="CD", role="second", shown=[(1, 2, 2)])]
     record = Scripted([*script]).run(PLAIN, readers=2).record
     assert (record.readers, record.frames_shown, record.frames) == (2, 1, 3)
-
-
-# -- numbers ----------------------------------------------------------------
-
-
-def test_every_frame_is_shown_with_what_makes_it_worth_a_look() -> None:
-    first, second, _ = numbers_of(watched(PLAIN, [0.7, float("nan"), 0.9]))
-    assert first.distance == pytest.approx(0.7) and first.expression_error == pytest.approx(0.04)
-    assert (first.disagreement, second.disagreement, second.distance) == (1, 0, None)
 
 
 def test_without_orders_nothing_is_left_to_do() -> None:

@@ -146,7 +146,6 @@ def test_a_finished_review_is_in_the_log_before_anything_else_happens(
 ) -> None:
     events: list[Any] = []
     job: Any = SimpleNamespace(progress=SilentProgress(), journal=SimpleNamespace(append=events.append))
-    monkeypatch.setattr("deid_audit.pipeline.reviewing.numbers_of", lambda video: ())
     monkeypatch.setattr(rounds, "refuse_own_faces", lambda orders, *_: orders)
     facts = SimpleNamespace(width=320, height=240, frame_count=2)
     stage = Stage(tmp_path, monkeypatch, holds)

@@ -329,4 +329,7 @@ def test_no_part_of_the_swap_knows_the_auditing_recogniser() -> None:
                 names.update(alias.name for alias in node.names)
     assert "deid_audit.swap.networks" in names
     looks_at = {name for name in names if name.startswith(("deid_audit.vision", "deid_audit.measure", "dlib"))}
-    assert looks_at == {"deid_audit.vision.mesh"}  # which landmark is which
+    assert looks_at == {
+        "deid_audit.vision.mesh",
+        "deid_audit.vision.transfer",
+    }  # which landmark is which; copies to a GPU

@@ -193,7 +193,7 @@ def test_the_queue_is_worst_first_in_portions_and_filtered(opened: Opened, pendi
     [row] = opened.browser.get("/queue?video=2&offset=0&undecided=1").json()["items"]
     assert row["decided"] == ["clear"]
     long = replace(pending, ledgers=(tuple(ledger for ledger in pending.ledgers[0]),) * 40)
-    long = replace(long, numbers=(pending.numbers[0],) * 40, originals=(pending.originals[0],) * 40)
+    long = replace(long, originals=(pending.originals[0],) * 40)
     found = Overview(long)
     from deid_audit.web.overview import Filter  # noqa: PLC0415
 
@@ -240,7 +240,7 @@ def test_the_timeline_keeps_every_extreme_in_few_columns(opened: Opened, pending
     assert said["frames"] == FRAMES and len(said["states"]) == len(said["distances"]) == 10
     undecided = 1 << said["names"].index("undecided")
     assert [at for at, states in enumerate(said["states"]) if states & undecided] == [6], "frame 40 of 60"
-    known = [one.distance for one in pending.numbers[0] if one.distance is not None]
+    known = [one.distance for one in pending.ledgers[0] if one.distance is not None]
     assert min(one for one in said["distances"] if one is not None) == min(known)
     assert len(opened.browser.get("/timeline?video=1&columns=60000").json()["states"]) == min(FRAMES, MOST_COLUMNS)
 

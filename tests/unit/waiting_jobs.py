@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from deid_audit.frames import Image
-from deid_audit.ledger import LedgerFrame, Region, State
+from deid_audit.ledger import DISTANCE_IN_FILE, LedgerFrame, Region, State
 from deid_audit.pipeline.reviewing import Pending
-from deid_audit.review.queue import FrameNumbers
 from deid_audit.review.records import Role
 from deid_audit.video.reader import open_video
 from tests.e2e.short_clips import write_pictures
@@ -29,9 +28,10 @@ def ledger(frames: int = FRAMES) -> tuple[LedgerFrame, ...]:
 
     def region(track: int, at: int) -> Region:
         state = State.CONCEALED if track == 3 or 20 <= at < 25 else State.UNDECIDED if at == 40 else State.SWAPPED
+        numbers = ((DISTANCE_IN_FILE, 0.61 + (at % 17) / 100),) if state is not State.CONCEALED else ()
         return Region(
             track_id=track, is_subject=track == 0, state=state, reason=f"{state} in a test", decided_by="a test",
-            box_xyxy=FACE if track == 0 else OTHER, numbers=(("distance to original", 0.7),),
+            box_xyxy=FACE if track == 0 else OTHER, numbers=numbers,
         )  # fmt: skip
 
     def entry(at: int) -> LedgerFrame:
@@ -47,7 +47,6 @@ def waiting(folder: Path, *, role: Role = "first", videos: int = 1) -> Pending:
     """A job of `videos` films; the released one is the original with its colours turned."""
     original = film(folder / "original.mp4", picture())
     released = film(folder / "released.mp4", np.ascontiguousarray(picture()[..., ::-1]))
-    distances = tuple(FrameNumbers(distance=None if 20 <= at < 25 else 0.61 + (at % 17) / 100) for at in range(FRAMES))
     return Pending(
         case_id="case-0001",
         role=role,
@@ -56,5 +55,4 @@ def waiting(folder: Path, *, role: Role = "first", videos: int = 1) -> Pending:
         released=tuple(open_video(released, label=f"released {n}") for n in range(1, videos + 1)),
         ledgers=(ledger(),) * videos,
         ledger_sha256="0" * 64,
-        numbers=(distances,) * videos,
     )

@@ -96,6 +96,11 @@ TEXT: Mapping[str, str] = MappingProxyType({
     "subject the donor was before.",
     "insider_caption": "The last row is the insider's case: the model of this run, before it was destroyed, applied "
     "to the released face.",
+    "viewers": "Recognition by people: the subject in line-ups",
+    "viewers_sample": "viewers",
+    "viewers_caption": "A test by people with these very files. Viewers who know the subject and viewers who do not "
+    "are never added up; who did not answer everything does not count. What guessing gives, and the intervals, stand "
+    "with the board's questions.",
     "keypoints": "Table 2. Body keypoints, compared with the original's",
     "keypoints_caption": "COCO keypoint evaluation with the original's detected keypoints as ground truth; 1 is best. "
     "Masked, blurred and pixelated are the alternatives on the same faces. The null edit is the original through the "

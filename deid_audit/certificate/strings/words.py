@@ -113,4 +113,11 @@ KIND_WORDS: Mapping[JobKind, KindWords] = {
         "or destroyed it, is not known.",
         "How it was judged",
     ),
+    "reviewed": KindWords(
+        "Certificate of videos that people reviewed: what was done to identity and movement",
+        "Destruction of what this audit itself kept",
+        "This is about the audit's own data only. The videos are those of an earlier job: whether a model was trained, "
+        "and that it was destroyed, stands in that job's certificate.",
+        "How it was judged",
+    ),
 }
