@@ -156,27 +156,30 @@ def test_a_file_that_is_out_of_reach_is_tried_again_and_a_damaged_one_is_not(
     assert (ended.outcome, ended.error, ended.settled) == (outcome, type(error).__name__, outcome == "refused")
 
 
+def forget_the_end(journal: Path) -> None:
+    """The journal as it was before the last case's end was written down."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if b'"event":"ended"' in line)
+    journal.write_bytes(b"".join(lines[:last]))
+
+
 def test_an_output_that_nobody_wrote_down_counts_and_an_older_one_does_not(tmp_path: Path) -> None:
     """The driver was killed between the output and the journal's line."""
     told_set(tmp_path, {"Ada": "PASSED 0.1"})
     run(tmp_path)
     journal = tmp_path / "out" / "steward" / "journal.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    assert b'"ended"' in lines[-1]
-    journal.write_bytes(b"".join(lines[:-1]))
+    forget_the_end(journal)
     assert ends(run(tmp_path)) == ["PASSED"] and starts(tmp_path) == 1
     (tmp_path / "Ada" / "a.mp4").write_text("FAILED 0.1")
     run(tmp_path)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:-1]))
+    forget_the_end(journal)
     assert ends(run(tmp_path)) == ["FAILED"] and starts(tmp_path) == 2
     # Begun anew for changed inputs, and killed before it was done: what stands there is the one before.
     (tmp_path / "Ada" / "a.mp4").write_text("INDETERMINATE 0.1")
     before = sorted((tmp_path / "out" / CASES).rglob("*"))
     kept = {path: path.read_bytes() for path in before if path.is_file()}
     run(tmp_path)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:-1]))
+    forget_the_end(journal)
     for path, data in kept.items():
         path.write_bytes(data)
     assert ends(run(tmp_path)) == ["INDETERMINATE"] and starts(tmp_path) == 4
