@@ -151,7 +151,7 @@ def test_a_review_after_the_run_covers_what_it_asks_for_and_takes_the_rest_as_it
     second = case_of(tmp_path / "covered")
     assert second.review is not None and second.review.readings[0].decisions == {"conceal": 1}
     assert bound["statement_sha256"] in second.stages[0].method
-    reasons = [row.not_measured_because for row in second.measurements]
+    reasons = [row.not_measured_because or "" for row in second.measurements]
     assert second.kind == "reviewed" and "another tool" not in " ".join((*second.not_assessed, *reasons))
     assert "another tool" not in (tmp_path / "covered" / "release" / "README.txt").read_text()
     assert second.ledger.videos[0].regions == case_of(tmp_path / "same").ledger.videos[0].regions + 5
