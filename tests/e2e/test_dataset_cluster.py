@@ -81,6 +81,7 @@ def cluster() -> Iterator[Cluster]:
         _answers(port)
         made.start(f"--address={made.address}", "--num-cpus=1")
         made.start(f"--address={made.address}", "--num-cpus=1")
+        _have_joined(made.address, 2)
         yield made
     finally:
         made.stop()
@@ -94,6 +95,20 @@ def _answers(port: int) -> None:
             return
         time.sleep(0.5)
     raise AssertionError("no Ray head came up")
+
+
+_JOINED = """
+import sys, time, ray
+ray.init(address=sys.argv[1], log_to_driver=False)
+while sum(one["Alive"] and one["Resources"].get("CPU", 0) >= 1 for one in ray.nodes()) < int(sys.argv[2]):
+    time.sleep(0.5)
+"""
+
+
+def _have_joined(address: str, nodes: int) -> None:
+    """Waits for the nodes, which take a while on a busy machine; before, no node has room for a case."""
+    command = [sys.executable, "-c", _JOINED, address, str(nodes)]
+    subprocess.run(command, env=AS_A_DRIVER | QUIET, check=True, capture_output=True, timeout=240)
 
 
 def told_set(folder: Path) -> Path:

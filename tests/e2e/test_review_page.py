@@ -108,6 +108,7 @@ def finished(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Finish…")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Go on reading")).to_be_focused()  # it asks what stands before it opens
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="The reading is finished")).to_be_focused()
