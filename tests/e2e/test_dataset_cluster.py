@@ -79,9 +79,10 @@ def cluster() -> Iterator[Cluster]:
     try:
         made.start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder}")
         _answers(port)
-        made.start(f"--address={made.address}", "--num-cpus=1")
-        made.start(f"--address={made.address}", "--num-cpus=1")
-        _have_joined(made.address, 2)
+        for others in (1, 2):  # one after the other: two that start at once pick the same ports
+            _have_joined(made.address, others)
+            made.start(f"--address={made.address}", "--num-cpus=1")
+        _have_joined(made.address, 3)
         yield made
     finally:
         made.stop()
@@ -100,13 +101,13 @@ def _answers(port: int) -> None:
 _JOINED = """
 import sys, time, ray
 ray.init(address=sys.argv[1], log_to_driver=False)
-while sum(one["Alive"] and one["Resources"].get("CPU", 0) >= 1 for one in ray.nodes()) < int(sys.argv[2]):
+while sum(one["Alive"] for one in ray.nodes()) < int(sys.argv[2]):
     time.sleep(0.5)
 """
 
 
 def _have_joined(address: str, nodes: int) -> None:
-    """Waits for the nodes, which take a while on a busy machine; before, no node has room for a case."""
+    """Waits for so many nodes, which takes a while on a busy machine."""
     command = [sys.executable, "-c", _JOINED, address, str(nodes)]
     subprocess.run(command, env=AS_A_DRIVER | QUIET, check=True, capture_output=True, timeout=240)
 

@@ -25,7 +25,9 @@ FILES = ("audit/frames.csv", "certificate.pdf", "evidence.json", "release/data/c
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     monkeypatch.chdir(tmp_path)
-    memory = fsspec.filesystem("memory")
+    memory = fsspec.filesystem("memory")  # one for the whole process: other tests have left theirs
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
     yield memory
     memory.store.clear()
     memory.pseudo_dirs[:] = [""]

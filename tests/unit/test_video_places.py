@@ -172,7 +172,7 @@ def test_a_store_that_fails_while_a_video_is_read_says_so(tmp_path: Path, monkey
             return super().read(size)
 
     data = store.cat("/bucket/a.mp4")
-    monkeypatch.setattr(type(store), "open", lambda *_: Failing(data))
+    monkeypatch.setattr(type(store), "open", lambda *_, **__: Failing(data))
     with pytest.raises(VideoAccessError, match=r"subject video 1 could not be read from its URL \(RuntimeError\)"):
         list(read_frames(video))
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import zip_longest
 
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {"==": operator.eq, ">=": operator.ge, "<": operator.lt}
-_LINE = re.compile(r"([A-Za-z0-9._-]+)((?:[<>=!~]+[\d.]+,?)*)")
+_LINE = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,_-]+\])?((?:[<>=!~]+[\d.]+,?)*)")  # its own extras do not count
 _BOUND = re.compile(r"([<>=!~]+)([\d.]+)")
 
 
