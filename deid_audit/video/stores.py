@@ -7,6 +7,8 @@ when it counts as whole, is for whoever writes it. The libraries find credential
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -72,10 +74,7 @@ class RemoteFile:
         except VideoError:
             raise
         except Exception as error:  # whatever the store's library raises
-            raise VideoAccessError(
-                f"{label} cannot be reached at its URL ({type(error).__name__})",
-                next_step="check the URL and your credentials with the store's own program",
-            ) from None
+            raise _unreachable(label, error) from None
 
 
 class StoreStream(io.RawIOBase):
@@ -116,6 +115,13 @@ def _lost(label: str, error: Exception) -> VideoAccessError:
     )
 
 
+def _unreachable(label: str, error: Exception) -> VideoAccessError:
+    return VideoAccessError(
+        f"{label} cannot be reached at its URL ({type(error).__name__})",
+        next_step="check the URL and your credentials with the store's own program",
+    )
+
+
 def remote_file(url: str, label: str) -> RemoteFile:
     """The file at `url`; nothing is read yet.
 
@@ -138,11 +144,20 @@ def remote_file(url: str, label: str) -> RemoteFile:
             f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
         ) from None
     except Exception as error:  # whatever the store's library raises
-        raise VideoAccessError(
-            f"{label} cannot be reached at its URL ({type(error).__name__})",
-            next_step="check the URL and your credentials with the store's own program",
-        ) from None
+        raise _unreachable(label, error) from None
     return RemoteFile(system, path, label)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Whatever the store's library raises inside becomes one StageError: OUT could not be read, written or removed."""
+    try:
+        yield
+    except Exception as error:
+        raise StageError(
+            f"--out could not be {what} at its URL ({type(error).__name__})",
+            next_step="check the URL, your credentials and what they allow with the store's own program",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,56 +169,44 @@ class StoreFolder:
 
     def sizes(self) -> dict[str, int]:
         """The size in bytes of every file there, by its name in the folder; empty where there is none."""
-        try:
-            self.system.invalidate_cache()
-            found = self.system.find(self.path, detail=True)
-        except FileNotFoundError:
-            return {}
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("read", error) from None
+        with _told("read"):
+            try:
+                self.system.invalidate_cache()
+                found = self.system.find(self.path, detail=True)
+            except FileNotFoundError:
+                return {}
         return {name[len(self.path) :].lstrip("/"): int(facts["size"]) for name, facts in found.items()}
 
     def top(self) -> set[str]:
         """What stands in the folder itself, not below it; `.` where a file is in its place."""
-        try:
-            self.system.invalidate_cache()
-            found = self.system.ls(self.path, detail=False)
-        except FileNotFoundError:
-            return set()
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("read", error) from None
+        with _told("read"):
+            try:
+                self.system.invalidate_cache()
+                found = self.system.ls(self.path, detail=False)
+            except FileNotFoundError:
+                return set()
         return {name.rstrip("/")[len(self.path) :].strip("/") or "." for name in found}
 
     def write(self, name: str, data: bytes) -> None:
         """A file that is small enough to be held."""
-        try:
+        with _told("written"):
             self.system.pipe_file(f"{self.path}/{name}", data)
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("written", error) from None
 
     def put(self, file: Path, name: str) -> None:
         """A file of this machine, in parts where it is long."""
-        try:
+        with _told("written"):
             self.system.put_file(str(file), f"{self.path}/{name}")
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("written", error) from None
 
     def remove(self, names: list[str]) -> None:
         """Files of the folder, in this order."""
-        try:
+        with _told("removed"):
             for name in names:
                 self.system.rm_file(f"{self.path}/{name}")
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("removed", error) from None
 
     def remove_folders(self) -> None:
         """What is left of it without files, in a store that has folders."""
-        try:
+        with _told("removed"), suppress(FileNotFoundError):
             self.system.rm(self.path, recursive=True)
-        except FileNotFoundError:
-            return
-        except Exception as error:  # whatever the store's library raises
-            raise _refused("removed", error) from None
 
 
 def store_folder(url: str) -> StoreFolder:
@@ -220,10 +223,3 @@ def store_folder(url: str) -> StoreFolder:
             "--out must name a folder in the store, not the store itself", next_step="for example s3://bucket/case"
         )
     return StoreFolder(found.system, path)
-
-
-def _refused(what: str, error: Exception) -> StageError:
-    return StageError(
-        f"--out could not be {what} at its URL ({type(error).__name__})",
-        next_step="check the URL, your credentials and what they allow with the store's own program",
-    )
