@@ -48,7 +48,7 @@ class ReviewPages:
                 Route("/decide", self._decide, methods=["POST"]),
                 Route("/undo", self._undo, methods=["POST"]),
                 Route("/finish", self._finish, methods=["POST"]),
-                *own_files("review.css", "review.js", "screen.js", "timeline.js", "icon.svg"),
+                *own_files("review.css", "review.js", "answers.js", "screen.js", "timeline.js", "icon.svg"),
             ]
         )
 

@@ -1,4 +1,5 @@
 // The review page: queue, frame, decisions. Everything that is decided is decided by the server; words are written as text.
+import { ask, end, json } from "/answers.js";
 import { Screen } from "/screen.js";
 import { Timeline } from "/timeline.js";
 
@@ -10,8 +11,6 @@ const screen = new Screen(find("picture"), find("screen"));
 const timeline = new Timeline(find("timeline"), Number(document.querySelector(".legend").dataset.cut));
 const now = { video: 0, frame: 0, frames: 0, items: [], item: -1, playing: false, standing: null, counting: null, asked: 0 };
 
-const json = async (address) => (await fetch(address)).json();
-
 function element(tag, words = "", attributes = {}) {
   const made = document.createElement(tag);
   made.textContent = words;
@@ -20,10 +19,13 @@ function element(tag, words = "", attributes = {}) {
 }
 
 async function post(address, values) {
-  const answer = await fetch(address, { method: "POST", body: new URLSearchParams({ ...values, csrf }) });
-  const said = answer.headers.get("content-type") === "application/json" ? await answer.json() : { problem: "The page is no longer served." };
+  const read = async (answer) => {
+    const told = answer.headers.get("content-type") === "application/json";
+    return [answer.ok, told ? await answer.json() : { problem: "The page is no longer served." }];
+  };
+  const [done, said] = await ask(address, read, { method: "POST", body: new URLSearchParams({ ...values, csrf }) });
   find("problem").textContent = said.problem ?? "";
-  return answer.ok ? said : null;
+  return done ? said : null;
 }
 
 // -- the frame --------------------------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ function progress(said) {
 function count() {
   now.counting ??= setTimeout(async () => {
     now.counting = null;
-    if (find("standing") !== null) progress(await json("/standing"));
+    progress(await json("/standing"));
   }, 1000);
 }
 
@@ -395,8 +397,8 @@ find("ending-no").addEventListener("click", () => find("ending").close());
 find("ending-yes").addEventListener("click", async () => {
   find("ending").close();
   if ((await post("/finish", {})) === null) return;
+  end();
   now.playing = false;
-  now.asked += 1; // what is still on its way finds no list any more
   const words = find("ending-words").textContent;
   document.body.replaceChildren(find("done").content.cloneNode(true));
   find("done-words").textContent = words;

@@ -1,6 +1,8 @@
 // The frame on the screen: original and released in one picture with a wipe, or side by side, with boxes and a region
 // that is drawn with the pointer. Asks for a frame only when the last one has come, and then for the newest wish.
 
+import { ask, json } from "/answers.js";
+
 const COLOURS = { undecided: "#ff5c7a", concealed: "#ffffff", swapped: "#5cc3ff", reviewed: "#b9e4b0", clear: "#b9e4b0" };
 
 export class Screen {
@@ -33,7 +35,7 @@ export class Screen {
         const [original, released, about] = await Promise.all([
           picture(`/frame?side=original&${place}`),
           picture(`/frame?side=released&${place}`),
-          fetch(`/about?${place}`).then((answer) => answer.json()),
+          json(`/about?${place}`),
         ]);
         this.shown = { video: number, frame: at, original, released, about };
         this.draw();
@@ -153,8 +155,10 @@ function line(pen, at, height) {
   }
 }
 
-async function picture(address) {
-  const answer = await fetch(address, { cache: "no-store" });
-  if (!answer.ok) throw new Error("no frame");
-  return createImageBitmap(await answer.blob());
+function picture(address) {
+  const read = async (answer) => {
+    if (!answer.ok) throw new Error("no frame");
+    return createImageBitmap(await answer.blob());
+  };
+  return ask(address, read, { cache: "no-store" });
 }

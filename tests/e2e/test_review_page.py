@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from deid_audit.digests import sha256_file
 from deid_audit.evidence import parse_statement
@@ -114,6 +114,34 @@ def finished(page: Page) -> None:
     expect(page.get_by_role("heading", name="The reading is finished")).to_be_focused()
     assert page.get_by_text(told).is_visible() and "You were shown" in told
     page.keyboard.press("h")
+
+
+def test_what_is_still_on_its_way_when_the_reading_ends_is_dropped(
+    out: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """The count of shown frames and a frame itself come late, after the page has gone: neither looks for its place."""
+    held: dict[str, Route] = {}
+
+    def hold_the_first(route: Route) -> None:
+        place = route.request.url.partition("?")[0].rpartition("/")[2]
+        if held.setdefault(place, route) is not route:
+            route.continue_()
+
+    with serving(*out, tmp_path / "r.json") as served, browsed() as (page, said):
+        entered(page, served)
+        page.wait_for_timeout(1500)  # until what the first frame set off has been counted
+        page.route(re.compile("/standing"), hold_the_first)
+        with page.expect_request(re.compile("/standing")):
+            at_frame(page, 7)
+        page.route(re.compile("/about"), hold_the_first)
+        with page.expect_request(re.compile("/about")):
+            page.locator('[data-step="1"]').click()
+        finished(page)
+        assert set(held) == {"standing", "about"}
+        held["standing"].fulfill(json={"decisions": [], "frames_shown": 2, "frames": 24})
+        held["about"].fulfill(json={"time_s": 0, "distance": None, "regions": []})
+        page.wait_for_timeout(500)
+        assert served.ended()[0] == 0 and said == []
 
 
 def test_a_reviewer_clears_conceals_and_rejects(out: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_nothing_of_a_page_comes_from_outside_and_words_are_escaped(pending: Pen
     for html in (page.first, page.browser.get("/").text):
         assert hostile not in html and html.count("<script") <= 1
         assert "http://" not in html and "https://" not in html and " style=" not in html and " onclick" not in html
-    for name in ("review.css", "review.js", "screen.js", "timeline.js"):
+    for name in ("review.css", "review.js", "answers.js", "screen.js", "timeline.js"):
         text = page.browser.get(f"/{name}").text
         assert "http" not in text.replace("http-equiv", "") and "innerHTML" not in text and "@import" not in text
 
