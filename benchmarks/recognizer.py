@@ -94,8 +94,10 @@ def beside_face_recognition(python: Path, count: int) -> None:
     ours, shown = Recognizer(), list[Image]()
     boxes: list[list[int]] = []
     for picture in itertools.islice(pictures(), 20 * count):
+        if len(shown) == count:
+            break
         found = HogDetector().detect(picture).boxes_xyxy[:1]
-        if len(found) and len(shown) < count:
+        if len(found):
             shown.append(picture)
             boxes.append([round(float(edge)) for edge in found[0]])
     with tempfile.TemporaryDirectory() as name:

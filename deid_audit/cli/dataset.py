@@ -118,6 +118,15 @@ def run_command(
     signer: SignerKey = None,
     passphrase_file: PassphraseFile = None,
     log: LogFolder = None,
+    package_to: Annotated[
+        str | None,
+        typer.Option(
+            "--package-to",
+            metavar="URL",
+            help="Copy the finished package there as well, for example s3://bucket/study; an earlier one of the same "
+            "set is replaced.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Do every case of a data set that is not done yet, as `deid-audit run` does it; stop and start at any moment.
@@ -131,7 +140,7 @@ def run_command(
     needs = Needs(processors=case_cpus, gpus=case_gpus, memory_bytes=round(case_memory_gb * 1e9))
     settings = SetSettings(
         manifest=manifest, out=out, workers=workers, address=address, needs=needs, signer=signer,
-        passphrase_file=passphrase_file, log=log,
+        passphrase_file=passphrase_file, log=log, package_to=package_to,
     )  # fmt: skip
     ran = run_set(settings, progress=progress_on_stderr())
     if as_json:
@@ -150,6 +159,8 @@ def _print_ran(ran: "Ran") -> None:
     for line in ran.found:
         typer.echo(f"across        {line}")
     typer.echo(f"package       {ran.package}")
+    if ran.copied_to is not None:
+        typer.echo(f"copied to     {ran.copied_to}")
     typer.echo(f"check it with {ran.verify}")
     if any(one.outcome == "broken" for one in ran.cases):
         typer.echo("cases that are broken are tried again by the same command")

@@ -79,6 +79,7 @@ class Ran(Strict):
     cases: tuple[CaseEnd, ...] = Field(description="Every case, in the order of the file.")
     found: tuple[str, ...] = Field(description="What the set's statement says across its subjects, in words.")
     package: str = Field(description="The set's package: what may leave, with its signed statement.")
+    copied_to: str | None = Field(default=None, description="The URL that the package was copied to; null without.")
     verify: str = Field(description="What to type to check it.")
 
     @property

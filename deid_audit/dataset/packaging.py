@@ -21,11 +21,18 @@ from deid_audit.records import OutputFile
 
 PAYLOAD = "data"
 MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
+BAG_INFO = "bag-info.txt"
 SET_STATEMENT, SET_ATTESTATION, SIGNER = "dataset.json", "dataset.dsse.json", "signer.crt"
 README = "README.txt"
 _AFTER = frozenset({SET_STATEMENT, SET_ATTESTATION, SIGNER, MANIFEST, TAG_MANIFEST})  # what no manifest can name
+_SET_KEY = "External-Identifier"
 _PAPERS = (STATEMENT_FILE, ATTESTATION_FILE, SIGNER)
 _LARGEST_MANIFEST_BYTES = 1 << 30
+
+
+def set_line(set_id: str) -> str:
+    """The line of a package's bag-info.txt that says which set it is of."""
+    return f"{_SET_KEY}: {set_id}"
 
 
 def gather_case(out: Path, case: CaseRecord, target: Path, *, released: bool) -> None:
@@ -49,15 +56,15 @@ def close_bag(folder: Path, *, set_id: str, readme: str, issued_at: str) -> tupl
     info = {
         "Bag-Software-Agent": f"deid-audit {__version__}",
         "Bagging-Date": datetime.fromisoformat(issued_at).astimezone(UTC).date().isoformat(),
-        "External-Identifier": set_id,
+        _SET_KEY: set_id,
         "Payload-Oxum": f"{sizes}.{len(payload)}",
     }
     (folder / README).write_text(readme, encoding="utf-8")
     (folder / "bagit.txt").write_bytes(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-    (folder / "bag-info.txt").write_text("".join(f"{key}: {said}\n" for key, said in info.items()), encoding="utf-8")
+    (folder / BAG_INFO).write_text("".join(f"{key}: {said}\n" for key, said in info.items()), encoding="utf-8")
     manifest = "".join(f"{sha256_file(path)}  {name}\n" for name, path in sorted(payload.items())).encode()
     (folder / MANIFEST).write_bytes(manifest)
-    tags = sorted((README, "bagit.txt", "bag-info.txt", MANIFEST))
+    tags = sorted((README, "bagit.txt", BAG_INFO, MANIFEST))
     tag_manifest = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in tags).encode()
     (folder / TAG_MANIFEST).write_bytes(tag_manifest)
     return tuple(

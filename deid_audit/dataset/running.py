@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from deid_audit.dataset.case import DoCase, Order, do_case
 from deid_audit.dataset.cluster import Needs, RayWorkers
+from deid_audit.dataset.copying import package_place
 from deid_audit.dataset.documents import CaseEnd, Ran
 from deid_audit.dataset.driving import Workers, drive, left_to_do
 from deid_audit.dataset.inputs import Digests
@@ -45,6 +46,7 @@ class SetSettings:
     signer: str | None = None
     passphrase_file: Path | None = None
     log: Path | None = None
+    package_to: str | None = None
 
 
 def workers_asked_for(do: DoCase, settings: SetSettings) -> Workers:
@@ -65,6 +67,7 @@ def run_set(
 
     1. Read the file, digest every input.  2. Check the set, unless these very inputs were checked.  3. The cases.
     4. A look at what is released, across the set, and the set's package and statement, where anything changed.
+    5. The package's copy, where a URL for it was given.
 
     Raises:
         DataSetError: the file cannot be taken, something has to be mended first, or another run is at work.
@@ -77,7 +80,7 @@ def run_set(
     if url_of(settings.out) is not None:
         raise DataSetError(
             "--out of a data set cannot be at a URL: its journal is locked and added to line by line",
-            next_step="give a folder of this machine, and copy its folder `set` when all is done",
+            next_step="give a folder of this machine; --package-to takes the URL that its folder `set` is copied to",
         )
     if lies_in_output(settings.manifest, settings.out):
         raise DataSetError("dataset.toml lies in --out", next_step="choose another --out")
@@ -85,6 +88,7 @@ def run_set(
         raise SettingsError("--workers must be 1 or more", next_step="leave it out for one")
     signer = signer_unasked(settings.signer, settings.passphrase_file)  # a key that cannot sign is found here
     with interruptible("cases that are done stay; the same command goes on"), opened_state(settings.out) as state:
+        place = package_place(settings.package_to, state.begun.set_id) if settings.package_to else None
         with progress.step("reading the inputs", len(manifest.subjects)) as step:
             orders = _orders(manifest, folder, settings, state, step.advance)
         inputs = Digests(state.key).of_set((one.inputs for one in orders), manifest.different_people)
@@ -105,7 +109,10 @@ def run_set(
         from deid_audit.dataset.sealing import seal  # noqa: PLC0415  (heavy)
 
         package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now, progress=progress, look=look)
-        return _report(orders, state, settings.out, package)
+        if place is not None:
+            progress.say(f"copying the package to {settings.package_to}")
+            place.take(package)
+        return _report(orders, state, settings, package)
 
 
 def _orders(
@@ -138,7 +145,7 @@ def _watching(pace: Pace) -> LineWatcher | TableWatcher:
     return TableWatcher(pace) if sys.stderr.isatty() else LineWatcher(sys.stderr, pace)
 
 
-def _report(orders: list[Order], state: State, out: Path, package: Path) -> Ran:
+def _report(orders: list[Order], state: State, settings: SetSettings, package: Path) -> Ran:
     ends = []
     for number, order in enumerate(orders, start=1):
         ended = state.ended[order.case_id]
@@ -157,9 +164,10 @@ def _report(orders: list[Order], state: State, out: Path, package: Path) -> Ran:
     assert state.across is not None  # sealing looks across the set
     return Ran(
         set_id=state.begun.set_id,
-        out=str(out),
+        out=str(settings.out),
         cases=tuple(ends),
         found=(state.across.identification.words, state.across.linkability.words),
         package=str(package),
+        copied_to=settings.package_to,
         verify=check,
     )

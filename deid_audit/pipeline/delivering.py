@@ -35,12 +35,12 @@ def delivered(out: Path, *, force: bool) -> Iterator[Path]:
             f"{waiting.name} in this folder is the output of an earlier run that did not reach its URL",
             next_step="copy it there, certificate.pdf last, or remove it; --force replaces it",
         )
-    with interruptible(), uninterrupted():  # whether it may be written is known before hours of work
-        store.write(MARKER, b"")
-        store.remove([MARKER])
+    with interruptible():
+        expect_writable(store)
     yield waiting
+    by_hand = f"copy it there with the store's own program, {CERTIFICATE} last"
     with interruptible(f"the output stands whole in {waiting.name}, and nothing whole at its URL"):
-        _copy(waiting, store)
+        copy_whole(waiting, store, last=CERTIFICATE, kept=f"the output stands whole in {waiting.name}: {by_hand}")
     shutil.rmtree(waiting)
 
 
@@ -61,36 +61,44 @@ def _refuse_existing(store: StoreFolder, *, force: bool) -> None:
         )
 
 
-def _copy(made: Path, store: StoreFolder) -> None:
+def expect_writable(store: StoreFolder, marker: bytes = b"") -> None:
+    """Writes a file there and takes it away again: that is known before hours of work."""
+    with uninterrupted():
+        store.write(MARKER, marker)
+        store.remove([MARKER])
+
+
+def copy_whole(made: Path, store: StoreFolder, *, last: str, kept: str, marker: bytes = b"") -> None:
+    """Replaces what stands in `store` by the files of `made`, `last` after all others; meanwhile `marker` stands there.
+
+    Raises:
+        StageError: the store refuses, or lost a file; nothing stands there then, and `kept` says what to do next.
+    """
     files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
-    certificate = files.pop(CERTIFICATE)
+    final = files.pop(last)
     try:
         with uninterrupted():  # a store's library goes on in a thread of its own, whatever is raised here
-            store.write(MARKER, b"")
-            _clear(store, but=(MARKER,))
+            store.write(MARKER, marker)
+            _clear(store, last, but=(MARKER,))
         for name, path in files.items():
             with uninterrupted():
                 store.put(path, name)
         arrived = store.sizes()
         if any(arrived.get(name) != path.stat().st_size for name, path in files.items()):
-            raise StageError("the store at --out does not hold what was written to it")
+            raise StageError(f"the store at {store.option} does not hold what was written to it")
         with uninterrupted():
-            store.put(certificate, CERTIFICATE)
+            store.put(final, last)
             store.remove([MARKER])
     except BaseException as error:
-        with uninterrupted(), suppress(StageError):  # what cannot be removed has a marker, or no certificate
-            _clear(store)
+        with uninterrupted(), suppress(StageError):  # what cannot be removed has a marker, or no last file
+            _clear(store, last)
             store.remove_folders()
         if isinstance(error, StageError):
-            raise StageError(
-                str(error),
-                next_step=f"the output stands whole in {made.name}: copy it there with the store's own program, "
-                f"{CERTIFICATE} last",
-            ) from None
+            raise StageError(str(error), next_step=kept) from None
         raise
 
 
-def _clear(store: StoreFolder, but: tuple[str, ...] = ()) -> None:
-    """The certificate first and the marker last: what is left of a removal that is cut off never looks whole."""
-    rank = {CERTIFICATE: 0, MARKER: 2}
+def _clear(store: StoreFolder, last: str, but: tuple[str, ...] = ()) -> None:
+    """The last file first and the marker last: what is left of a removal that is cut off never looks whole."""
+    rank = {last: 0, MARKER: 2}
     store.remove(sorted(set(store.sizes()) - set(but), key=lambda name: (rank.get(name, 1), name)))

@@ -149,27 +149,28 @@ def remote_file(url: str, label: str) -> RemoteFile:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Whatever the store's library raises inside becomes one StageError: OUT could not be read, written or removed."""
+def _told(option: str, what: str) -> Iterator[None]:
+    """Whatever the store's library raises inside becomes one StageError: it could not be read, written or removed."""
     try:
         yield
     except Exception as error:
         raise StageError(
-            f"--out could not be {what} at its URL ({type(error).__name__})",
+            f"{option} could not be {what} at its URL ({type(error).__name__})",
             next_step="check the URL, your credentials and what they allow with the store's own program",
         ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFolder:
-    """A folder that is written at a URL: the files whose names begin with `path` and a slash."""
+    """A folder that is written at a URL: the files whose names begin with `path` and a slash; `option` asked for it."""
 
     system: Any
     path: str
+    option: str = "--out"
 
     def sizes(self) -> dict[str, int]:
         """The size in bytes of every file there, by its name in the folder; empty where there is none."""
-        with _told("read"):
+        with _told(self.option, "read"):
             try:
                 self.system.invalidate_cache()
                 found = self.system.find(self.path, detail=True)
@@ -179,7 +180,7 @@ class StoreFolder:
 
     def top(self) -> set[str]:
         """What stands in the folder itself, not below it; `.` where a file is in its place."""
-        with _told("read"):
+        with _told(self.option, "read"):
             try:
                 self.system.invalidate_cache()
                 found = self.system.ls(self.path, detail=False)
@@ -187,39 +188,47 @@ class StoreFolder:
                 return set()
         return {name.rstrip("/")[len(self.path) :].strip("/") or "." for name in found}
 
+    def read(self, name: str) -> bytes:
+        """A file that is small enough to be held; empty where there is none."""
+        with _told(self.option, "read"):
+            try:
+                return bytes(self.system.cat_file(f"{self.path}/{name}"))
+            except FileNotFoundError:
+                return b""
+
     def write(self, name: str, data: bytes) -> None:
         """A file that is small enough to be held."""
-        with _told("written"):
+        with _told(self.option, "written"):
             self.system.pipe_file(f"{self.path}/{name}", data)
 
     def put(self, file: Path, name: str) -> None:
         """A file of this machine, in parts where it is long."""
-        with _told("written"):
+        with _told(self.option, "written"):
             self.system.put_file(str(file), f"{self.path}/{name}")
 
     def remove(self, names: list[str]) -> None:
         """Files of the folder, in this order."""
-        with _told("removed"):
+        with _told(self.option, "removed"):
             for name in names:
                 self.system.rm_file(f"{self.path}/{name}")
 
     def remove_folders(self) -> None:
         """What is left of it without files, in a store that has folders."""
-        with _told("removed"), suppress(FileNotFoundError):
+        with _told(self.option, "removed"), suppress(FileNotFoundError):
             self.system.rm(self.path, recursive=True)
 
 
-def store_folder(url: str) -> StoreFolder:
+def store_folder(url: str, option: str = "--out") -> StoreFolder:
     """The folder at `url`, to be written; SettingsError for a place that is none."""
     if url.partition(":")[0] in _HERE:
-        raise SettingsError("--out is a URL of this machine's own disk", next_step="give its path alone")
+        raise SettingsError(f"{option} is a URL of this machine's own disk", next_step="give its path alone")
     try:
-        found = remote_file(url, "--out")
+        found = remote_file(url, option)
     except VideoError as error:
         raise SettingsError(str(error), next_step=error.next_step) from None
     path = found.path.rstrip("/")
     if "/" not in path.strip("/"):
         raise SettingsError(
-            "--out must name a folder in the store, not the store itself", next_step="for example s3://bucket/case"
+            f"{option} must name a folder in the store, not the store itself", next_step="for example s3://bucket/case"
         )
-    return StoreFolder(found.system, path)
+    return StoreFolder(found.system, path, option)

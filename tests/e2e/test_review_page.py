@@ -116,9 +116,7 @@ def finished(page: Page) -> None:
     page.keyboard.press("h")
 
 
-def test_what_is_still_on_its_way_when_the_reading_ends_is_dropped(
-    out: tuple[Path, list[str]], tmp_path: Path
-) -> None:
+def test_what_is_still_on_its_way_when_the_reading_ends_is_dropped(out: tuple[Path, list[str]], tmp_path: Path) -> None:
     """The count of shown frames and a frame itself come late, after the page has gone: neither looks for its place."""
     held: dict[str, Route] = {}
 

@@ -1,7 +1,8 @@
-"""What the tests of the swap model share: one thread, and two real people's faces."""
+"""What unit tests share: one thread, two real people's faces, a store in memory."""
 
 from collections.abc import Iterator
 
+import fsspec
 import pytest
 import torch
 
@@ -27,3 +28,14 @@ def pair(portraits: Portraits) -> Faces:
 @pytest.fixture(scope="module")
 def priors(portraits: Portraits) -> Priors:
     return {"subject": prior_of(portraits.hopper), "donor": prior_of(portraits.astronaut)}
+
+
+@pytest.fixture
+def memory_store() -> Iterator[fsspec.AbstractFileSystem]:
+    """An empty `memory://`; there is one for the whole process."""
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+    yield memory
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]

@@ -24,6 +24,7 @@ from deid_audit.dataset.state import Ended, opened_state
 from deid_audit.errors import DataSetError, SettingsError, VideoAccessError, VideoError
 from deid_audit.pipeline import run as main_job
 from deid_audit.progress import SilentProgress
+from tests.processes import workers_of
 from tests.unit.data_sets import AS_A_DRIVER, ROOT, write_set
 from tests.unit.set_driver import look
 from tests.unit.standins import do_standin
@@ -263,8 +264,7 @@ def killed_at_random(folder: Path, chance: random.Random, *, longest_s: float, m
         until = time.monotonic() + chance.uniform(1.0, longest_s)
         while driver.poll() is None:
             if time.monotonic() > until and kills < most:
-                own = _workers_of(driver.pid)
-                victim = chance.choice([driver.pid, *own])
+                victim = chance.choice([driver.pid, *workers_of(driver.pid)])
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
                     kills += 1
@@ -273,15 +273,6 @@ def killed_at_random(folder: Path, chance: random.Random, *, longest_s: float, m
         if driver.returncode == 0:
             return kills
         assert driver.returncode == -signal.SIGKILL
-
-
-def _workers_of(parent: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(folder.name))
-    return found
 
 
 def expect_as_undisturbed(folder: Path, expected: list[str]) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -17,20 +16,18 @@ from deid_audit.pipeline.staging import refuse_existing, staged
 from deid_audit.settings import AuditSettings, make_audit_settings
 from deid_audit.video.stores import StoreFolder
 from tests.fakes import make_case
+from tests.unit.stores import there
 
 OUT = Path("memory://bucket/case")
 FILES = ("audit/frames.csv", "certificate.pdf", "evidence.json", "release/data/c1-01.mp4", "signer.crt")
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
+def store(
+    memory_store: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> fsspec.AbstractFileSystem:
     monkeypatch.chdir(tmp_path)
-    memory = fsspec.filesystem("memory")  # one for the whole process: other tests have left theirs
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-    yield memory
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
+    return memory_store
 
 
 def deliver(out: Path = OUT, *, force: bool = False, words: str = "new") -> None:
@@ -40,10 +37,6 @@ def deliver(out: Path = OUT, *, force: bool = False, words: str = "new") -> None
             (partial / name).write_text(f"{words} {name}")
 
 
-def there(memory: fsspec.AbstractFileSystem) -> list[str]:
-    return sorted(name.removeprefix("/bucket/case/") for name in memory.find("/bucket"))
-
-
 def test_all_of_it_arrives_the_certificate_last_and_nothing_stays_here(
     store: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,7 +44,7 @@ def test_all_of_it_arrives_the_certificate_last_and_nothing_stays_here(
     put = StoreFolder.put
     monkeypatch.setattr(StoreFolder, "put", lambda self, file, name: (order.append(name), put(self, file, name)))
     deliver()
-    assert there(store) == sorted(FILES) and order[-1] == "certificate.pdf"
+    assert there(store, "case") == sorted(FILES) and order[-1] == "certificate.pdf"
     assert store.cat("/bucket/case/audit/frames.csv") == b"new audit/frames.csv"
     assert not list(tmp_path.iterdir())
 
@@ -69,7 +62,7 @@ def test_what_stands_there_is_replaced_only_on_request_and_only_what_is_ours(
     with pytest.raises(SettingsError, match=r"exists already$"):
         deliver()
     deliver(force=True)
-    assert there(store) == sorted(FILES) and store.cat("/bucket/case/signer.crt").startswith(b"new")
+    assert there(store, "case") == sorted(FILES) and store.cat("/bucket/case/signer.crt").startswith(b"new")
     store.rm("/bucket/case/certificate.pdf")
     with pytest.raises(SettingsError, match="no output of deid-audit"):
         deliver(force=True)
@@ -77,7 +70,7 @@ def test_what_stands_there_is_replaced_only_on_request_and_only_what_is_ours(
     with pytest.raises(SettingsError, match="a copy that was not finished"):
         deliver()
     deliver(force=True)
-    assert there(store) == sorted(FILES)
+    assert there(store, "case") == sorted(FILES)
     with pytest.raises(SettingsError, match="is not a folder"):
         deliver(OUT / "signer.crt", force=True)
 
@@ -96,7 +89,7 @@ def test_a_store_that_fails_is_left_empty_and_the_output_is_kept_here(
     monkeypatch.setattr(type(store), "put_file", refuse)
     with pytest.raises(StageError, match=r"could not be written at its URL \(PermissionError\)$") as caught:
         deliver()
-    assert "stands whole in case.upload" in caught.value.next_step and there(store) == []
+    assert "stands whole in case.upload" in caught.value.next_step and there(store, "case") == []
     assert sorted(path.name for path in (tmp_path / "case.upload").iterdir()) == sorted(
         {name.split("/")[0] for name in FILES}
     )
@@ -105,7 +98,7 @@ def test_a_store_that_fails_is_left_empty_and_the_output_is_kept_here(
     with pytest.raises(SettingsError, match=r"case\.upload in this folder is the output of an earlier run"):
         deliver()
     deliver(force=True)
-    assert there(store) == sorted(FILES) and not list(tmp_path.iterdir())
+    assert there(store, "case") == sorted(FILES) and not list(tmp_path.iterdir())
 
 
 def test_a_store_that_loses_a_file_is_noticed(
@@ -117,7 +110,7 @@ def test_a_store_that_loses_a_file_is_noticed(
     )
     with pytest.raises(StageError, match="does not hold what was written"):
         deliver()
-    assert there(store) == []
+    assert there(store, "case") == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -134,7 +127,7 @@ def test_a_stop_while_it_is_copied(
     with pytest.raises(Interrupted, match=r"stands whole in case\.upload, and nothing whole at its URL") as caught:
         deliver()
     assert caught.value.exit_code == code
-    assert there(store) == [] and (tmp_path / "case.upload" / "certificate.pdf").exists()
+    assert there(store, "case") == [] and (tmp_path / "case.upload" / "certificate.pdf").exists()
 
 
 def test_a_store_that_takes_nothing_is_noticed_before_any_work(
@@ -171,7 +164,7 @@ def test_an_error_of_the_job_leaves_nothing_anywhere(store: fsspec.AbstractFileS
     ):
         (partial / "film").write_bytes(b"film")
         raise RuntimeError
-    assert there(store) == [] and not list(tmp_path.iterdir())
+    assert there(store, "case") == [] and not list(tmp_path.iterdir())
 
 
 def test_other_outputs_are_refused_at_a_url(tmp_path: Path) -> None:
@@ -197,6 +190,6 @@ def test_what_is_printed_names_the_url(
     perform(job, settings, as_json=as_json)
     said = capsys.readouterr().out
     assert "memory://bucket/case" in said and "deid-audit verify case/certificate.pdf --trust case/signer.crt" in said
-    assert ".upload" not in said and there(store) == ["certificate.pdf"]
+    assert ".upload" not in said and there(store, "case") == ["certificate.pdf"]
     if as_json:
         assert json.loads(said)["out"] == "memory://bucket/case"
