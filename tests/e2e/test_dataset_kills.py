@@ -28,7 +28,7 @@ from tests.sample_clips import SAMPLES
 from tests.schemas import document_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
-MADE, KILLS, FRAMES = 40, 20, 50
+MADE, KILLS, FRAMES = 40, 14, 50
 TOO_SHORT = (3, 13, 23, 33)
 """Made cases with too few faces to learn from."""
 REAL = {
