@@ -6,8 +6,9 @@ What stands there is replaced where it is a package of the very same set, or a c
 from dataclasses import dataclass
 from pathlib import Path
 
-from deid_audit.dataset.packaging import BAG_INFO, SET_ATTESTATION, set_line
+from deid_audit.dataset.packaging import SET_ATTESTATION
 from deid_audit.errors import SettingsError
+from deid_audit.pipeline.bag import BAG_INFO, identifier_line
 from deid_audit.pipeline.delivering import copy_whole, expect_writable
 from deid_audit.pipeline.staging import MARKER
 from deid_audit.video.stores import StoreFolder, store_folder
@@ -46,7 +47,11 @@ def package_place(url: str, set_id: str) -> PackagePlace:
     store = store_folder(url, OPTION)
     names = store.top()
     told = store.read(MARKER) if MARKER in names else store.read(BAG_INFO)
-    if names and set_id.encode() != told and set_line(set_id) not in told.decode("utf-8", "replace").splitlines():
+    if (
+        names
+        and set_id.encode() != told
+        and identifier_line(set_id) not in told.decode("utf-8", "replace").splitlines()
+    ):
         raise SettingsError(
             f"{OPTION} exists, and is no package of this data set", next_step=f"choose another {OPTION}"
         )

@@ -8,31 +8,21 @@ Files are hard links where the disk has them, so that a set does not need its sp
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from deid_audit import __version__
 from deid_audit.attestation import ATTESTATION_FILE
 from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import EvidenceError
 from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE
 from deid_audit.findings import CaseRecord
+from deid_audit.pipeline.bag import BAG_INFO, DECLARATION, DECLARATION_FILE, MANIFEST, PAYLOAD, TAG_MANIFEST, bag_info
 from deid_audit.records import OutputFile
 
-PAYLOAD = "data"
-MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
-BAG_INFO = "bag-info.txt"
 SET_STATEMENT, SET_ATTESTATION, SIGNER = "dataset.json", "dataset.dsse.json", "signer.crt"
 README = "README.txt"
 _AFTER = frozenset({SET_STATEMENT, SET_ATTESTATION, SIGNER, MANIFEST, TAG_MANIFEST})  # what no manifest can name
-_SET_KEY = "External-Identifier"
 _PAPERS = (STATEMENT_FILE, ATTESTATION_FILE, SIGNER)
 _LARGEST_MANIFEST_BYTES = 1 << 30
-
-
-def set_line(set_id: str) -> str:
-    """The line of a package's bag-info.txt that says which set it is of."""
-    return f"{_SET_KEY}: {set_id}"
 
 
 def gather_case(out: Path, case: CaseRecord, target: Path, *, released: bool) -> None:
@@ -52,19 +42,13 @@ def gather_case(out: Path, case: CaseRecord, target: Path, *, released: bool) ->
 def close_bag(folder: Path, *, set_id: str, readme: str, issued_at: str) -> tuple[OutputFile, ...]:
     """Writes what makes `folder` a bag of what is under data/; the two manifests, which name all of it."""
     payload = {one.relative_to(folder).as_posix(): one for one in _files(folder / PAYLOAD)}
-    sizes = sum(path.stat().st_size for path in payload.values())
-    info = {
-        "Bag-Software-Agent": f"deid-audit {__version__}",
-        "Bagging-Date": datetime.fromisoformat(issued_at).astimezone(UTC).date().isoformat(),
-        _SET_KEY: set_id,
-        "Payload-Oxum": f"{sizes}.{len(payload)}",
-    }
+    sizes = [path.stat().st_size for path in payload.values()]
     (folder / README).write_text(readme, encoding="utf-8")
-    (folder / "bagit.txt").write_bytes(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-    (folder / BAG_INFO).write_text("".join(f"{key}: {said}\n" for key, said in info.items()), encoding="utf-8")
+    (folder / DECLARATION_FILE).write_bytes(DECLARATION)
+    (folder / BAG_INFO).write_bytes(bag_info(sizes, identifier=set_id, issued_at=issued_at))
     manifest = "".join(f"{sha256_file(path)}  {name}\n" for name, path in sorted(payload.items())).encode()
     (folder / MANIFEST).write_bytes(manifest)
-    tags = sorted((README, "bagit.txt", BAG_INFO, MANIFEST))
+    tags = sorted((README, DECLARATION_FILE, BAG_INFO, MANIFEST))
     tag_manifest = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in tags).encode()
     (folder / TAG_MANIFEST).write_bytes(tag_manifest)
     return tuple(

@@ -15,7 +15,6 @@ from deid_audit.dataset.across import look_across
 from deid_audit.dataset.case import Order
 from deid_audit.dataset.manifest import COLUMNS, Manifest
 from deid_audit.dataset.packaging import (
-    PAYLOAD,
     SET_ATTESTATION,
     SET_STATEMENT,
     SIGNER,
@@ -31,6 +30,7 @@ from deid_audit.digests import sha256_bytes, sha256_file
 from deid_audit.errors import DeidAuditError, EvidenceError, NotEnoughFaces, VideoAccessError, VideoError
 from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, canonical, compare_files, parse_statement
 from deid_audit.findings import CaseRecord, Outcome
+from deid_audit.pipeline.bag import PAYLOAD
 from deid_audit.pipeline.staging import staged
 from deid_audit.pipeline.standing import read_status, require_same, status_beside
 from deid_audit.policy import OPERATOR_WORDS, load_policy

@@ -17,7 +17,7 @@ from deid_audit.certificate.keys import describe_certificate
 from deid_audit.certificate.trust import Trust, load_anchors
 from deid_audit.certificate.vouching import vouched_for
 from deid_audit.dataset.documents import SetCheck, SetVerified
-from deid_audit.dataset.packaging import PAYLOAD, SET_ATTESTATION, SET_STATEMENT, SIGNER, bag_faults
+from deid_audit.dataset.packaging import SET_ATTESTATION, SET_STATEMENT, SIGNER, bag_faults
 from deid_audit.dataset.record import CaseEntry, DataSetRecord, parse_set_statement
 from deid_audit.dataset.summary import rule_summaries, set_bound
 from deid_audit.digests import sha256_bytes
@@ -25,6 +25,7 @@ from deid_audit.errors import DeidAuditError, EvidenceError
 from deid_audit.evidence import CERTIFICATE, STATEMENT_FILE, parse_statement
 from deid_audit.files import read_at_most
 from deid_audit.findings import CaseRecord
+from deid_audit.pipeline.bag import PAYLOAD
 from deid_audit.pipeline.standing import was_revoked
 from deid_audit.pipeline.verify import verify
 from deid_audit.policy import judge

@@ -7,22 +7,19 @@ case and time give the same bytes; no name of a person or an institution is writ
 
 import mimetypes
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import rfc8785
 
-from deid_audit import __version__
 from deid_audit.digests import sha256_file
 from deid_audit.evidence import manifest_text
 from deid_audit.findings import JobKind, OutputFile
+from deid_audit.pipeline.bag import BAG_INFO, DECLARATION, DECLARATION_FILE, MANIFEST, PAYLOAD, TAG_MANIFEST, bag_info
 from deid_audit.pipeline.beside import ReleasedBeside
 from deid_audit.resources import resource_dir
 from deid_audit.settings import AudioChoice
 
-PAYLOAD = "data"
-MANIFEST, TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 README, METADATA = "README.txt", f"{PAYLOAD}/ro-crate-metadata.json"
 Role = Literal["video", "dicom", "keypoints", "readme", "script", "metadata", "manifest"]
 
@@ -99,27 +96,16 @@ def write_release(
     payload = [*videos, *more, _written(folder, METADATA, rfc8785.dumps(crate), "metadata")]
     others = "".join(_BESIDE[role] for role in dict.fromkeys(one.role for one in beside))
     readme = _README_TEXT.format(case_id=case_id, made_by=made_by, others=others).encode()
-    templates = resource_dir("templates")
+    templates, sizes = resource_dir("templates"), [one.size_bytes for one in payload]
     tags = [
         _written(folder, README, readme, "readme"),
         _written(folder, "VERIFY.txt", (templates / "VERIFY.txt").read_bytes(), "readme"),
         _written(folder, "verify.sh", (templates / "verify.sh").read_bytes(), "script"),
-        _written(folder, "bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n", "metadata"),
-        _written(folder, "bag-info.txt", _bag_info(payload, case_id=case_id, issued_at=issued_at), "metadata"),
+        _written(folder, DECLARATION_FILE, DECLARATION, "metadata"),
+        _written(folder, BAG_INFO, bag_info(sizes, identifier=case_id, issued_at=issued_at), "metadata"),
         _written(folder, MANIFEST, manifest_text(payload).encode(), "manifest"),
     ]
     return (*payload, *tags, _written(folder, TAG_MANIFEST, manifest_text(tags).encode(), "manifest"))
-
-
-def _bag_info(payload: Sequence[OutputFile], *, case_id: str, issued_at: str) -> bytes:
-    """RFC 8493 2.2.2: the fields that are known and name nobody."""
-    fields = {
-        "Bag-Software-Agent": f"deid-audit {__version__}",
-        "Bagging-Date": datetime.fromisoformat(issued_at).astimezone(UTC).date().isoformat(),
-        "External-Identifier": case_id,
-        "Payload-Oxum": f"{sum(file.size_bytes for file in payload)}.{len(payload)}",
-    }
-    return "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
 
 
 def _format_of(name: str) -> dict[str, str]:
