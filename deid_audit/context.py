@@ -4,7 +4,6 @@ Policies ask for answers by the names in `FIELDS`; the certificate and the state
 knows whether an answer is true, or whether a policy asks for it.
 """
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from typing import Literal
 
 from deid_audit.errors import ContextFileError
 from deid_audit.files import read_at_most
+from deid_audit.toml_table import NotToml, toml_table
 
 LONGEST_ANSWER = 300
 TIERS = ("public", "registered", "enclave")
@@ -163,8 +163,6 @@ def _read_toml(path: Path, read: Callable[[Path, int], bytes | None]) -> dict[st
     if data is None:
         raise ContextFileError("the context file: larger than 64 KiB", next_step=_NEXT)
     try:
-        return tomllib.loads(data.decode())
-    except UnicodeDecodeError:
-        raise ContextFileError("the context file: not UTF-8 text", next_step=_NEXT) from None
-    except (ValueError, RecursionError) as error:
-        raise ContextFileError(f"the context file: not TOML: {error!s:.80}", next_step=_NEXT) from None
+        return toml_table(data)
+    except NotToml as error:
+        raise ContextFileError(f"the context file: {error}", next_step=_NEXT) from None

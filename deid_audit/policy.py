@@ -5,7 +5,6 @@ clock, and it fails closed: what was not measured, or not well enough, is INDETE
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -19,6 +18,7 @@ from deid_audit.errors import PolicyFileError
 from deid_audit.files import read_at_most
 from deid_audit.findings import Bound, Finding, Measurement, Operator, Outcome, Policy, Rule, Strict, Verdict
 from deid_audit.resources import resource_dir
+from deid_audit.toml_table import NotToml, toml_table
 
 METHOD_TEXT = (
     "Each rule of the policy was held against the worst of the released videos. A rule whose value is missing, rests "
@@ -30,7 +30,6 @@ METHOD_TEXT = (
 _LARGEST_FILE_BYTES = 1 << 20
 _NEXT = "compare the file with a shipped one: deid-audit policy show release"
 _VIDEO_SCOPE = re.compile(r"video [1-9][0-9]*")
-_BARE_KEY = re.compile(r"""\s*([\w.\-"']+)\s*=""")
 
 OPERATOR_WORDS: dict[Operator, str] = {
     "above": "above",
@@ -101,14 +100,9 @@ def _read(path: Path) -> Policy:
 
 def _parse(data: bytes, name: str) -> Policy:
     try:
-        text = data.decode()
-        table = tomllib.loads(text)
-    except UnicodeDecodeError:
-        raise PolicyFileError(f"{name}: not UTF-8 text", next_step=_NEXT) from None
-    except RecursionError:
-        raise PolicyFileError(f"{name}: nested too deeply", next_step=_NEXT) from None
-    except ValueError as error:
-        raise PolicyFileError(f"{name}: {_toml_fault(text, str(error))}", next_step=_NEXT) from None
+        table = toml_table(data)
+    except NotToml as error:
+        raise PolicyFileError(f"{name}: {error}", next_step=_NEXT) from None
     for key in ("rules", "answers"):
         if isinstance(table.get(key), list):
             table[key] = tuple(map(_with_tuples, table[key]))
@@ -126,17 +120,6 @@ def _with_tuples(row: object) -> object:
     if not isinstance(row, dict):
         return row
     return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def _toml_fault(text: str, message: str) -> str:
-    """The TOML reader's message; for a key given twice, the key, which the reader does not name."""
-    line = re.search(r"at line (\d+)", message)
-    if "overwrite" in message or "Cannot declare" in message:
-        number = int(line[1]) if line else len(text.splitlines())
-        key = _BARE_KEY.match(text.splitlines()[number - 1])
-        if key:
-            return f"{key[1]}: given twice (line {number})"
-    return message
 
 
 def _first_fault(error: ValidationError) -> str:

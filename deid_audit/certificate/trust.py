@@ -3,7 +3,6 @@
 Requirements come from here and never from the certificate that is checked. Nothing here looks at a PDF.
 """
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from deid_audit.digests import sha256_bytes
 from deid_audit.errors import SettingsError, SignatureError
 from deid_audit.files import read_at_most
 from deid_audit.records import Strict
+from deid_audit.toml_table import NotToml, toml_table
 
 RoleName = Literal["steward", "chair"]
 _LARGEST_FILE_BYTES = 1 << 20
@@ -165,13 +165,13 @@ def load_trust_file(path: Path) -> Trust:
     """
     data = _read(path, "the trust file")
     try:
-        entries = _TrustFile.model_validate(tomllib.loads(data.decode("utf-8")))
+        entries = _TrustFile.model_validate(toml_table(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"the trust file: {where or 'its top'}: {first['msg']}", next_step=_NEXT) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the trust file is not TOML: {error}", next_step=_NEXT) from None
+    except NotToml as error:
+        raise SettingsError(f"the trust file: {error}", next_step=_NEXT) from None
     chair = entries.roles.chair
     return Trust(
         anchors=_anchors(path.parent, entries.anchor),

@@ -4,7 +4,6 @@ Names of subjects stay in this file and in the steward's folder. Messages call a
 """
 
 import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +14,7 @@ from deid_audit.errors import DataSetError
 from deid_audit.files import read_at_most
 from deid_audit.records import Strict, line_fault
 from deid_audit.settings import RunSettings, make_settings
+from deid_audit.toml_table import NotToml, toml_table
 from deid_audit.video.places import path_from
 
 MANIFEST_FILE = "dataset.toml"
@@ -83,9 +83,9 @@ def read_manifest(path: Path) -> Manifest:
     if data is None:
         raise DataSetError("the data set's file is larger than 16 MiB", next_step=_NEXT)
     try:
-        table = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise DataSetError(f"the data set's file is not TOML: {error!s:.80}", next_step=_NEXT) from None
+        table = toml_table(data)
+    except NotToml as error:
+        raise DataSetError(f"the data set's file: {error}", next_step=_NEXT) from None
     pairs = table.get("different_people")
     if isinstance(pairs, list):  # TOML knows no tuples
         table["different_people"] = [tuple(pair) if isinstance(pair, list) else pair for pair in pairs]

@@ -47,7 +47,7 @@ def test_answers_are_read_in_the_order_in_which_they_are_printed(tmp_path: Path)
         ('valid_until = "20271231"\n', "valid_until: must be a day"),
         ("valid_until = 2027-12-31T10:00:00Z\n", "valid_until: must be a text in quotes"),
         ("valid_until = 2026-01-01\n", "valid_until: 2026-01-01 has passed"),
-        ('recipient = "a"\nrecipient = "b"\n', "not TOML"),
+        ('recipient = "a"\nrecipient = "b"\n', "given twice"),
         ("recipient = Jane Doe\n", "not TOML"),
         ("x = " + "[" * 5000, "not TOML"),
         (b"\xff\xfe", "not UTF-8 text"),

@@ -92,8 +92,9 @@ WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "fingerprint in capitals": (_replaced("STEWARD", FINGERPRINT.upper()), "fingerprints"),
     "no name": (_replaced("CN=Ada Chair", "Ada Chair"), "is not a name"),
     "a name in another order of spaces": (_replaced("CN=Ada Chair", "CN = Ada Chair"), "is not a name"),
-    "a key twice": (_replaced("schema = 1", "schema = 1\nschema = 1"), "not TOML"),
+    "a key twice": (_replaced("schema = 1", "schema = 1\nschema = 1"), "given twice"),
     "no TOML": (lambda _: "schema = ", "not TOML"),
+    "too deep": (lambda _: "x = " + "[" * 5000, "nested too deeply"),
     "empty": (lambda _: "", "anchor|schema"),
 }
 
