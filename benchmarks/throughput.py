@@ -156,6 +156,8 @@ def beside_deface(
             print(f"{command.name} is not installed there: left out\n")
             continue
         name = f"deface, {runner_of(command)}"
+        if name in ways:
+            raise SystemExit(f"two of the commands given with --deface run by {runner_of(command)}")
         ways[name] = lambda clip, at=command: [
             str(at),
             str(clip),
