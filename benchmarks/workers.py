@@ -2,8 +2,9 @@
 
     python benchmarks/workers.py --cases 4
 
-Each worker has one processor, and every library its thread from there. The cases are the demo's subject at half size,
-lit a little differently; the check before the first case and the set's certificate are in the time, and told apart.
+Each worker has one processor, and every library its thread from there; the driver's own work, the check before the
+first case and the set's certificate, has as many processors as there are workers, and is told apart. The cases are the
+demo's subject at half size, lit a little differently.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def write_study(folder: Path, cases: int) -> Path:
 def run(path: Path, out: Path, workers: int) -> tuple[float, list[float]]:
     """Seconds of the whole command on as many processors, and of each case."""
     processors = sorted(os.sched_getaffinity(0))[:workers]
-    words = ["dataset", "run", path, "--out", out, "--workers", workers, "--json"]
+    assert len(processors) == workers, f"{workers} workers need as many processors"
+    words = ["dataset", "run", path, "--out", out, "--workers", workers, "--log", out.with_suffix(".log"), "--json"]
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "deid_audit", *map(str, words)],

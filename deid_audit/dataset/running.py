@@ -67,7 +67,7 @@ def run_set(
 
     1. Read the file, digest every input.  2. Check the set, unless these very inputs were checked.  3. The cases.
     4. A look at what is released, across the set, and the set's package and statement, where anything changed.
-    5. The package's copy, where a URL for it was given.
+    5. The package's copy, where a URL for it was given and no case is broken.
 
     Raises:
         DataSetError: the file cannot be taken, something has to be mended first, or another run is at work.
@@ -88,7 +88,7 @@ def run_set(
         raise SettingsError("--workers must be 1 or more", next_step="leave it out for one")
     signer = signer_unasked(settings.signer, settings.passphrase_file)  # a key that cannot sign is found here
     with interruptible("cases that are done stay; the same command goes on"), opened_state(settings.out) as state:
-        place = package_place(settings.package_to, state.begun.set_id) if settings.package_to else None
+        place = package_place(settings.package_to, state.begun.set_id) if settings.package_to is not None else None
         with progress.step("reading the inputs", len(manifest.subjects)) as step:
             orders = _orders(manifest, folder, settings, state, step.advance)
         inputs = Digests(state.key).of_set((one.inputs for one in orders), manifest.different_people)
@@ -109,10 +109,14 @@ def run_set(
         from deid_audit.dataset.sealing import seal  # noqa: PLC0415  (heavy)
 
         package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now, progress=progress, look=look)
-        if place is not None:
+        broken = sum(state.ended[one.case_id].outcome == "broken" for one in orders)
+        copied = place is not None and not broken
+        if place is not None and broken:
+            progress.say(f"{broken} cases are broken: the package is not copied")
+        elif place is not None:
             progress.say(f"copying the package to {settings.package_to}")
             place.take(package)
-        return _report(orders, state, settings, package)
+        return _report(orders, state, settings, package, copied=copied)
 
 
 def _orders(
@@ -145,7 +149,7 @@ def _watching(pace: Pace) -> LineWatcher | TableWatcher:
     return TableWatcher(pace) if sys.stderr.isatty() else LineWatcher(sys.stderr, pace)
 
 
-def _report(orders: list[Order], state: State, settings: SetSettings, package: Path) -> Ran:
+def _report(orders: list[Order], state: State, settings: SetSettings, package: Path, *, copied: bool) -> Ran:
     ends = []
     for number, order in enumerate(orders, start=1):
         ended = state.ended[order.case_id]
@@ -168,6 +172,6 @@ def _report(orders: list[Order], state: State, settings: SetSettings, package: P
         cases=tuple(ends),
         found=(state.across.identification.words, state.across.linkability.words),
         package=str(package),
-        copied_to=settings.package_to,
+        copied_to=settings.package_to if copied else None,
         verify=check,
     )

@@ -14,6 +14,8 @@ from deid_audit.evidence import CERTIFICATE
 from deid_audit.pipeline.staging import MARKER, interruptible, is_output, uninterrupted
 from deid_audit.video.stores import StoreFolder, store_folder, url_of
 
+TRIAL = ".deid-audit-trial"
+
 
 @contextmanager
 def delivered(out: Path, *, force: bool) -> Iterator[Path]:
@@ -45,7 +47,7 @@ def delivered(out: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _refuse_existing(store: StoreFolder, *, force: bool) -> None:
-    names = store.top()
+    names = store.top() - {TRIAL}
     if not names:
         return
     if names == {"."}:
@@ -61,24 +63,28 @@ def _refuse_existing(store: StoreFolder, *, force: bool) -> None:
         )
 
 
-def expect_writable(store: StoreFolder, marker: bytes = b"") -> None:
+def expect_writable(store: StoreFolder) -> None:
     """Writes a file there and takes it away again: that is known before hours of work."""
     with uninterrupted():
-        store.write(MARKER, marker)
-        store.remove([MARKER])
+        store.write(TRIAL, b"")
+        store.remove([TRIAL])
 
 
 def copy_whole(made: Path, store: StoreFolder, *, last: str, kept: str, marker: bytes = b"") -> None:
     """Replaces what stands in `store` by the files of `made`, `last` after all others; meanwhile `marker` stands there.
 
     Raises:
-        StageError: the store refuses, or lost a file; nothing stands there then, and `kept` says what to do next.
+        StageError: the store refuses, or lost a file; what was begun is removed, and `kept` says what to do next.
     """
     files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
     final = files.pop(last)
-    try:
+    try:  # where this is refused, what stands there stays as it was
         with uninterrupted():  # a store's library goes on in a thread of its own, whatever is raised here
             store.write(MARKER, marker)
+    except StageError as error:
+        raise StageError(str(error), next_step=kept) from None
+    try:
+        with uninterrupted():
             _clear(store, last, but=(MARKER,))
         for name, path in files.items():
             with uninterrupted():
@@ -88,6 +94,8 @@ def copy_whole(made: Path, store: StoreFolder, *, last: str, kept: str, marker: 
             raise StageError(f"the store at {store.option} does not hold what was written to it")
         with uninterrupted():
             store.put(final, last)
+            if store.sizes().get(last) != final.stat().st_size:
+                raise StageError(f"the store at {store.option} does not hold what was written to it")
             store.remove([MARKER])
     except BaseException as error:
         with uninterrupted(), suppress(StageError):  # what cannot be removed has a marker, or no last file

@@ -7,16 +7,18 @@ when it counts as whole, is for whoever writes it. The libraries find credential
 import io
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from deid_audit.digests import sha256_bytes
-from deid_audit.errors import SettingsError, StageError, VideoAccessError, VideoError
+from deid_audit.errors import DeidAuditError, SettingsError, StageError, VideoAccessError, VideoError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.DOTALL)
+_PASSWORD = re.compile(r"[^/]+://[^/@]*:[^/@]*@")
 _AHEAD_BYTES = 4 << 20  # s3fs would take 50 MiB
 _HERE = ("file", "local")  # fsspec's names for the disk of this machine
 
@@ -52,29 +54,21 @@ class RemoteFile:
 
     def stamp(self) -> tuple[int, int]:
         """Size, and what the store says of this version (an ETag, a time of change), as a number."""
-        try:
+        with _asking(partial(_lost, self.label)):
             size, version = int(self.system.size(self.path)), str(self.system.ukey(self.path))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self.label, error) from None
         return size, int(sha256_bytes(version.encode())[:15], 16)
 
     def open(self) -> BinaryIO:
         """Reads by ranges, a few megabytes ahead, in memory."""
-        try:
+        with _asking(partial(_lost, self.label)):
             return cast(BinaryIO, StoreStream(self.system.open(self.path, "rb", block_size=_AHEAD_BYTES), self.label))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self.label, error) from None
 
     def refuse_unreadable(self, label: str) -> None:
-        try:
+        with _asking(partial(_unreachable, label)):
             if not self.system.isfile(self.path):
                 raise VideoAccessError(f"{label} does not exist at its URL", next_step="check the URL")
             if not self.system.size(self.path):
                 raise VideoError(f"{label} is empty (0 bytes)", next_step="copy the video again")
-        except VideoError:
-            raise
-        except Exception as error:  # whatever the store's library raises
-            raise _unreachable(label, error) from None
 
 
 class StoreStream(io.RawIOBase):
@@ -96,16 +90,25 @@ class StoreStream(io.RawIOBase):
         return int(self._stream.seek(offset, whence))
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        try:
+        with _asking(partial(_lost, self._label)):
             data = self._stream.read(len(buffer))
-        except Exception as error:  # whatever the store's library raises
-            raise _lost(self._label, error) from None
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+@contextmanager
+def _asking(failed: Callable[[Exception], DeidAuditError]) -> Iterator[None]:
+    """What the store's library raises inside becomes what `failed` makes of it; our errors, a stop among them, stay."""
+    try:
+        yield
+    except DeidAuditError:
+        raise
+    except Exception as error:
+        raise failed(error) from None
 
 
 def _lost(label: str, error: Exception) -> VideoAccessError:
@@ -132,32 +135,26 @@ def remote_file(url: str, label: str) -> RemoteFile:
         raise VideoError(f"{label} is a chain of URLs", next_step="give one URL, without `::`")
     import fsspec  # noqa: PLC0415  (only for who uses it)
 
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise VideoError(
-            f"{label} is at a URL of a kind that needs a library: {error}".splitlines()[0],
-            next_step="install what it names beside deid-audit; for s3:// pip install 'deid-audit[s3]'",
-        ) from None
-    except ValueError:
-        raise VideoAccessError(
-            f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
-        ) from None
-    except Exception as error:  # whatever the store's library raises
-        raise _unreachable(label, error) from None
+    with _asking(partial(_unreachable, label)):
+        try:
+            system, path = fsspec.core.url_to_fs(url)
+        except ImportError as error:
+            raise VideoError(
+                f"{label} is at a URL of a kind that needs a library: {error}".splitlines()[0],
+                next_step="install what it names beside deid-audit; for s3:// pip install 'deid-audit[s3]'",
+            ) from None
+        except ValueError:
+            raise VideoAccessError(
+                f"{label} does not exist, and its path is no URL that fsspec knows", next_step="check the path"
+            ) from None
     return RemoteFile(system, path, label)
 
 
-@contextmanager
-def _told(option: str, what: str) -> Iterator[None]:
-    """Whatever the store's library raises inside becomes one StageError: it could not be read, written or removed."""
-    try:
-        yield
-    except Exception as error:
-        raise StageError(
-            f"{option} could not be {what} at its URL ({type(error).__name__})",
-            next_step="check the URL, your credentials and what they allow with the store's own program",
-        ) from None
+def _refused(option: str, what: str, error: Exception) -> StageError:
+    return StageError(
+        f"{option} could not be {what} at its URL ({type(error).__name__})",
+        next_step="check the URL, your credentials and what they allow with the store's own program",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +165,12 @@ class StoreFolder:
     path: str
     option: str = "--out"
 
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return _asking(partial(_refused, self.option, what))
+
     def sizes(self) -> dict[str, int]:
         """The size in bytes of every file there, by its name in the folder; empty where there is none."""
-        with _told(self.option, "read"):
+        with self._told("read"):
             try:
                 self.system.invalidate_cache()
                 found = self.system.find(self.path, detail=True)
@@ -180,7 +180,7 @@ class StoreFolder:
 
     def top(self) -> set[str]:
         """What stands in the folder itself, not below it; `.` where a file is in its place."""
-        with _told(self.option, "read"):
+        with self._told("read"):
             try:
                 self.system.invalidate_cache()
                 found = self.system.ls(self.path, detail=False)
@@ -188,33 +188,33 @@ class StoreFolder:
                 return set()
         return {name.rstrip("/")[len(self.path) :].strip("/") or "." for name in found}
 
-    def read(self, name: str) -> bytes:
-        """A file that is small enough to be held; empty where there is none."""
-        with _told(self.option, "read"):
+    def read(self, name: str, most: int) -> bytes:
+        """The first bytes of a file, at most so many; empty where there is none."""
+        with self._told("read"):
             try:
-                return bytes(self.system.cat_file(f"{self.path}/{name}"))
+                return bytes(self.system.cat_file(f"{self.path}/{name}", start=0, end=most))
             except FileNotFoundError:
                 return b""
 
     def write(self, name: str, data: bytes) -> None:
         """A file that is small enough to be held."""
-        with _told(self.option, "written"):
+        with self._told("written"):
             self.system.pipe_file(f"{self.path}/{name}", data)
 
     def put(self, file: Path, name: str) -> None:
         """A file of this machine, in parts where it is long."""
-        with _told(self.option, "written"):
+        with self._told("written"):
             self.system.put_file(str(file), f"{self.path}/{name}")
 
     def remove(self, names: list[str]) -> None:
         """Files of the folder, in this order."""
-        with _told(self.option, "removed"):
+        with self._told("removed"):
             for name in names:
                 self.system.rm_file(f"{self.path}/{name}")
 
     def remove_folders(self) -> None:
         """What is left of it without files, in a store that has folders."""
-        with _told(self.option, "removed"), suppress(FileNotFoundError):
+        with self._told("removed"), suppress(FileNotFoundError):
             self.system.rm(self.path, recursive=True)
 
 
@@ -222,6 +222,10 @@ def store_folder(url: str, option: str = "--out") -> StoreFolder:
     """The folder at `url`, to be written; SettingsError for a place that is none."""
     if url.partition(":")[0] in _HERE:
         raise SettingsError(f"{option} is a URL of this machine's own disk", next_step="give its path alone")
+    if _PASSWORD.match(url):  # the URL is shown, and written down in what --json prints
+        raise SettingsError(
+            f"{option} holds a password", next_step="leave it out: the store's library finds credentials by itself"
+        )
     try:
         found = remote_file(url, option)
     except VideoError as error:

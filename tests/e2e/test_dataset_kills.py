@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import pytest
 
-from deid_audit.dataset.state import opened_state
 from deid_audit.evidence import parse_statement
 from deid_audit.frames import Image
 from deid_audit.video.reader import open_video, read_frames
@@ -29,7 +28,7 @@ from tests.schemas import document_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 MADE, KILLS, FRAMES = 40, 14, 50
-TOO_SHORT = (3, 13, 23, 33)
+TOO_SHORT = {"P03", "P13", "P23", "P33"}
 """Made cases with too few faces to learn from."""
 REAL = {
     "manA": "talking_head/clm_manA_cap13.mp4",
@@ -81,46 +80,54 @@ def study(clips: tuple[Path, Path], tmp_path: Path) -> Study:
     donor = pictures_of(clips[1])
     write_pictures(made.folder / "donors" / "0.mp4", donor)
     write_pictures(made.folder / "donors" / "1.mp4", [np.ascontiguousarray(one[:, ::-1]) for one in donor])
-    pictures = pictures_of(clips[0])[: FRAMES // 2]
-    for at in range(MADE):
-        scale = 1 + at % 5 / 20
-        shown = [cv2.convertScaleAbs(cv2.resize(one, None, fx=scale, fy=scale), beta=at % 8) for one in pictures]
-        made.add(f"P{at:02d}", shown[:8] if at in TOO_SHORT else shown * 2, f"donors/{at % 2}.mp4")
     if all((SAMPLES / one).is_file() for one in (*REAL.values(), REAL_DONOR)):
         write_pictures(made.folder / "donors" / "real.mp4", pictures_from(REAL_DONOR))
         for name, sample in REAL.items():
             made.add(name, pictures_from(sample), "donors/real.mp4")
     else:
         print(f"no real cases: set DEID_AUDIT_SAMPLES to the folder that holds {', '.join(REAL.values())}")
+    pictures = pictures_of(clips[0])[: FRAMES // 2]
+    for at in range(MADE):
+        scale, name = 1 + at % 5 / 20, f"P{at:02d}"
+        shown = [cv2.convertScaleAbs(cv2.resize(one, None, fx=scale, fy=scale), beta=at % 8) for one in pictures]
+        made.add(name, shown[:8] if name in TOO_SHORT else shown * 2, f"donors/{at % 2}.mp4")
     return made
 
 
-def killed_at_random(arguments: tuple[object, ...], chance: random.Random) -> tuple[Counter[str], str]:
-    """Starts the command until it ends by itself, killing it or a worker meanwhile; what it said at last."""
+def killed_at_random(
+    arguments: tuple[object, ...], chance: random.Random, told: Path
+) -> tuple[Counter[str], subprocess.CompletedProcess[str]]:
+    """Starts the command until it ends by itself, killing it or a worker meanwhile; `told` gets its standard error."""
     kills = Counter[str]()
     while True:
-        driver = subprocess.Popen(
-            command(*arguments), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        with told.open("w") as errors:
+            driver = subprocess.Popen(
+                command(*arguments), env=os.environ, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         while True:
             left = kills.total() < KILLS
             try:
-                said, _ = driver.communicate(timeout=chance.uniform(10, 150) if left else None)
+                said, _ = driver.communicate(timeout=chance.uniform(10, 150) if left else 7200)
                 break
             except subprocess.TimeoutExpired:
+                if not left:
+                    driver.kill()
+                    raise
+                if driver.poll() is not None:  # killed, and not yet gone
+                    continue
                 victim = chance.choice([driver.pid, *workers_of(driver.pid)])
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
                     kills["driver" if victim == driver.pid else "worker"] += 1
         if driver.returncode != -signal.SIGKILL:
-            return kills, said
+            return kills, subprocess.CompletedProcess(driver.args, driver.returncode, said)
         time.sleep(1)  # what it had started is to notice
 
 
 def what_was_released(out: Path, case_id: str) -> tuple[Any, ...]:
     """The films' digests, and every number that was measured."""
     case = parse_statement((out / "cases" / case_id / "evidence.json").read_bytes())
-    films = sorted((one.name, one.sha256) for one in case.outputs if one.name.endswith(".mp4"))
+    films = sorted(one.sha256 for one in case.outputs if one.name.endswith(".mp4"))
     return films, case.verdict, case.measurements
 
 
@@ -129,23 +136,30 @@ def test_kills_change_neither_the_cases_nor_what_is_released(study: Study, tmp_p
     same_face = {one["name"] for one in study.subjects} - set(REAL)
     path = study.written("dataset.toml", study.subjects, same_face=same_face)
     asked = ("dataset", "run", path, "--out", out, "--workers", 2, "--json")
-    kills, said = killed_at_random(asked, random.Random(40))
-    ran = document_in(said)
+    kills, done = killed_at_random(asked, random.Random(40), tmp_path / "told")
+    assert done.returncode == 3, (tmp_path / "told").read_text()
+    ran = document_in(done.stdout)
     print(dict(kills), Counter(one["outcome"] for one in ran["cases"]))
     assert kills["driver"] and kills["worker"]
     assert len(ran["cases"]) == len(study.subjects) == len({one["case_id"] for one in ran["cases"]})
-    refused = {one["subject"] - 1: one["message"] for one in ran["cases"] if one["outcome"] == "refused"}
-    assert set(refused) == set(TOO_SHORT) and all(refused.values())
-    assert not [one for one in ran["cases"] if one["outcome"] == "broken"]
-    done = {one["subject"] - 1: one["case_id"] for one in ran["cases"] if one["outcome"] == "done"}
-    assert {one.name for one in (out / "cases").iterdir()} == set(done.values())
-    with opened_state(out) as state:
-        assert len(state.ended) == len(study.subjects)
+    ends = {study.subjects[one["subject"] - 1]["name"]: one for one in ran["cases"]}
+    assert {name for name, one in ends.items() if one["outcome"] == "refused" and one["message"]} == TOO_SHORT
+    case_ids = {name: one["case_id"] for name, one in ends.items() if one["outcome"] == "done"}
+    assert case_ids.keys() | TOO_SHORT == ends.keys()
+    assert {one.name for one in (out / "cases").iterdir()} == set(case_ids.values())
+    journal = [json.loads(line) for line in (out / "steward" / "journal.jsonl").read_text().splitlines()]
+    ended = Counter(one["case_id"] for one in journal if one["event"] == "ended" and one["outcome"] != "broken")
+    assert set(ended.values()) == {1} and len(ended) == len(study.subjects)
     verified = deid_audit("verify", out / "set", "--trust", out / "set" / "signer.crt")
     assert verified.returncode in (0, 3), verified.stdout
 
-    some = [at for at in (0, 1, *range(MADE, len(study.subjects))) if at in done]
-    path = study.written("some.toml", [study.subjects[at] for at in some], same_face=same_face)
+    started = Counter(one["case_id"] for one in journal if one["event"] == "started")
+    hit = [name for name, case_id in case_ids.items() if started[case_id] > 1]
+    print(f"{len(hit)} of the released cases were begun more than once: {', '.join(hit)}")
+    assert hit
+    some = [one for one in study.subjects if one["name"] in {*hit[-4:], *(REAL.keys() & case_ids.keys())}]
+    path = study.written("some.toml", some, same_face=same_face)
     undisturbed = document_in(deid_audit("dataset", "run", path, "--out", alone, "--workers", 2, "--json").stdout)
-    for at, one in zip(some, undisturbed["cases"], strict=True):
-        assert what_was_released(out, done[at]) == what_was_released(alone, one["case_id"])
+    for subject, one in zip(some, undisturbed["cases"], strict=True):
+        assert what_was_released(out, case_ids[subject["name"]]) == what_was_released(alone, one["case_id"])
+    print(f"{len(some)} of them, {', '.join(one['name'] for one in some)}, are the same undisturbed")

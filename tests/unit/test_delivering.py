@@ -144,6 +144,7 @@ def test_a_store_that_takes_nothing_is_noticed_before_any_work(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
+        ("ftp://somebody:secret@host/dir/case", "holds a password"),
         ("memory://case", "must name a folder in the store"),
         ("file:///tmp/case", "give its path|own disk"),
         ("nothing-such://bucket/case", "no URL that fsspec knows"),
