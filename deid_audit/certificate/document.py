@@ -6,7 +6,7 @@ open the figures, fonts and style sheet handed to it and nothing else. It judges
 
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,28 +113,38 @@ def _annexes(case: CaseRecord) -> dict[str, dict[str, str]]:
     return rows
 
 
-def write_pdf(html: str, resources: _Resources, statement: bytes, *, issued_at: datetime) -> bytes:
-    """PDF/A of `html` with the certificate's style and fonts, the statement attached and both signature fields empty.
+def write_pdf(
+    html: str,
+    resources: _Resources,
+    statement: bytes | None,
+    *,
+    issued_at: datetime,
+    finisher: Callable[[Any, Any], None] = add_signature_fields,
+) -> bytes:
+    """PDF/A of `html` with the certificate's style and fonts, the statement attached, where there is one, and fields.
 
-    `resources` are the pictures by address: bytes and media type. Raises StageError without the text libraries, where
-    the folder for temporary files takes no fonts, and where `html` has no place for the signatures.
+    `resources` are the pictures by address: bytes and media type; `finisher` writes the empty signature fields. Raises
+    StageError without the text libraries, where the folder for temporary files takes no fonts, and where `html` has no
+    place for the signatures.
     """
     html_document = open_html(html, resources)
     import weasyprint  # noqa: PLC0415  (heavy; `open_html` says what it needs)
 
-    attachment = weasyprint.Attachment(
-        string=statement,
-        name=STATEMENT_NAME,
-        description=TEXT["statement_description"],
-        created=issued_at,
-        modified=issued_at,
-        relationship="Data",
-    )
+    attachments = [
+        weasyprint.Attachment(
+            string=one,
+            name=STATEMENT_NAME,
+            description=TEXT["statement_description"],
+            created=issued_at,
+            modified=issued_at,
+            relationship="Data",
+        )
+        for one in (statement,)
+        if one is not None
+    ]
     with laying_out(issued_at):
         return bytes(
-            html_document.write_pdf(
-                pdf_variant=_VARIANT, pdf_tags=True, attachments=[attachment], finisher=add_signature_fields
-            )
+            html_document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=attachments, finisher=finisher)
         )
 
 

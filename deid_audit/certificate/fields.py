@@ -4,6 +4,7 @@ Their rectangles are those of the elements `sig-steward` and `sig-chair` of the 
 adds nothing else, so that a later look can hold every other change against whoever made it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ _FIELDS = (
 )
 
 
-def add_signature_fields(document: Any, pdf: Any) -> None:
-    """Write both fields, empty, into `pdf` (pydyf) where `document` (WeasyPrint) has their elements.
+def add_signature_fields(document: Any, pdf: Any, *, names: Collection[str] = (STEWARD_FIELD, CHAIR_FIELD)) -> None:
+    """Write the named fields, empty, into `pdf` (pydyf) where `document` (WeasyPrint) has their elements.
 
     The chair's field locks the whole document when it is signed (ISO 32000-2, 12.7.5.5): nothing comes after the chair.
 
@@ -41,7 +42,7 @@ def add_signature_fields(document: Any, pdf: Any) -> None:
     import pydyf  # noqa: PLC0415  (comes with WeasyPrint)
 
     form = pydyf.Dictionary({"Fields": pydyf.Array(), "SigFlags": _SIGNATURES_EXIST_APPEND_ONLY})
-    for one in _FIELDS:
+    for one in (one for one in _FIELDS if one.name in names):
         number, rect = _place_of(one.anchor, document)
         page = pdf.objects[pdf.pages["Kids"][3 * number]]
         left, bottom, right, top = rect

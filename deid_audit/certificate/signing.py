@@ -43,15 +43,23 @@ METHOD_TEXT = (
 )
 
 
-def sign_pdf(pdf: bytes, signer: Signer, *, signed_at: datetime) -> bytes:
+def sign_pdf(
+    pdf: bytes,
+    signer: Signer,
+    *,
+    signed_at: datetime,
+    reason: str = REASON,
+    certifies: str = TEXT["signer_certifies"],
+) -> bytes:
     """`pdf` certified by the steward: one PAdES baseline-B signature over the whole file, dated `signed_at` (aware).
+
+    `reason` stands in the signature, `certifies`, with the signer's `{name}`, on the page.
 
     Raises:
         SignatureError: the PDF is already signed, has no empty signature fields, or cannot be signed.
     """
-    said = TEXT["signer_certifies"].format(name=signer.info.name)
-    lines = (TEXT["signs_steward"], said, *_when_and_who(signer, signed_at))
-    return _sign(pdf, signer, STEWARD_FIELD, REASON, lines, signed_at)
+    lines = (TEXT["signs_steward"], certifies.format(name=signer.info.name), *_when_and_who(signer, signed_at))
+    return _sign(pdf, signer, STEWARD_FIELD, reason, lines, signed_at)
 
 
 def countersign_pdf(pdf: bytes, signer: Signer, decision: Decision, *, signed_at: datetime) -> bytes:

@@ -80,10 +80,14 @@ def observed(finding: Finding) -> str:
 
 
 def limit(rule: Rule) -> str:
+    """`at least 0.95`, with the unit where it has one, and which end of an interval it is for."""
+    return limit_words(rule.metric, rule.op, rule.limit) + BOUND_WORDS[rule.bound]
+
+
+def limit_words(metric: str, op: Operator, value: float) -> str:
     """`at least 0.95`, with the unit where it has one."""
-    unit = _SHORT_UNITS.get(METRICS[rule.metric].unit, METRICS[rule.metric].unit)
-    words = TEXT["limit_words"].format(op=LIMIT_WORDS[rule.op], limit=f"{rule.limit:g}", unit=unit)
-    return words.rstrip() + BOUND_WORDS[rule.bound]
+    unit = _SHORT_UNITS.get(METRICS[metric].unit, METRICS[metric].unit)
+    return TEXT["limit_words"].format(op=LIMIT_WORDS[op], limit=f"{value:g}", unit=unit).rstrip()
 
 
 def interval(row: Measurement | None) -> str:

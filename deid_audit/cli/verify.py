@@ -53,7 +53,7 @@ def verify(
     Exit status 0 only if all of it holds and the verdict is PASSED; 3 if it is authentic but not PASSED, past its
     validity, refused by the ethics board's chair, or withdrawn; else 1.
     """
-    from deid_audit.dataset.verifying import is_set, verify_set  # noqa: PLC0415
+    from deid_audit.dataset.verifying import set_folder, verify_set  # noqa: PLC0415
     from deid_audit.errors import SettingsError  # noqa: PLC0415
     from deid_audit.log import Verified  # noqa: PLC0415
     from deid_audit.pipeline.noting import note  # noqa: PLC0415
@@ -61,13 +61,13 @@ def verify(
     from deid_audit.pipeline.verify import verify as run_verify  # noqa: PLC0415
 
     trusted = read_trust(trust or [], trust_file, timestamps=trust_tsa or [], crls=crl or [])
-    if is_set(certificate):
+    if (package := set_folder(certificate)) is not None:
         if (release, attestation, status) != (None, None, None):
             raise SettingsError(
                 "a data set's folder holds all that it is about: --release, --attestation and --status are of one case",
                 next_step="leave them out, or give one case's certificate.pdf",
             )
-        _finish_set(verify_set(certificate, trust=trusted), as_json=as_json)
+        _finish_set(verify_set(package, trust=trusted), as_json=as_json)
     report = run_verify(certificate, release=release, trust=trusted, attestation=attestation, status=status)
     if as_json:
         print_json(_document(report))

@@ -7,7 +7,7 @@ looked at before the first case, and again before anything is removed.
 from dataclasses import dataclass
 from pathlib import Path
 
-from deid_audit.dataset.packaging import README, SET_ATTESTATION, SET_STATEMENT, SIGNER
+from deid_audit.dataset.packaging import PAGES, README, SET_ATTESTATION, SET_STATEMENT, SIGNER
 from deid_audit.errors import SettingsError, StageError
 from deid_audit.pipeline.bag import (
     BAG_INFO,
@@ -23,7 +23,7 @@ from deid_audit.video.stores import StoreFolder, is_url, store_folder
 
 OPTION = "--package-to"
 _OF_A_PACKAGE = frozenset(
-    {PAYLOAD, README, DECLARATION_FILE, BAG_INFO, MANIFEST, TAG_MANIFEST, SET_STATEMENT, SET_ATTESTATION, SIGNER}
+    {PAYLOAD, README, PAGES, DECLARATION_FILE, BAG_INFO, MANIFEST, TAG_MANIFEST, SET_STATEMENT, SET_ATTESTATION, SIGNER}
 )
 _MOST_BYTES = 1 << 16  # of a marker, or of bag-info.txt
 _KEPT = "the package stands whole in OUT/set: "

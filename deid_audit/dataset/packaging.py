@@ -19,7 +19,7 @@ from deid_audit.pipeline.bag import BAG_INFO, DECLARATION, DECLARATION_FILE, MAN
 from deid_audit.records import OutputFile
 
 SET_STATEMENT, SET_ATTESTATION, SIGNER = "dataset.json", "dataset.dsse.json", "signer.crt"
-README = "README.txt"
+README, PAGES = "README.txt", "dataset.pdf"
 _AFTER = frozenset({SET_STATEMENT, SET_ATTESTATION, SIGNER, MANIFEST, TAG_MANIFEST})  # what no manifest can name
 _PAPERS = (STATEMENT_FILE, ATTESTATION_FILE, SIGNER)
 _LARGEST_MANIFEST_BYTES = 1 << 30
@@ -39,16 +39,17 @@ def gather_case(out: Path, case: CaseRecord, target: Path, *, released: bool) ->
             shutil.copyfile(out / name, place)
 
 
-def close_bag(folder: Path, *, set_id: str, readme: str, issued_at: str) -> tuple[OutputFile, ...]:
+def close_bag(folder: Path, *, set_id: str, readme: str, pages: bytes, issued_at: str) -> tuple[OutputFile, ...]:
     """Writes what makes `folder` a bag of what is under data/; the two manifests, which name all of it."""
     payload = {one.relative_to(folder).as_posix(): one for one in _files(folder / PAYLOAD)}
     sizes = [path.stat().st_size for path in payload.values()]
     (folder / README).write_text(readme, encoding="utf-8")
+    (folder / PAGES).write_bytes(pages)
     (folder / DECLARATION_FILE).write_bytes(DECLARATION)
     (folder / BAG_INFO).write_bytes(bag_info(sizes, identifier=set_id, issued_at=issued_at))
     manifest = "".join(f"{sha256_file(path)}  {name}\n" for name, path in sorted(payload.items())).encode()
     (folder / MANIFEST).write_bytes(manifest)
-    tags = sorted((README, DECLARATION_FILE, BAG_INFO, MANIFEST))
+    tags = sorted((README, PAGES, DECLARATION_FILE, BAG_INFO, MANIFEST))
     tag_manifest = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in tags).encode()
     (folder / TAG_MANIFEST).write_bytes(tag_manifest)
     return tuple(

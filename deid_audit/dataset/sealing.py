@@ -1,7 +1,7 @@
 """The set's certificate: a signed statement over all cases, in one package with what may leave.
 
-Made anew whenever a case changed; where nothing did, the one that stands is left. No pages are laid out for it: the
-statement is JSON, signed, and README.txt says in words what stands in it.
+Made anew whenever a case changed; where nothing did, the one that stands is left. The statement is JSON, signed;
+dataset.pdf and README.txt say for people what stands in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ from deid_audit.dataset.packaging import (
     close_bag,
     gather_case,
 )
+from deid_audit.dataset.pages import set_pages
 from deid_audit.dataset.record import CaseEntry, DataSetRecord, build_set_statement, parse_set_statement
 from deid_audit.dataset.sighting import Look
 from deid_audit.dataset.state import Ended, LookedAcross, State
@@ -93,7 +94,13 @@ def seal(
                 if leaves:
                     _expect_whole(order, case)
                 gather_case(order.settings.out, case, partial / PAYLOAD / order.case_id, released=leaves)
-        manifests = close_bag(partial, set_id=record.set_id, readme=readme_of(record), issued_at=record.issued_at)
+        manifests = close_bag(
+            partial,
+            set_id=record.set_id,
+            readme=readme_of(record),
+            pages=set_pages(record, key, issued_at=issued_at),
+            issued_at=record.issued_at,
+        )
         statement = build_set_statement(record.model_copy(update={"manifests": manifests}))
         (partial / SET_STATEMENT).write_bytes(statement)
         (partial / SET_ATTESTATION).write_bytes(attest(statement, [key]))

@@ -17,7 +17,7 @@ from deid_audit.certificate.keys import describe_certificate
 from deid_audit.certificate.trust import Trust, load_anchors
 from deid_audit.certificate.vouching import vouched_for
 from deid_audit.dataset.documents import SetCheck, SetVerified
-from deid_audit.dataset.packaging import SET_ATTESTATION, SET_STATEMENT, SIGNER, bag_faults
+from deid_audit.dataset.packaging import PAGES, SET_ATTESTATION, SET_STATEMENT, SIGNER, bag_faults
 from deid_audit.dataset.record import CaseEntry, DataSetRecord, parse_set_statement
 from deid_audit.dataset.summary import rule_summaries, set_bound
 from deid_audit.digests import sha256_bytes
@@ -34,9 +34,10 @@ _LARGEST_BYTES = 256 << 20
 _LISTED = 5
 
 
-def is_set(path: Path) -> bool:
-    """Whether this is a data set's package rather than a certificate."""
-    return path.is_dir() and (path / SET_STATEMENT).exists()
+def set_folder(path: Path) -> Path | None:
+    """The package that is meant by its folder or by its pages in it; None for anything else, such as a certificate."""
+    folder = path.parent if path.name == PAGES else path
+    return folder if folder.is_dir() and (folder / SET_STATEMENT).exists() else None
 
 
 def verify_set(
@@ -134,7 +135,7 @@ class _Walk:
         faults += [f"{name}: a case that the statement does not name" for name in sorted(present - _ids(record))]
         if faults:
             raise EvidenceError(_some(faults))
-        return "every file is as the manifests say, none missing or added"
+        return f"every file is as the manifests say, none missing or added; what {PAGES} shows is not read"
 
     def _released(self) -> str:
         released = [one for one in self._read_record().cases if one.outcome == "released"]

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from deid_audit.certificate import strings
+from deid_audit.dataset import pages
 from deid_audit.resources import resource_dir
 
 # The review's pages are no part of a certificate: a steward reads them once, on this machine.
 _TEMPLATES = sorted(path for path in resource_dir("templates").rglob("*.j2") if path.parent.name != "review")
-_CODE = sorted(path for path in Path(strings.__file__).parents[1].glob("*.py"))
+_CODE = [*sorted(Path(strings.__file__).parents[1].glob("*.py")), Path(pages.__file__)]
 _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _READ_ALOUD = re.compile(r"(?:alt|title|data-[a-z]+)=\"([^\"]*)\"")
 
@@ -39,9 +40,10 @@ def test_words_of_its_own_would_be_seen(template: str) -> None:
 def test_every_string_is_used_and_every_one_that_is_used_is_there() -> None:
     templates = "".join(path.read_text(encoding="utf-8") for path in _TEMPLATES)
     code = "".join(path.read_text(encoding="utf-8") for path in _CODE)
-    pages = set(re.findall(r"\btext\.(\w+)", templates)) | quoted("TEXT", code)
-    assert pages - {"format"} == set(strings.TEXT)
+    of_pages = set(re.findall(r"\btext\.(\w+)", templates)) | quoted("TEXT", code)
+    assert of_pages - {"format"} == set(strings.TEXT)
     assert set(re.findall(r"\breport\.(\w+)", templates)) - {"html"} | quoted("REPORT", code) == set(strings.REPORT)
+    assert set(re.findall(r"\bof_set\.(\w+)", templates)) | quoted("DATA_SET", code) == set(strings.DATA_SET)
     assert set(re.findall(r"\"(\w+)\"", code)) >= set(strings.TABLES) >= quoted("TABLES", code)
     assert set(strings.ANNEXES) == {
         path.name.removesuffix(".html.j2") for path in _TEMPLATES if "annexes" in path.parts
@@ -54,7 +56,7 @@ def quoted(name: str, code: str) -> set[str]:
 
 
 def test_no_string_is_empty_and_every_gap_in_one_has_a_name() -> None:
-    for table in (strings.TEXT, strings.TABLES, strings.REPORT):
+    for table in (strings.TEXT, strings.TABLES, strings.REPORT, strings.DATA_SET):
         for key, words in table.items():
             assert words, key
             assert all(name != "" for _, name, _, _ in string.Formatter().parse(words) if name is not None), key

@@ -25,7 +25,7 @@ URL, SET, OTHER = "memory://bucket/study", "set-00000001", "set-00000002"
 def package(folder: Path, set_id: str = SET, words: str = "signed") -> Path:
     (folder / "data" / "case").mkdir(parents=True, exist_ok=True)
     (folder / "data" / "case" / "evidence.json").write_text(words)
-    close_bag(folder, set_id=set_id, readme="words", issued_at="2026-01-01T00:00:00+00:00")
+    close_bag(folder, set_id=set_id, readme="words", pages=b"%PDF", issued_at="2026-01-01T00:00:00+00:00")
     (folder / "dataset.dsse.json").write_text(words)
     return folder
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bagit
+import pypdf
 import pytest
 from typer.testing import CliRunner
 
@@ -155,7 +156,9 @@ def test_sealing_again_changes_nothing_until_a_case_does(sealed: Sealed) -> None
 
 def test_only_what_is_released_is_looked_at_and_once_for_the_same_cases(sealed: Sealed) -> None:
     def record() -> DataSetRecord:
-        return parse_set_statement((sealed.package / "dataset.json").read_bytes())
+        """Without the digests of what is signed: no signature is like another."""
+        found = parse_set_statement((sealed.package / "dataset.json").read_bytes())
+        return found.model_copy(update={"manifests": ()})
 
     before = record()
     labels = [f"{one}, released video 1" for one in sealed.cases[:2]]
@@ -193,6 +196,8 @@ def test_a_withdrawn_case_is_withheld_with_the_reason(sealed: Sealed) -> None:
     assert entry.why == ("withdrawn, as the status file beside its certificate says: consent was taken back",)
     assert {one.name for one in sealed.case(0).iterdir()} == {"evidence.json", "attestation.dsse.json", "signer.crt"}
     assert "1 cases are released, 2 withheld" in (sealed.package / "README.txt").read_text()
+    pages = pypdf.PdfReader(sealed.package / "dataset.pdf").pages
+    assert "consent was taken back" in " ".join(" ".join(one.extract_text() for one in pages).split())
     found = sealed.verified()
     assert found.ok and (found.released, found.withheld) == (1, 2), found
     assert "another certificate's statement" in withdrawn("ab" * 32, signer()).why[0]
@@ -233,6 +238,7 @@ def test_nobody_who_is_not_trusted_is_believed(sealed: Sealed) -> None:
         ("set.files", "data/{0}/release/data/{0}-01.mp4", "changed"),
         ("set.files", "data/{2}/evidence.json", "changed"),
         ("set.files", "README.txt", "changed"),
+        ("set.files", "dataset.pdf", "changed"),
         ("set.files", "manifest-sha256.txt", "not the one that the statement names"),
         ("set.statement", "dataset.json", "not JSON"),
         ("set.signed", "dataset.dsse.json", "not JSON"),
@@ -304,6 +310,8 @@ def test_the_command_walks_a_set(sealed: Sealed) -> None:
     found = CliRunner().invoke(build_app(), words)
     assert found.exit_code == 0, found.output
     assert found.output.splitlines()[-1].startswith("Authentic, from an issuer you trust: 2 cases are released")
+    by_pages = CliRunner().invoke(build_app(), ["verify", str(sealed.package / "dataset.pdf"), *words[2:]])
+    assert (by_pages.exit_code, by_pages.output) == (0, found.output)
     document = json.loads(CliRunner().invoke(build_app(), [*words, "--json"]).output)
     assert_fits(document)
     refused = CliRunner().invoke(build_app(), [*words, "--release", "x"])

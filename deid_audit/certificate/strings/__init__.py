@@ -5,6 +5,7 @@ titles of metrics, reasons, methods, what was not assessed. A board's questions 
 is quoted for an answer in `certificate.quoting`.
 """
 
+from deid_audit.certificate.strings.data_set import DATA_SET
 from deid_audit.certificate.strings.pages import ANNEXES, FIVE_NUMBERS, TEXT
 from deid_audit.certificate.strings.report import REPORT
 from deid_audit.certificate.strings.tables import (
@@ -37,6 +38,7 @@ __all__ = [
     "ANSWER_WORDS",
     "ATTACKS",
     "BOUND_WORDS",
+    "DATA_SET",
     "FIVE_NUMBERS",
     "IDENTITY_COLUMNS",
     "KEYPOINT_METHODS",
