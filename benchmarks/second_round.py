@@ -17,7 +17,7 @@ from common.clips import framed, there_and_back, write_clip
 from common.pairs import SAMPLES, SILENT
 from common.untrained import untrained
 
-from deid_audit.ledger import LedgerFrame, State
+from deid_audit.ledger import LedgerFrame, Region, State
 from deid_audit.measure.canaries import Flock
 from deid_audit.pipeline.cast import Role, analyse, open_videos
 from deid_audit.pipeline.engines import Engines, load_engines
@@ -45,7 +45,7 @@ PARTS = (
 
 def one_round(
     role: Role, target: Path, model: SwapModel, engines: Engines, canaries: Flock, side: OriginalSide,
-    again: list[LedgerFrame], first: RenderedPass | None,
+    again: dict[int, list[Region]], first: RenderedPass | None,
 ) -> tuple[RenderedPass, dict[str, Stopwatch]]:  # fmt: skip
     """Renders and measures as `pipeline/run.py` does, the first time or after `first`."""
     [cast], clocks = role.videos, {"rendering": Stopwatch(), "measuring": Stopwatch()}
@@ -65,11 +65,10 @@ def one_round(
     return done, clocks
 
 
-def undecided(ledger: list[LedgerFrame]) -> list[LedgerFrame]:
-    """The ledger after an audit that cannot decide about the first face that is shown."""
+def undecided(ledger: list[LedgerFrame]) -> dict[int, list[Region]]:
+    """What an audit asks to be covered that cannot decide about the first face that is shown."""
     at = next(frame.index for frame in ledger if frame.state is State.SWAPPED)
-    region = replace(ledger[at].regions[0], state=State.UNDECIDED)
-    return [*ledger[:at], replace(ledger[at], regions=(region, *ledger[at].regions[1:])), *ledger[at + 1 :]]
+    return {at: [replace(ledger[at].regions[0], state=State.UNDECIDED)]}
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def main() -> None:
         role = analyse(sources, who="subject", engines=engines, progress=SILENT)
         canaries, side = known_faces(engines, seed=0, videos=1), OriginalSide()
         unused = canaries.state()
-        done, first = one_round(role, target, model, engines, canaries, side, [], None)
+        done, first = one_round(role, target, model, engines, canaries, side, {}, None)
         canaries.restore(unused)
         again, second = one_round(role, target, model, engines, canaries, side, undecided(done.ledger), done)
         covered = sum(frame.state is State.CONCEALED for frame in again.ledger)
