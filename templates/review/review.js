@@ -1,10 +1,9 @@
 // The review page: queue, frame, decisions. Everything that is decided is decided by the server; words are written as text.
-import { ask, end, json } from "/answers.js";
+import { end, json, post } from "/answers.js";
 import { Screen } from "/screen.js";
 import { Timeline } from "/timeline.js";
 
 const find = (name) => document.getElementById(name);
-const csrf = document.querySelector('meta[name="csrf"]').content;
 const WORDS = { clear: "Clear", conceal: "Conceal", wrong_person: "Wrong person", reswap: "Swap again" };
 const form = find("decide");
 const screen = new Screen(find("picture"), find("screen"));
@@ -16,16 +15,6 @@ function element(tag, words = "", attributes = {}) {
   made.textContent = words;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
-}
-
-async function post(address, values) {
-  const read = async (answer) => {
-    const told = answer.headers.get("content-type") === "application/json";
-    return [answer.ok, told ? await answer.json() : { problem: "The page is no longer served." }];
-  };
-  const [done, said] = await ask(address, read, { method: "POST", body: new URLSearchParams({ ...values, csrf }) });
-  find("problem").textContent = said.problem ?? "";
-  return done ? said : null;
 }
 
 // -- the frame --------------------------------------------------------------------------------------------------------
