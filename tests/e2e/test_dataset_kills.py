@@ -65,8 +65,7 @@ class Study:
 
 def pictures_from(sample: str) -> list[Image]:
     """The first pictures of a real clip, at most 960 pixels high."""
-    with open_video(SAMPLES / sample, label="a real clip") as opened:
-        shown = [frame.image_rgb for frame in islice(read_frames(opened), FRAMES)]
+    shown = [one.image_rgb for one in islice(read_frames(open_video(SAMPLES / sample, label="a real clip")), FRAMES)]
     scale = min(1.0, 960 / shown[0].shape[0])
     return [cv2.resize(one, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for one in shown]
 
