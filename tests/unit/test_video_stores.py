@@ -14,6 +14,7 @@ pytest.importorskip("moto", reason="needs moto, which [dev] brings")
 import s3fs
 
 from deid_audit.context import read_context
+from deid_audit.dataset.copying import package_place
 from deid_audit.errors import SettingsError, StageError, VideoAccessError
 from deid_audit.faces.photo import read_picture
 from deid_audit.pipeline.delivering import delivered
@@ -22,6 +23,7 @@ from deid_audit.pipeline.staging import staged
 from deid_audit.video.reader import open_video, read_frames
 from tests.unit.bucket_server import BUCKET, Bucket, serving
 from tests.unit.made_videos import make_video, picture
+from tests.unit.test_dataset_copying import OTHER, SET, files_of, package
 
 LABEL = "subject video 1"
 READ_AHEAD = 4 << 20
@@ -154,3 +156,15 @@ def test_a_bucket_that_does_not_exist_is_not_made(bucket: Bucket, tmp_path: Path
         raise AssertionError("work was begun")
     listed: list[Any] = s3fs.S3FileSystem().ls("")
     assert listed == [BUCKET] and not any((tmp_path / "here").iterdir())
+
+
+def test_a_sets_package_is_copied_there_and_replaces_its_own_alone(bucket: Bucket, tmp_path: Path) -> None:
+    url, made = f"s3://{BUCKET}/study", package(tmp_path / "set")
+    package_place(url, SET).take(made)
+    assert names() == [f"study/{name}" for name in files_of(made)]
+    package_place(url, SET).take(package(tmp_path / "set", words="signed later"))
+    assert s3fs.S3FileSystem().cat(f"{BUCKET}/study/dataset.dsse.json") == b"signed later"
+    put("case/.deid-audit-partial", b"")  # an output's own marker is empty
+    for place, mine in ((f"s3://{BUCKET}/case", SET), (url, OTHER)):
+        with pytest.raises(SettingsError, match="no package of this data set"):
+            package_place(place, mine)
