@@ -33,7 +33,7 @@ source = "s"
         (None, "mine.toml: No such file or directory"),
         (b"", "mine.toml: id: missing"),
         (b"\xff\xfe", "mine.toml: not UTF-8 text"),
-        (b"id = ", "mine.toml: Invalid value"),
+        (b"id = ", "mine.toml: not TOML: Invalid value"),
         (b'id = "mine"\nversion = "1"\ntitle = "t"\nrules = []\n', "mine.toml: rules"),
         (RULE.format(metric="beauty", op="above", limit=1.0).encode(), "unknown metric 'beauty'"),
         (RULE.format(metric="coverage.undecided", op="near", limit=1.0).encode(), "mine.toml: rules[0].op"),
