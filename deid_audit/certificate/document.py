@@ -130,18 +130,18 @@ def write_pdf(
     html_document = open_html(html, resources)
     import weasyprint  # noqa: PLC0415  (heavy; `open_html` says what it needs)
 
-    attachments = [
-        weasyprint.Attachment(
-            string=one,
-            name=STATEMENT_NAME,
-            description=TEXT["statement_description"],
-            created=issued_at,
-            modified=issued_at,
-            relationship="Data",
+    attachments = []
+    if statement is not None:
+        attachments.append(
+            weasyprint.Attachment(
+                string=statement,
+                name=STATEMENT_NAME,
+                description=TEXT["statement_description"],
+                created=issued_at,
+                modified=issued_at,
+                relationship="Data",
+            )
         )
-        for one in (statement,)
-        if one is not None
-    ]
     with laying_out(issued_at):
         return bytes(
             html_document.write_pdf(pdf_variant=_VARIANT, pdf_tags=True, attachments=attachments, finisher=finisher)

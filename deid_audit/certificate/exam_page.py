@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from deid_audit.catalog import METRICS
 from deid_audit.certificate.strings import TABLES
 from deid_audit.certificate.tables import Table, Values
-from deid_audit.certificate.wording import number
+from deid_audit.certificate.wording import metric_title, number
 from deid_audit.findings import Figure, Measurement, Of
 
 FOLLOWED = (
@@ -35,7 +35,7 @@ def followed_table(values: Values, scope: str) -> Table:
         known = row is not None and row.value is not None
         floor = "–" if row is None or row.noise_floor is None else number(metric, row.noise_floor)
         sample = str(row.sample_size) if row is not None and known else "–"
-        table.rows.append((_title(metric), values.cell(table, metric, "swapped", scope), floor, sample))
+        table.rows.append((metric_title(metric), values.cell(table, metric, "swapped", scope), floor, sample))
     return table
 
 
@@ -51,7 +51,7 @@ def exam_table(values: Values, scope: str) -> Table:
         before, after = (_between(values, table, metric, of, scope) for of in ("original", "swapped"))
         if _lost(values.find(metric, "original", scope), swapped):
             after = TABLES["lost"].format(note=after)
-        table.rows.append((_title(metric), before, after, floor))
+        table.rows.append((metric_title(metric), before, after, floor))
     return table
 
 
@@ -86,11 +86,6 @@ def curves(figures: Sequence[Figure]) -> list[tuple[int, Figure]]:
 def _lost(original: Measurement | None, released: Measurement | None) -> bool:
     """Whether the original has a value, and the released video was looked at and has none."""
     return original is not None and original.value is not None and released is not None and released.value is None
-
-
-def _title(metric: str) -> str:
-    title = METRICS[metric].title
-    return title[:1].upper() + title[1:]
 
 
 def _between(values: Values, table: Table, metric: str, of: Of, scope: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from deid_audit.answers import AnswerFinding, valid_until
-from deid_audit.catalog import METRICS
 from deid_audit.certificate import first_page, strings, wording
 from deid_audit.certificate.attachments import STATEMENT_NAME
 from deid_audit.certificate.quoting import people_looked
@@ -61,10 +60,9 @@ def shared_words(case: CaseRecord, statement: bytes) -> dict[str, Any]:
 
 def _rule_row(number: int, finding: Finding) -> dict[str, Any]:
     rule = finding.rule
-    title = METRICS[rule.metric].title
     return {
         "number": number,
-        "title": title[:1].upper() + title[1:],
+        "title": wording.metric_title(rule.metric),
         "metric": rule.metric,
         "of": strings.OF_WORDS[rule.of],
         "observed": wording.observed(finding),

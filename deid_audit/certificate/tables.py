@@ -21,7 +21,7 @@ from deid_audit.certificate.strings import (
     TABLES,
     TEXT,
 )
-from deid_audit.certificate.wording import interval, missing, number
+from deid_audit.certificate.wording import interval, metric_title, missing, number
 from deid_audit.findings import (
     SUBJECT_SCOPE,
     CaseRecord,
@@ -106,8 +106,7 @@ def list_table(
     for metric in metrics:
         row = values.find(metric, of, scope)
         count = str(row.sample_size) if row is not None and row.value is not None else "–"
-        title = METRICS[metric].title
-        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), count))
+        table.rows.append((metric_title(metric), values.cell(table, metric, of, scope), count))
     return table
 
 
@@ -142,8 +141,7 @@ def interval_table(values: Values, scope: str, policy: Policy) -> Table:
         row = values.find(metric, of, scope)
         if row is None or (row.value is not None and METRICS[metric].no_interval):
             continue
-        title = METRICS[metric].title
-        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, of, scope), interval(row)))
+        table.rows.append((metric_title(metric), values.cell(table, metric, of, scope), interval(row)))
     return table
 
 
@@ -209,9 +207,8 @@ def quality_table(values: Values, scope: str) -> Table:
         row = values.find(metric, "swapped", scope)
         known = row is not None and row.value is not None
         floor = "–" if row is None or row.noise_floor is None else number(metric, row.noise_floor)
-        title = METRICS[metric].title
         sample = str(row.sample_size) if row is not None and known else "–"
-        table.rows.append((title[:1].upper() + title[1:], values.cell(table, metric, "swapped", scope), floor, sample))
+        table.rows.append((metric_title(metric), values.cell(table, metric, "swapped", scope), floor, sample))
     return table
 
 

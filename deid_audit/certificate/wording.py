@@ -79,6 +79,12 @@ def observed(finding: Finding) -> str:
     return repr(value)
 
 
+def metric_title(metric: str) -> str:
+    """A metric's title as it begins a line: its first letter is made large, and no other is touched."""
+    words = METRICS[metric].title
+    return words[:1].upper() + words[1:]
+
+
 def limit(rule: Rule) -> str:
     """`at least 0.95`, with the unit where it has one, and which end of an interval it is for."""
     return limit_words(rule.metric, rule.op, rule.limit) + BOUND_WORDS[rule.bound]

@@ -112,7 +112,9 @@ def shown(out: "Path") -> str:
 
 def verify_command(result: "JobResult") -> str:
     """What to type to check the certificate; of an output at a URL, where its copy lies in the folder at hand."""
-    out = Path(result.out.name) if shown(result.out) != str(result.out) else result.out
+    from deid_audit.video.stores import url_of  # noqa: PLC0415
+
+    out = result.out if url_of(result.out) is None else Path(result.out.name)
     certificate, crt = out / "certificate.pdf", out / "signer.crt"
     stamped = any("timestamps" in stage.settings for stage in result.case.stages if stage.stage == "evidence")
     clock = " --trust-tsa TSA.crt" if stamped else ""

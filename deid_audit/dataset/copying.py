@@ -9,14 +9,7 @@ from pathlib import Path
 
 from deid_audit.dataset.packaging import PAGES, README, SET_ATTESTATION, SET_STATEMENT, SIGNER
 from deid_audit.errors import SettingsError, StageError
-from deid_audit.pipeline.bag import (
-    BAG_INFO,
-    DECLARATION_FILE,
-    MANIFEST,
-    PAYLOAD,
-    TAG_MANIFEST,
-    identifier_line,
-)
+from deid_audit.pipeline.bag import BAG_INFO, DECLARATION_FILE, MANIFEST, PAYLOAD, TAG_MANIFEST, identifier_line
 from deid_audit.pipeline.delivering import TRIAL, copy_whole, expect_writable
 from deid_audit.pipeline.staging import MARKER
 from deid_audit.video.stores import StoreFolder, is_url, store_folder

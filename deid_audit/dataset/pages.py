@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from deid_audit.catalog import METRICS
 from deid_audit.certificate import strings, wording
 from deid_audit.certificate.document import write_pdf
 from deid_audit.certificate.fields import STEWARD_FIELD, add_signature_fields
@@ -45,7 +44,7 @@ def unsigned_pages(record: DataSetRecord, *, issued_at: datetime) -> bytes:
             "text": TEXT,
             "of_set": DATA_SET,
             "record": record,
-            "counts": {name: sum(one.outcome == name for one in record.cases) for name in _MARKS},
+            "counts": record.counts,
             "marks": _MARKS,
             "rules": list(_rule_rows(record)),
             "smallest_group": SMALLEST_GROUP,
@@ -57,14 +56,13 @@ def unsigned_pages(record: DataSetRecord, *, issued_at: datetime) -> bytes:
 
 def _rule_rows(record: DataSetRecord) -> Iterator[dict[str, Any]]:
     for rule in record.rules:
-        title = METRICS[rule.metric].title
         numbers = {
             name: DATA_SET["none"] if value is None else wording.number(rule.metric, value, unit=False)
             for name, value in (("mean", rule.mean), ("worst", rule.worst))
         }
         yield {
             **numbers,
-            "title": title[:1].upper() + title[1:],
+            "title": wording.metric_title(rule.metric),
             "metric": rule.metric,
             "of": strings.OF_WORDS[rule.of],
             "worst_case": rule.worst_case,

@@ -3,7 +3,7 @@
 Numbers, digests and words: no name of a subject, and no group so small that it points at somebody.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -18,11 +18,14 @@ _NEXT = "ask the issuer for the original data set"
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
+CaseOutcome = Literal["released", "withheld", "not made"]
+
+
 class CaseEntry(Strict):
     """One subject's case. A withheld one has its statement in the package, for its numbers, and no video or picture."""
 
     case_id: str = Field(description="Name of the case, random.")
-    outcome: Literal["released", "withheld", "not made"] = Field(description="What became of the case.")
+    outcome: CaseOutcome = Field(description="What became of the case.")
     verdict: Outcome | None = Field(description="The verdict; null where no certificate was made.")
     statement_sha256: str | None = Field(pattern=_SHA256, description="SHA-256 of the case's statement, hex; or null.")
     certificate_sha256: str | None = Field(pattern=_SHA256, description="SHA-256 of its certificate, hex; or null.")
@@ -185,6 +188,11 @@ class DataSetRecord(Strict):
     identification: Identification = Field(description="Every released video against every original.")
     linkability: Linkability = Field(description="Whether released videos of one subject can be linked by faces.")
     not_assessed: tuple[str, ...] = Field(min_length=1, description="What was not looked at, in words.")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cases came to each outcome, those of which there are none, too."""
+        return {name: sum(one.outcome == name for one in self.cases) for name in get_args(CaseOutcome)}
 
 
 def build_set_statement(record: DataSetRecord) -> bytes:

@@ -110,13 +110,13 @@ def run_set(
 
         package = seal(settings.out, manifest, orders, state, signer=signer, clock=_now, progress=progress, look=look)
         broken = sum(state.ended[one.case_id].outcome == "broken" for one in orders)
-        copied = place is not None and not broken
+        copied_to = None if broken else settings.package_to
         if place is not None and broken:
             progress.say(f"{broken} cases are broken: the package is not copied")
         elif place is not None:
-            progress.say(f"copying the package to {settings.package_to}")
+            progress.say(f"copying the package to {copied_to}")
             place.take(package)
-        return _report(orders, state, settings, package, copied=copied)
+        return _report(orders, state, settings.out, package, copied_to)
 
 
 def _orders(
@@ -149,7 +149,7 @@ def _watching(pace: Pace) -> LineWatcher | TableWatcher:
     return TableWatcher(pace) if sys.stderr.isatty() else LineWatcher(sys.stderr, pace)
 
 
-def _report(orders: list[Order], state: State, settings: SetSettings, package: Path, *, copied: bool) -> Ran:
+def _report(orders: list[Order], state: State, out: Path, package: Path, copied_to: str | None) -> Ran:
     ends = []
     for number, order in enumerate(orders, start=1):
         ended = state.ended[order.case_id]
@@ -168,10 +168,10 @@ def _report(orders: list[Order], state: State, settings: SetSettings, package: P
     assert state.across is not None  # sealing looks across the set
     return Ran(
         set_id=state.begun.set_id,
-        out=str(settings.out),
+        out=str(out),
         cases=tuple(ends),
         found=(state.across.identification.words, state.across.linkability.words),
         package=str(package),
-        copied_to=settings.package_to if copied else None,
+        copied_to=copied_to,
         verify=check,
     )

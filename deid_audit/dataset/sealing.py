@@ -110,7 +110,7 @@ def seal(
 
 def readme_of(record: DataSetRecord) -> str:
     """The package in words, for people: what is in it, what is not, worst beside mean, and how to check it."""
-    counts = {name: sum(one.outcome == name for one in record.cases) for name in ("released", "withheld", "not made")}
+    counts = record.counts
     lines = [
         f"deid-audit data set {record.set_id}",
         "",

@@ -5,7 +5,7 @@ again; the output on this machine stays then, since the model that made it is go
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -76,34 +76,40 @@ def copy_whole(made: Path, store: StoreFolder, *, last: str, kept: str, marker: 
     Raises:
         StageError: the store refuses, or lost a file; what was begun is removed, and `kept` says what to do next.
     """
-    files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
-    final = files.pop(last)
-    try:  # where this is refused, what stands there stays as it was
+    try:
         with uninterrupted():  # a store's library goes on in a thread of its own, whatever is raised here
-            store.write(MARKER, marker)
+            store.write(MARKER, marker)  # where this is refused, what stands there stays as it was
+        _fill(made, store, last)
     except StageError as error:
         raise StageError(str(error), next_step=kept) from None
+
+
+def _fill(made: Path, store: StoreFolder, last: str) -> None:
+    """From the marker on to its removal; whatever is raised meanwhile, nothing is left."""
+    files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
+    final = {last: files.pop(last)}
     try:
         with uninterrupted():
             _clear(store, last, but=(MARKER,))
         for name, path in files.items():
             with uninterrupted():
                 store.put(path, name)
-        arrived = store.sizes()
-        if any(arrived.get(name) != path.stat().st_size for name, path in files.items()):
-            raise StageError(f"the store at {store.option} does not hold what was written to it")
+        _expect_arrived(store, files)
         with uninterrupted():
-            store.put(final, last)
-            if store.sizes().get(last) != final.stat().st_size:
-                raise StageError(f"the store at {store.option} does not hold what was written to it")
+            store.put(final[last], last)
+            _expect_arrived(store, final)
             store.remove([MARKER])
-    except BaseException as error:
+    except BaseException:
         with uninterrupted(), suppress(StageError):  # what cannot be removed has a marker, or no last file
             _clear(store, last)
             store.remove_folders()
-        if isinstance(error, StageError):
-            raise StageError(str(error), next_step=kept) from None
         raise
+
+
+def _expect_arrived(store: StoreFolder, files: Mapping[str, Path]) -> None:
+    arrived = store.sizes()
+    if any(arrived.get(name) != path.stat().st_size for name, path in files.items()):
+        raise StageError(f"the store at {store.option} does not hold what was written to it")
 
 
 def _clear(store: StoreFolder, last: str, but: tuple[str, ...] = ()) -> None:
